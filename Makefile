@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# make            ./memleak-bpf
+# make check      all tests (those that need BPF are skipped, with the reason, where it is refused)
+# make bench      the benchmark tables
+# make lint       clang-tidy, shellcheck, format
+# make clean
+
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) $(shell command -v bpftool) bpftool)
+PKG_CONFIG ?= pkg-config
+CFLAGS ?= -O2 -g
+WERROR ?= -Werror
+
+VERSION := 0.1.0
+BUILD := build
+ARCH := $(shell uname -m | sed -e s/aarch64/arm64/ -e s/x86_64/x86/)
+
+PACKAGES := libbpf libelf libdw liblzma json-c zlib
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -liberty
+ALL_CFLAGS := -std=gnu11 -Wall -Wextra $(WERROR) -D_GNU_SOURCE -DMEMLEAK_VERSION='"$(VERSION)"' \
+	-Iuser -I. -I$(BUILD) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
+BPF_CFLAGS := -O2 -g -Wall -Wextra -Wno-unused-parameter $(WERROR) -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -I. -MMD -MP
+
+BPF_SOURCES := $(wildcard bpf/*.bpf.c)
+BPF_OBJECTS := $(BPF_SOURCES:%.bpf.c=$(BUILD)/%.bpf.o)
+SKELETON := $(BUILD)/bpf/memleak.skel.h
+
+SOURCES := $(wildcard user/*.c user/*/*.c)
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+MODULES := $(filter-out $(BUILD)/user/main.o,$(OBJECTS))
+
+UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
+UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all check check-unit bench lint clean programs
+
+all: memleak-bpf
+
+memleak-bpf: $(OBJECTS)
+	@echo '  LINK    $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo '  CC      $@'
+	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# Only probe/ knows the skeleton.
+$(patsubst %.c,$(BUILD)/%.o,$(wildcard user/probe/*.c)): $(SKELETON)
+
+$(BUILD)/%.bpf.o: %.bpf.c
+	@mkdir -p $(@D)
+	@echo '  BPF     $@'
+	@$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
+$(BUILD)/bpf/linked.o: $(BPF_OBJECTS)
+	@echo '  LINK    $@'
+	@$(BPFTOOL) gen object $@ $^
+
+$(SKELETON): $(BUILD)/bpf/linked.o
+	@echo '  SKEL    $@'
+	@$(BPFTOOL) gen skeleton $< name memleak > $@
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(MODULES)
+	@echo '  LINK    $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
+
+unit-tests: $(UNIT_TESTS)
+
+clean:
+	rm -rf $(BUILD) memleak-bpf
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

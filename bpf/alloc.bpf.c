@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The probes on allocation functions.
+ *
+ * An allocator call is followed from its entry, where its sizes are, to its return, where its pointer
+ * is. Allocators call each other (calloc calls malloc, operator new calls malloc): only the
+ * outermost call counts. A thread's storage holds the one that is in flight.
+ *
+ * A block leaves the table at the entry of free and realloc: behind it another thread may be given
+ * the address. It enters the table at the return: nobody else knows the address before.
+ */
+#include "bpf/walk.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* The outermost allocator call in flight. */
+struct call {
+	__u64 sp; /* at its entry; 0: none */
+	__u64 cookie;
+	__u64 size;
+	__u64 arg;		  /* realloc, mremap: the old pointer; posix_memalign: the out-parameter */
+	__u64 arg2;		  /* mmap: flags; mremap: old size */
+	struct memleak_block old; /* realloc: what left the table at entry */
+	__u32 image;
+	__u32 has_old;
+};
+
+struct thread {
+	struct call call;
+	struct walk walk;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+extern bool bpf_session_is_return(void) __ksym __weak;
+
+#define MAP_FIXED 0x10
+#define MAP_STACK 0x20000
+#define MAP_FIXED_NOREPLACE 0x100000
+#define MREMAP_DONTUNMAP 4
+
+/* A vfork child runs in its parent's memory: what it does is the parent's doing. */
+static __always_inline struct memleak_process *current_process(void)
+{
+	__u32 tgid = current_tgid();
+	struct memleak_process *p = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (p && p->shares) {
+		tgid = p->shares;
+		p = bpf_map_lookup_elem(&processes, &tgid);
+	}
+	return p;
+}
+
+/* -A: a process that was there before its first event. */
+static __noinline int add_process(void)
+{
+	struct memleak_process p = {};
+	struct memleak_event event = {.type = MEMLEAK_EVENT_PROCESS};
+	__u32 tgid = current_tgid();
+	struct memleak_file_key key = {};
+	struct file *exe;
+	struct memleak_file *file;
+
+	if (tgid == own_tgid)
+		return -1;
+	p.tgid = tgid;
+	p.image = __sync_fetch_and_add(&last_image, 1) + 1;
+	bpf_get_current_comm(p.comm, sizeof(p.comm));
+	exe = BPF_CORE_READ(bpf_get_current_task_btf(), mm, exe_file);
+	if (exe) {
+		key.inode = BPF_CORE_READ(exe, f_inode, i_ino);
+		key.device = BPF_CORE_READ(exe, f_inode, i_sb, s_dev);
+		key.generation = BPF_CORE_READ(exe, f_inode, i_generation);
+		file = file_entry(&key);
+		if (file)
+			p.exe = file->id;
+	}
+	if (bpf_map_update_elem(&processes, &tgid, &p, BPF_NOEXIST)) {
+		if (!bpf_map_lookup_elem(&processes, &tgid))
+			count_loss(MEMLEAK_LOSS_PROCESS);
+		return 0;
+	}
+	event.tgid = tgid;
+	event.image = p.image;
+	event.file = p.exe;
+	event.time_ns = bpf_ktime_get_ns();
+	__builtin_memcpy(event.comm, p.comm, sizeof(p.comm));
+	send_event(&event, MEMLEAK_LOSS_EVENT);
+	return 0;
+}
+
+static __always_inline struct memleak_process *followed_process(void)
+{
+	struct memleak_process *p;
+
+	if (!enabled)
+		return NULL;
+	p = current_process();
+	if (!p && trace_all) {
+		if (add_process())
+			return NULL;
+		p = current_process();
+	}
+	return p;
+}
+
+static __always_inline struct thread *thread_storage(__u64 flags)
+{
+	return bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, flags);
+}
+
+static __always_inline void trace_event(__u32 type, __u32 image, __u64 addr, __u64 size,
+					__u8 family, __u64 stack, __u64 frame)
+{
+	struct memleak_event event = {.type = type};
+
+	event.image = image;
+	event.tgid = current_tgid();
+	event.tid = (__u32)bpf_get_current_pid_tgid();
+	event.time_ns = bpf_ktime_get_ns();
+	event.addr = addr;
+	event.size = size;
+	event.family = family;
+	event.stack = stack;
+	event.frame = frame;
+	bpf_get_current_comm(event.comm, sizeof(event.comm));
+	send_event(&event, MEMLEAK_LOSS_TRACE);
+}
+
+/* --- the table --- */
+
+/* Take the block at @addr out of the table, if it is there, into *@old; counts the free. */
+static __always_inline bool block_free(struct memleak_process *p, __u64 addr,
+				       struct memleak_block *old)
+{
+	struct memleak_block_key key = {.addr = addr, .image = p->image};
+	struct memleak_block *b = bpf_map_lookup_elem(&blocks, &key);
+
+	if (!b)
+		return false;
+	*old = *b;
+	if (bpf_map_delete_elem(&blocks, &key))
+		return false; /* another thread frees it at this moment, and counts it */
+	__sync_fetch_and_add(&p->frees, 1);
+	__sync_fetch_and_add(&p->free_bytes, old->size);
+	return true;
+}
+
+static __always_inline void count_peak(struct memleak_process *p, __u64 now)
+{
+	__u64 bytes = p->alloc_bytes - p->free_bytes;
+
+	if (bytes > p->peak_bytes && (__s64)bytes > 0) {
+		p->peak_bytes = bytes;
+		p->peak_ns = now;
+	}
+}
+
+/* Put a block into the table; true if it is there now. Counts the allocation. */
+static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
+					 struct memleak_block *b)
+{
+	struct memleak_block_key key = {.addr = addr, .image = p->image};
+	struct memleak_block stale;
+	long err;
+
+	err = bpf_map_update_elem(&blocks, &key, b, BPF_NOEXIST);
+	if (err == -17 /* EEXIST */) {
+		/* The address was handed out before: its free went unseen. */
+		if (block_free(p, addr, &stale))
+			count_loss(MEMLEAK_LOSS_FREE);
+		err = bpf_map_update_elem(&blocks, &key, b, BPF_NOEXIST);
+	}
+	if (err) {
+		count_loss(err == -7 /* E2BIG */ ? MEMLEAK_LOSS_BLOCK_TABLE :
+						   MEMLEAK_LOSS_BLOCK_MEMORY);
+		return false;
+	}
+	__sync_fetch_and_add(&p->allocs, 1);
+	__sync_fetch_and_add(&p->alloc_bytes, b->size);
+	count_peak(p, b->time_ns);
+	return true;
+}
+
+/* --- entry --- */
+
+/*
+ * Whether @call is still in flight deeper than where the stack is now, at @sp. A call that longjmp
+ * or an exception left behind is not: its return address, which the kernel replaced by that of the
+ * trampoline, is no longer where it was.
+ */
+static __always_inline bool in_flight(struct call *call, __u64 sp)
+{
+#if defined(__TARGET_ARCH_x86)
+	__u64 ret = 0;
+#endif
+
+	if (!call->sp || sp >= call->sp || call->sp - sp > 1 << 20)
+		return false;
+#if defined(__TARGET_ARCH_x86)
+	if (bpf_probe_read_user(&ret, sizeof(ret), (void *)call->sp))
+		return false;
+	return ret == trampoline_address(bpf_get_current_task_btf());
+#else
+	return true;
+#endif
+}
+
+static __always_inline __u64 product(__u64 a, __u64 b)
+{
+	/* An overflow fails in the allocator; what is recorded here is not used then. */
+	return a * b;
+}
+
+/* Fill in what the kind of call says about sizes and pointers. */
+static __always_inline void read_arguments(struct call *call, struct pt_regs *regs)
+{
+	switch (MEMLEAK_COOKIE_CALL(call->cookie)) {
+	case MEMLEAK_CALL_MALLOC:
+		call->size = PT_REGS_PARM1(regs);
+		break;
+	case MEMLEAK_CALL_CALLOC:
+		call->size = product(PT_REGS_PARM1(regs), PT_REGS_PARM2(regs));
+		break;
+	case MEMLEAK_CALL_REALLOC:
+		call->arg = PT_REGS_PARM1(regs);
+		call->size = PT_REGS_PARM2(regs);
+		break;
+	case MEMLEAK_CALL_REALLOCARRAY:
+		call->arg = PT_REGS_PARM1(regs);
+		call->size = product(PT_REGS_PARM2(regs), PT_REGS_PARM3(regs));
+		break;
+	case MEMLEAK_CALL_MEMALIGN:
+		call->size = PT_REGS_PARM2(regs);
+		break;
+	case MEMLEAK_CALL_POSIX_MEMALIGN:
+		call->arg = PT_REGS_PARM1(regs);
+		call->size = PT_REGS_PARM3(regs);
+		break;
+	case MEMLEAK_CALL_MMAP:
+		call->size = PT_REGS_PARM2(regs);
+		call->arg2 = PT_REGS_PARM4(regs);
+		break;
+	case MEMLEAK_CALL_MUNMAP:
+		call->arg = PT_REGS_PARM1(regs);
+		call->size = PT_REGS_PARM2(regs);
+		break;
+	case MEMLEAK_CALL_MREMAP:
+		call->arg = PT_REGS_PARM1(regs);
+		call->arg2 = PT_REGS_PARM2(regs);
+		call->size = PT_REGS_PARM3(regs);
+		break;
+	}
+}
+
+static __always_inline bool is_realloc(__u64 cookie)
+{
+	__u8 kind = MEMLEAK_COOKIE_CALL(cookie);
+
+	return kind == MEMLEAK_CALL_REALLOC || kind == MEMLEAK_CALL_REALLOCARRAY;
+}
+
+static __always_inline bool is_mapping(__u64 cookie)
+{
+	return MEMLEAK_COOKIE_CALL(cookie) >= MEMLEAK_CALL_MMAP;
+}
+
+/* The calls that leave nothing for the return to do. */
+static __always_inline bool is_uninteresting(struct call *call)
+{
+	if (MEMLEAK_COOKIE_CALL(call->cookie) == MEMLEAK_CALL_MMAP)
+		return call->arg2 & MAP_STACK && !(call->arg2 & MAP_FIXED); /* thread stacks */
+	if (is_mapping(call->cookie) || call->has_old)
+		return false;
+	return call->size < min_size || call->size > max_size;
+}
+
+static __always_inline void send_mapping_event(__u32 type, __u32 image, struct call *call,
+					       __u64 addr, __u64 stack)
+{
+	struct memleak_event event = {.type = type};
+
+	event.image = image;
+	event.tgid = current_tgid();
+	event.tid = (__u32)bpf_get_current_pid_tgid();
+	event.time_ns = bpf_ktime_get_ns();
+	event.family = MEMLEAK_FAMILY_MMAP;
+	event.stack = stack;
+	if (type == MEMLEAK_EVENT_MMAP) {
+		event.addr = addr;
+		event.size = call->size;
+		event.size2 = call->arg2 & MAP_FIXED;
+	} else if (type == MEMLEAK_EVENT_MREMAP) {
+		event.addr = call->arg;
+		event.size = call->arg2;
+		event.addr2 = addr;
+		event.size2 = call->size;
+	} else {
+		event.addr = call->arg;
+		event.size = call->size;
+	}
+	bpf_get_current_comm(event.comm, sizeof(event.comm));
+	send_event(&event, MEMLEAK_LOSS_EVENT);
+}
+
+/* 0: the return is wanted; 1: it is not (a session then arms no return probe). */
+static __always_inline int alloc_enter(struct pt_regs *regs, __u64 cookie)
+{
+	struct memleak_process *p = followed_process();
+	struct thread *t;
+	struct call *call;
+	__u64 sp = PT_REGS_SP(regs);
+
+	if (!p)
+		return 1;
+	t = thread_storage(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t) {
+		count_loss(MEMLEAK_LOSS_BLOCK_THREAD);
+		return 1;
+	}
+	call = &t->call;
+	if (in_flight(call, sp))
+		return 1;
+	call->cookie = cookie;
+	call->image = p->image;
+	call->has_old = 0;
+	call->arg = 0;
+	read_arguments(call, regs);
+	if (is_realloc(cookie) && call->arg && block_free(p, call->arg, &call->old)) {
+		call->has_old = 1;
+		if (trace_events)
+			trace_event(MEMLEAK_EVENT_FREE, p->image, call->arg, call->old.size,
+				    call->old.family, call->old.stack, 0);
+	}
+	if (is_uninteresting(call)) {
+		call->sp = 0;
+		return 1;
+	}
+	if (MEMLEAK_COOKIE_CALL(cookie) == MEMLEAK_CALL_MUNMAP)
+		send_mapping_event(MEMLEAK_EVENT_MUNMAP, p->image, call, 0, 0);
+	call->sp = sp;
+	return 0;
+}
+
+/* --- return --- */
+
+/* What the stack pointer at entry was, seen from the return: x86's ret took the return address. */
+static __always_inline __u64 sp_at_entry(struct pt_regs *regs)
+{
+#if defined(__TARGET_ARCH_x86)
+	return PT_REGS_SP(regs) - 8;
+#else
+	return PT_REGS_SP(regs);
+#endif
+}
+
+/* The pointer that the call gave; 0 where it failed. */
+static __always_inline __u64 call_result(struct call *call, struct pt_regs *regs)
+{
+	__u64 result = PT_REGS_RC(regs);
+
+	if (MEMLEAK_COOKIE_CALL(call->cookie) == MEMLEAK_CALL_POSIX_MEMALIGN) {
+		if ((__u32)result)
+			return 0;
+		if (bpf_probe_read_user(&result, sizeof(result), (void *)call->arg)) {
+			count_loss(MEMLEAK_LOSS_BLOCK_POINTER);
+			return 0;
+		}
+	}
+	return result;
+}
+
+/* The realloc failed: the old block is still the caller's. */
+static __always_inline void restore_block(struct memleak_process *p, struct call *call)
+{
+	struct memleak_block_key key = {.addr = call->arg, .image = p->image};
+
+	if (bpf_map_update_elem(&blocks, &key, &call->old, BPF_NOEXIST)) {
+		count_loss(MEMLEAK_LOSS_BLOCK_MEMORY);
+		return;
+	}
+	__sync_fetch_and_add(&p->frees, -1ULL);
+	__sync_fetch_and_add(&p->free_bytes, -call->old.size);
+	if (trace_events)
+		trace_event(MEMLEAK_EVENT_ALLOC, p->image, call->arg, call->old.size,
+			    call->old.family, call->old.stack, 0);
+}
+
+static __always_inline void mapping_exit(struct memleak_process *p, struct thread *t,
+					 struct pt_regs *regs)
+{
+	__u8 kind = MEMLEAK_COOKIE_CALL(t->call.cookie);
+	__u64 result = PT_REGS_RC(regs);
+	__u64 stack;
+
+	if (kind == MEMLEAK_CALL_MUNMAP) {
+		if ((__s32)result == -1)
+			send_mapping_event(MEMLEAK_EVENT_MUNMAP_FAILED, p->image, &t->call, 0, 0);
+		return;
+	}
+	if (result == -1ULL)
+		return;
+	stack = walk_stack(&t->walk, regs, p->image);
+	send_mapping_event(kind == MEMLEAK_CALL_MMAP ? MEMLEAK_EVENT_MMAP : MEMLEAK_EVENT_MREMAP,
+			   p->image, &t->call, result, stack);
+}
+
+static __always_inline void heap_exit(struct memleak_process *p, struct thread *t,
+				      struct pt_regs *regs)
+{
+	struct call *call = &t->call;
+	__u64 addr = call_result(call, regs);
+	struct memleak_block b = {};
+
+	if (!addr) {
+		/* realloc(p, 0) that gives NULL has freed p; any other NULL has done nothing. */
+		if (call->has_old && call->size)
+			restore_block(p, call);
+		return;
+	}
+	if (call->size < min_size || call->size > max_size)
+		return;
+	b.size = call->size;
+	b.time_ns = bpf_ktime_get_ns();
+	b.family = MEMLEAK_COOKIE_FAMILY(call->cookie);
+	b.stack = walk_stack(&t->walk, regs, p->image);
+	if (!block_insert(p, addr, &b))
+		return;
+	if (trace_events)
+		trace_event(MEMLEAK_EVENT_ALLOC, p->image, addr, b.size, b.family, b.stack,
+			    t->walk.stack.frames[0]);
+}
+
+static __always_inline int alloc_exit(struct pt_regs *regs)
+{
+	struct thread *t = thread_storage(0);
+	struct memleak_process *p;
+
+	if (!t || !t->call.sp || t->call.sp != sp_at_entry(regs))
+		return 0;
+	t->call.sp = 0;
+	p = followed_process();
+	if (!p || p->image != t->call.image)
+		return 0;
+	if (is_mapping(t->call.cookie))
+		mapping_exit(p, t, regs);
+	else
+		heap_exit(p, t, regs);
+	return 0;
+}
+
+static __always_inline int free_enter(struct pt_regs *regs)
+{
+	struct memleak_process *p;
+	struct memleak_block old;
+	__u64 addr = PT_REGS_PARM1(regs);
+
+	if (!addr)
+		return 0;
+	p = followed_process();
+	if (!p)
+		return 0;
+	if (block_free(p, addr, &old) && trace_events)
+		trace_event(MEMLEAK_EVENT_FREE, p->image, addr, old.size, old.family, old.stack, 0);
+	return 0;
+}
+
+/* --- the probes --- */
+
+SEC("uprobe")
+int probe_session(struct pt_regs *regs)
+{
+	/* The kernel function is weak: without session links this program is not loaded. */
+	if (!has_session)
+		return 1;
+	if (bpf_session_is_return())
+		return alloc_exit(regs);
+	return alloc_enter(regs, bpf_get_attach_cookie(regs));
+}
+
+SEC("uprobe")
+int probe_entry(struct pt_regs *regs)
+{
+	alloc_enter(regs, bpf_get_attach_cookie(regs));
+	return 0;
+}
+
+SEC("uretprobe")
+int probe_return(struct pt_regs *regs)
+{
+	return alloc_exit(regs);
+}
+
+SEC("uprobe")
+int probe_free(struct pt_regs *regs)
+{
+	return free_enter(regs);
+}

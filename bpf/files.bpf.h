@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MEMLEAK_BPF_FILES_BPF_H
+#define MEMLEAK_BPF_FILES_BPF_H
+
+/*
+ * Files by number. A mapped file is known by its inode, device and generation as the kernel holds
+ * them (what stat() reports differs on overlayfs and btrfs); the first one to meet it gives it the
+ * next number and tells user space, which opens it and learns its name.
+ */
+
+#include "bpf/maps.bpf.h"
+
+#define VM_EXEC 0x4
+
+/* A mapping, copied out of the kernel's structure. */
+struct mapping {
+	__u64 start, end;
+	__u64 offset; /* bytes */
+	struct memleak_file_key key;
+	__u8 has_file;
+	__u8 executable;
+};
+
+static __always_inline void copy_file_key(struct memleak_file_key *key, struct file *file)
+{
+	struct inode *inode = file->f_inode;
+
+	key->inode = inode->i_ino;
+	key->device = inode->i_sb->s_dev;
+	key->generation = inode->i_generation;
+}
+
+static __always_inline void copy_mapping(struct mapping *m, struct vm_area_struct *vma)
+{
+	struct file *file = vma->vm_file;
+
+	m->start = vma->vm_start;
+	m->end = vma->vm_end;
+	m->offset = vma->vm_pgoff << page_shift;
+	m->executable = !!(vma->vm_flags & VM_EXEC);
+	m->has_file = 0;
+	if (!file)
+		return;
+	m->has_file = 1;
+	copy_file_key(&m->key, file);
+}
+
+/* The file's entry, made if it is new; NULL where the table is full. */
+static __always_inline struct memleak_file *file_entry(struct memleak_file_key *key)
+{
+	struct memleak_file *file = bpf_map_lookup_elem(&files, key);
+	struct memleak_file fresh = {};
+
+	if (file)
+		return file;
+	if (last_file >= MEMLEAK_MAX_FILES - 1)
+		return NULL;
+	fresh.id = __sync_fetch_and_add(&last_file, 1) + 1;
+	/* Who comes second uses the number of who came first. */
+	bpf_map_update_elem(&files, key, &fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&files, key);
+}
+
+/* The number of the file of a mapping of the current process, announced to user space; 0 if none. */
+static __always_inline __u32 file_number(struct mapping *m)
+{
+	struct memleak_file *file;
+	struct memleak_event event = {.type = MEMLEAK_EVENT_FILE};
+
+	if (!m->has_file)
+		return 0;
+	file = file_entry(&m->key);
+	if (!file)
+		return 0;
+	if (!file->announced) {
+		event.tgid = current_tgid();
+		event.tid = (__u32)bpf_get_current_pid_tgid();
+		event.time_ns = bpf_ktime_get_ns();
+		event.addr = m->start;
+		event.size = m->end - m->start;
+		event.file = file->id;
+		if (!send_event(&event, MEMLEAK_LOSS_EVENT))
+			file->announced = 1;
+	}
+	return file->id;
+}
+
+#endif

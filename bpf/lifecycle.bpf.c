@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Processes come and go: fork, exec, exit; and the mappings of processes that were there before.
+ * Raw BTF tracepoints alone: tracefs may be unmounted, kprobes may be absent.
+ */
+#include "bpf/files.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+static __always_inline void tell_process(__u32 type, struct memleak_process *p)
+{
+	struct memleak_event event = {.type = type};
+
+	event.tgid = p->tgid;
+	event.tid = p->tgid;
+	event.image = p->image;
+	event.file = p->exe;
+	event.time_ns = bpf_ktime_get_ns();
+	__builtin_memcpy(event.comm, p->comm, sizeof(event.comm));
+	send_event(&event, MEMLEAK_LOSS_EVENT);
+}
+
+/*
+ * The image of @tgid is over. After an exit its numbers move to where the loader collects them; after
+ * an exec they are dropped with its blocks.
+ */
+static __always_inline void end_image(__u32 tgid, struct task_struct *exiting)
+{
+	struct memleak_process *p = bpf_map_lookup_elem(&processes, &tgid);
+	struct memleak_process copy;
+
+	if (!p)
+		return;
+	copy = *p;
+	bpf_map_delete_elem(&processes, &tgid);
+	if (copy.shares)
+		return; /* a vfork child has nothing of its own */
+	if (!exiting) {
+		tell_process(MEMLEAK_EVENT_EXEC, &copy);
+		return;
+	}
+	copy.end_ns = bpf_ktime_get_ns();
+	__builtin_memcpy(copy.comm, exiting->comm, sizeof(copy.comm));
+	if (bpf_map_update_elem(&ended, &copy.image, &copy, BPF_ANY))
+		count_loss(MEMLEAK_LOSS_PROCESS);
+	tell_process(MEMLEAK_EVENT_EXIT, &copy);
+}
+
+static __always_inline void add_image(struct memleak_process *p)
+{
+	p->image = __sync_fetch_and_add(&last_image, 1) + 1;
+	if (bpf_map_update_elem(&processes, &p->tgid, p, BPF_ANY)) {
+		count_loss(MEMLEAK_LOSS_PROCESS);
+		return;
+	}
+	if (!p->shares)
+		tell_process(MEMLEAK_EVENT_PROCESS, p);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct memleak_process p = {};
+	struct memleak_process *known;
+	__u32 tgid = parent->tgid;
+
+	if (!enabled || child->tgid == parent->tgid)
+		return 0; /* a thread */
+	known = bpf_map_lookup_elem(&processes, &tgid);
+	if (!known || !(trace_all || follow_children))
+		return 0;
+	p.tgid = child->tgid;
+	p.exe = known->exe;
+	__builtin_memcpy(p.comm, child->comm, sizeof(p.comm));
+	if (child->mm == parent->mm)
+		p.shares = known->shares ? known->shares : tgid;
+	add_image(&p);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+	struct memleak_process p = {};
+	struct memleak_file_key key = {};
+	struct memleak_file *file;
+	__u32 tgid = task->tgid;
+	struct memleak_process *known;
+
+	if (!enabled)
+		return 0;
+	known = bpf_map_lookup_elem(&processes, &tgid);
+	if (!known)
+		return 0;
+	end_image(tgid, NULL);
+	copy_file_key(&key, bprm->file);
+	file = file_entry(&key);
+	p.tgid = tgid;
+	p.exe = file ? file->id : 0;
+	__builtin_memcpy(p.comm, task->comm, sizeof(p.comm));
+	add_image(&p);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	if (task->signal->live.counter == 0)
+		end_image(task->tgid, task);
+	return 0;
+}
+
+/* One record for each executable mapping of a file, of one process or of all, as the loader asks. */
+SEC("iter/task_vma")
+int list_mappings(struct bpf_iter__task_vma *ctx)
+{
+	struct vm_area_struct *vma = ctx->vma;
+	struct task_struct *task = ctx->task;
+	struct mapping m = {};
+	struct memleak_vma record = {};
+	struct memleak_file *file;
+
+	if (!vma || !task || task->pid != task->tgid)
+		return 0;
+	copy_mapping(&m, vma);
+	if (!m.has_file || !m.executable)
+		return 0;
+	file = file_entry(&m.key);
+	if (!file)
+		return 0;
+	file->announced = 1;
+	record.start = m.start;
+	record.end = m.end;
+	record.offset = m.offset;
+	record.file = file->id;
+	record.tgid = task->tgid;
+	record.is_exe = task->mm && task->mm->exe_file &&
+			task->mm->exe_file->f_inode == vma->vm_file->f_inode;
+	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	return 0;
+}

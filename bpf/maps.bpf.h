@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MEMLEAK_BPF_MAPS_BPF_H
+#define MEMLEAK_BPF_MAPS_BPF_H
+
+/* The maps, the configuration and the counters of what is lost. Weak: every object file that is
+ * linked into the one that is loaded sees the same ones. */
+
+#include "vmlinux/vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+
+#include "bpf/memleak.h"
+
+/* Set by the loader before the programs are loaded: the verifier drops what is switched off. */
+const volatile bool trace_all __weak;	    /* -A: follow every process */
+const volatile bool follow_children __weak; /* a fork's child is followed as its parent is */
+const volatile bool trace_events __weak;    /* --trace */
+const volatile bool has_session __weak;	    /* session links: the cookie kfuncs exist */
+const volatile __u64 min_size __weak;
+const volatile __u64 max_size __weak = -1ULL;
+const volatile __u32 max_depth __weak = MEMLEAK_MAX_FRAMES;
+const volatile __u32 page_shift __weak = 12;
+const volatile __u32 own_tgid __weak; /* the tool itself is never followed */
+
+/* Numbers given out so far; also counted up by the loader, atomically. */
+__u32 last_image __weak = 0;
+__u32 last_file __weak = 0;
+
+/* Not yet: the probes are placed one after the other, and all begin to count at one moment. */
+bool enabled __weak = false;
+
+__u64 losses[MEMLEAK_LOSSES] __weak = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct memleak_block_key);
+	__type(value, struct memleak_block);
+} blocks __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct memleak_stack);
+} stacks __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
+	__type(key, __u32);
+	__type(value, struct memleak_process);
+} processes __weak SEC(".maps");
+
+/* Images that ended and were not collected yet, by image. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct memleak_process);
+} ended __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MEMLEAK_MAX_FILES);
+	__type(key, struct memleak_file_key);
+	__type(value, struct memleak_file);
+} files __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} events __weak SEC(".maps");
+
+static __always_inline void count_loss(enum memleak_loss reason)
+{
+	__sync_fetch_and_add(&losses[reason], 1);
+}
+
+/* Send one event; what does not fit is counted as @reason. */
+static __always_inline int send_event(struct memleak_event *event, enum memleak_loss reason)
+{
+	if (bpf_ringbuf_output(&events, event, sizeof(*event), 0) == 0)
+		return 0;
+	count_loss(reason);
+	return -1;
+}
+
+static __always_inline __u32 current_tgid(void)
+{
+	return bpf_get_current_pid_tgid() >> 32;
+}
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MEMLEAK_BPF_MEMLEAK_H
+#define MEMLEAK_BPF_MEMLEAK_H
+
+/*
+ * What the programs in the kernel and the loader share: the records of every map. Fixed widths,
+ * explicit padding, sizes asserted.
+ *
+ * Terms. An *image* is one program in one process, from exec (or from the attach) to the next exec
+ * or the exit; every image has a number of its own, never used again while the tool runs, so that
+ * neither exec nor a recycled pid can mix blocks. A *block* is what an allocator handed out and has
+ * not got back. A *frame* is a file and an offset in it: the same for every process that maps the file.
+ */
+
+#ifdef __bpf__
+#include "vmlinux/vmlinux.h"
+#else
+#include <assert.h>
+#include <linux/types.h>
+#endif
+
+/* How a hooked function takes its sizes and gives its pointer; the low byte of a probe's cookie. */
+enum memleak_call {
+	MEMLEAK_CALL_MALLOC = 1,     /* (size) */
+	MEMLEAK_CALL_CALLOC,	     /* (n, size) */
+	MEMLEAK_CALL_REALLOC,	     /* (old, size) */
+	MEMLEAK_CALL_REALLOCARRAY,   /* (old, n, size) */
+	MEMLEAK_CALL_MEMALIGN,	     /* (alignment, size) */
+	MEMLEAK_CALL_POSIX_MEMALIGN, /* (out, alignment, size), 0 on success */
+	MEMLEAK_CALL_FREE,	     /* (pointer) */
+	MEMLEAK_CALL_MMAP,	     /* (addr, length, prot, flags, fd, offset) */
+	MEMLEAK_CALL_MUNMAP,	     /* (addr, length) */
+	MEMLEAK_CALL_MREMAP,	     /* (old, old size, new size, flags, new addr) */
+};
+
+/* The family of what a hooked function gives; the second byte of a probe's cookie. */
+enum memleak_family {
+	MEMLEAK_FAMILY_MALLOC,
+	MEMLEAK_FAMILY_NEW,
+	MEMLEAK_FAMILY_NEW_ARRAY,
+	MEMLEAK_FAMILY_MMAP,
+};
+
+#define MEMLEAK_COOKIE(call, family) ((__u64)(call) | (__u64)(family) << 8)
+#define MEMLEAK_COOKIE_CALL(cookie) ((__u8)(cookie))
+#define MEMLEAK_COOKIE_FAMILY(cookie) ((__u8)((cookie) >> 8))
+
+/* Why something is missing from the tables: one counter each, in the map `losses`. */
+enum memleak_loss {
+	MEMLEAK_LOSS_BLOCK_TABLE,  /* blocks: the table is full (--max-blocks) */
+	MEMLEAK_LOSS_BLOCK_MEMORY, /* blocks: the kernel had no memory at that moment */
+	MEMLEAK_LOSS_BLOCK_THREAD, /* blocks: no memory for a thread's state */
+	MEMLEAK_LOSS_BLOCK_POINTER, /* blocks: posix_memalign's result could not be read */
+	MEMLEAK_LOSS_FREE,	   /* frees: not seen, the address was handed out again */
+	MEMLEAK_LOSS_STACK,	   /* stacks: the table is full (--max-stacks) */
+	MEMLEAK_LOSS_TRUNCATED,	   /* stacks: deeper than --stack-depth */
+	MEMLEAK_LOSS_BROKEN,	   /* stacks: the walk stopped short */
+	MEMLEAK_LOSS_PROCESS,	   /* processes: the table is full */
+	MEMLEAK_LOSS_EVENT,	   /* mappings and process events: the ring buffer was full */
+	MEMLEAK_LOSS_TRACE,	   /* trace lines: the ring buffer was full */
+	MEMLEAK_LOSSES
+};
+
+/* --- blocks --- */
+
+struct memleak_block_key {
+	__u64 addr;
+	__u32 image;
+	__u32 pad;
+};
+
+struct memleak_block {
+	__u64 size;
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u64 stack;   /* key in `stacks`; 0: lost */
+	__u8 family;
+	__u8 pad[7];
+};
+
+/* --- stacks --- */
+
+#define MEMLEAK_MAX_FRAMES 127
+
+/* A frame: the file's number in the upper 16 bits, the offset in the file in the lower 48. File 0 is
+ * memory without a file: there the lower bits are the address. */
+#define MEMLEAK_FRAME_FILE(frame) ((__u32)((frame) >> 48))
+#define MEMLEAK_FRAME_OFFSET(frame) ((frame)&0xffffffffffffULL)
+#define MEMLEAK_FRAME(file, offset) ((__u64)(file) << 48 | MEMLEAK_FRAME_OFFSET(offset))
+#define MEMLEAK_MAX_FILES 0xffff
+
+enum memleak_stack_flags {
+	MEMLEAK_STACK_TRUNCATED = 1,
+	MEMLEAK_STACK_BROKEN = 2,
+	MEMLEAK_STACK_PRIVATE = 4, /* holds addresses of one process: not shared between images */
+};
+
+/* One bit a frame. */
+struct memleak_frame_bits {
+	__u64 bits[2];
+};
+
+struct memleak_stack {
+	__u64 check; /* a second hash: the key's 64 bits alone could collide */
+	__u32 nr_frames;
+	__u32 flags;
+	struct memleak_frame_bits by_frame_pointer;
+	struct memleak_frame_bits interrupted; /* the frame is an instruction, no return address */
+	__u64 frames[MEMLEAK_MAX_FRAMES + 1];  /* caller of the allocator first; one spare */
+};
+
+/* --- processes, by tgid; ended ones by image in `ended` --- */
+
+struct memleak_process {
+	__u32 image;
+	__u32 tgid;
+	__u32 shares; /* not 0: a vfork child, running in the memory of this process */
+	__u32 exe;    /* number of the program's file; 0: unknown */
+	__u64 allocs, frees;
+	__u64 alloc_bytes, free_bytes;
+	__u64 peak_bytes, peak_ns;
+	__u64 end_ns; /* 0: running */
+	char comm[16];
+};
+
+/* --- files --- */
+
+struct memleak_file_key {
+	__u64 inode;
+	__u32 device;
+	__u32 generation;
+};
+
+struct memleak_file {
+	__u32 id;
+	__u32 announced; /* user space was told of it */
+};
+
+/* What the iterator over mappings writes, one per executable mapping of a file. */
+struct memleak_vma {
+	__u64 start, end;
+	__u64 offset; /* in the file, bytes */
+	__u32 file;
+	__u32 tgid;
+	__u32 is_exe; /* the program itself */
+	__u32 pad;
+};
+
+/* --- events, in the ring buffer --- */
+
+enum memleak_event_type {
+	MEMLEAK_EVENT_FILE,    /* a file seen for the first time */
+	MEMLEAK_EVENT_PROCESS, /* an image came to be: fork, exec, or seen for the first time */
+	MEMLEAK_EVENT_EXEC,    /* an image ended by exec */
+	MEMLEAK_EVENT_EXIT,    /* an image ended by the exit of its process */
+	MEMLEAK_EVENT_MMAP,
+	MEMLEAK_EVENT_MUNMAP,	     /* at entry */
+	MEMLEAK_EVENT_MUNMAP_FAILED, /* the last one of this thread did nothing after all */
+	MEMLEAK_EVENT_MREMAP,
+	MEMLEAK_EVENT_ALLOC, /* --trace */
+	MEMLEAK_EVENT_FREE,  /* --trace */
+};
+
+struct memleak_event {
+	__u32 type;
+	__u32 image;
+	__u32 tgid;
+	__u32 tid;
+	__u64 time_ns;
+	__u64 addr;  /* FILE: start of a mapping of it */
+	__u64 size;  /* FILE: length of that mapping */
+	__u64 addr2; /* MREMAP: the new address */
+	__u64 size2; /* MREMAP: the new length; MMAP: not 0 if fixed */
+	__u64 stack;
+	__u32 file; /* FILE: its number; PROCESS: that of the program */
+	__u8 family;
+	__u8 pad[3];
+	__u64 frame; /* ALLOC: the allocator's caller */
+	char comm[16];
+};
+
+#ifndef __bpf__
+static_assert(sizeof(struct memleak_block_key) == 16, "key without gaps");
+static_assert(sizeof(struct memleak_block) == 32, "block without gaps");
+static_assert(sizeof(struct memleak_stack) == 48 + 8 * 128, "stack without gaps");
+static_assert(sizeof(struct memleak_process) == 88, "process without gaps");
+static_assert(sizeof(struct memleak_file_key) == 16, "key without gaps");
+static_assert(sizeof(struct memleak_vma) == 40, "mapping without gaps");
+static_assert(sizeof(struct memleak_event) == 96, "event without gaps");
+#endif
+
+#endif

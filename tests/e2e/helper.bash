@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2034 # the tests read these
+#
+# What all test files share. Variables that tests read: $report $expect $out $err (files of the last
+# run), $status, $tool_pid, $target.
+
+bats_require_minimum_version 1.5.0
+
+ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+MEMLEAK=${MEMLEAK:-$ROOT/memleak-bpf}
+PROGRAMS=${PROGRAMS:-$ROOT/build/tests/programs}
+PYTHON=/usr/bin/python3
+[ -x "$PYTHON" ] || PYTHON=python3
+COMPARE_PY=$ROOT/tests/e2e/compare.py
+INTACT_PY=$ROOT/tests/e2e/intact.py
+
+# Skips the test, with the reason, where the kernel or the container refuses BPF.
+require_bpf() {
+	if [ -s "$BATS_SUITE_TMPDIR/bpf-refused" ]; then
+		skip "BPF: $(head -n 1 "$BATS_SUITE_TMPDIR/bpf-refused")"
+	fi
+}
+
+# require_link session: skips where this kernel has no such link.
+require_link() {
+	if [ -s "$BATS_SUITE_TMPDIR/link-refused-$1" ]; then
+		skip "BPF: $(head -n 1 "$BATS_SUITE_TMPDIR/link-refused-$1")"
+	fi
+}
+
+require_command() {
+	command -v "$1" >/dev/null || skip "$1 is not installed"
+}
+
+require_program() {
+	[ -e "$PROGRAMS/$1" ] || skip "$1 was not built: its compiler or static libraries are missing"
+}
+
+setup() {
+	report=$BATS_TEST_TMPDIR/report
+	expect=$BATS_TEST_TMPDIR/expect
+	out=$BATS_TEST_TMPDIR/out
+	err=$BATS_TEST_TMPDIR/err
+	answers=$BATS_TEST_TMPDIR/answers
+	tool_pid=
+	export EXPECT=$expect
+	export MEMLEAK_TEST_MARK=$BATS_SUITE_TMPDIR
+	# -u nobody has to reach these.
+	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_SUITE_TMPDIR" "$BATS_FILE_TMPDIR" 2>/dev/null || true
+}
+
+# No test leaves a process or a BPF program behind.
+teardown() {
+	local left
+	[ -z "${pump_fd:-}" ] || exec {pump_fd}>&-
+	left=$(ours)
+	if [ -n "$left" ]; then
+		echo "# left running: $(ps -o pid=,args= -p "${left//$'\n'/,}" | tr '\n' ';')"
+		# shellcheck disable=SC2086
+		kill -KILL $left 2>/dev/null || true
+		[ -n "${BATS_TEST_COMPLETED:-}" ] || return 0
+		return 1
+	fi
+	wait_until 5 no_bpf_left || {
+		echo "BPF programs left behind: $(bpf_left)"
+		return 1
+	}
+}
+
+# Processes that the tests started, by a mark in their environment.
+ours() {
+	grep -lzxF "MEMLEAK_TEST_MARK=$BATS_SUITE_TMPDIR" /proc/[0-9]*/environ 2>/dev/null |
+		cut -d / -f 3 | while read -r pid; do
+		case $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) in
+		'' | Z*) ;;
+		*) [ "$pid" = "$$" ] || [ "$pid" = "$BASHPID" ] || echo "$pid" ;;
+		esac
+	done
+}
+
+# BPF programs that are newer than the suite and that no living process holds.
+bpf_left() {
+	command -v bpftool >/dev/null || PATH=$PATH:/usr/sbin
+	[ -s "$BATS_SUITE_TMPDIR/bpf-before" ] || return 0
+	bpftool -j prog list 2>/dev/null | jq -r '.[] | select(.pids == null) | .id' |
+		grep -vxFf "$BATS_SUITE_TMPDIR/bpf-before" || true
+}
+
+no_bpf_left() {
+	[ -z "$(bpf_left)" ]
+}
+
+# wait_until SECONDS COMMAND...: polls; fails when the time is over.
+wait_until() {
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	shift
+	until "$@"; do
+		if ((${EPOCHREALTIME/./} > end)); then
+			echo "waited in vain for: $*" >&2
+			return 1
+		fi
+		sleep 0.02
+	done
+}
+
+# A program of ours by its name, or any other command.
+resolve() {
+	if [ -x "$PROGRAMS/$1" ]; then
+		echo "$PROGRAMS/$1"
+	else
+		echo "$1"
+	fi
+}
+
+# under_valgrind COMMAND...: Valgrind's logs of a run, made once a suite; prints their directory.
+under_valgrind() {
+	local command dir
+	command=$(resolve "$1")
+	dir=$BATS_SUITE_TMPDIR/valgrind-$(echo "$*" | tr -c 'a-zA-Z0-9_\n' _)
+	shift
+	if [ ! -d "$dir" ]; then
+		mkdir -p "$dir"
+		EXPECT=$dir/expect valgrind --trace-children=yes --run-libc-freeres=no \
+			--run-cxx-freeres=no --log-file="$dir/vg.%p" "$command" "$@" \
+			>/dev/null 2>"$dir/err" </dev/null 3>&- 4>&- || true
+	fi
+	echo "$dir"
+}
+
+compare() {
+	local what=$1
+	shift
+	# shellcheck disable=SC2086
+	"$PYTHON" "$COMPARE_PY" "$what" "$@" ${COMPARE:-} || {
+		[ ! -s "$err" ] || sed 's/^/memleak-bpf said: /' "$err"
+		return 1
+	}
+}
+
+# truth COMMAND...: what the program says of itself is what Valgrind says of it. Needs no BPF.
+truth() {
+	local dir
+	require_command valgrind
+	dir=$(under_valgrind "$@")
+	[ -s "$dir/expect" ] || {
+		cat "$dir"/vg.* "$dir/err"
+		return 1
+	}
+	compare truth "$dir/expect" "$dir" --runtime "$(under_valgrind baseline_cxx)"
+}
+
+# profile COMMAND...: runs it under the tool, with the options of $TOOL; the report is in $report.
+profile() {
+	local command
+	command=$(resolve "$1")
+	shift
+	rm -f "$report" "$expect"
+	status=0
+	# shellcheck disable=SC2086
+	"$MEMLEAK" -f json --output "$report" --top 100000 ${TOOL:-} -- "$command" "$@" \
+		>"$out" 2>"$err" </dev/null 3>&- 4>&- || status=$?
+}
+
+# check PROGRAM [ARG...]: the final report is what the program says of itself. STATUS: how it ends.
+check() {
+	local more=()
+	require_bpf
+	case $1 in env) ;; *) require_program "$1" ;; esac
+	profile "$@"
+	if [ "$status" != "${STATUS:-0}" ]; then
+		echo "status $status, expected ${STATUS:-0}"
+		cat "$err"
+		return 1
+	fi
+	[ -s "$expect" ] || {
+		echo "the program stated nothing"
+		cat "$err"
+		return 1
+	}
+	if grep -q '"runtime":"c++"' "$expect"; then
+		require_command valgrind
+		more+=(--runtime "$(under_valgrind baseline_cxx)")
+	fi
+	if grep -q '"exact":false' "$expect" && [ "${VALGRIND:-yes}" = yes ]; then
+		require_command valgrind
+		more+=(--valgrind "$(under_valgrind "$@")")
+	fi
+	compare report "$report" "$expect" "${more[@]}"
+}
+
+# check_links PROGRAM [ARG...]: the same with every kind of uprobe link.
+check_links() {
+	local link tried=0
+	require_bpf
+	for link in session multi perf; do
+		[ -s "$BATS_SUITE_TMPDIR/link-refused-$link" ] && continue
+		tried=1
+		echo "--link=$link:"
+		TOOL="${TOOL:-} --link=$link" check "$@"
+	done
+	[ $tried = 1 ] || require_link session
+}
+
+# holds EXPRESSION: jq's, on the last report.
+holds() {
+	jq -se ".[-1] | $1" "$report" >"$BATS_TEST_TMPDIR/jq" || {
+		echo "does not hold: $1 (gave $(head -c 300 "$BATS_TEST_TMPDIR/jq"))"
+		jq -sc '.[-1].processes[] | del(.stacks)' "$report"
+		jq -sc '.[-1].processes[].stacks[:5][] | {bytes, blocks, family, frames: [.frames[]?.symbol]}' \
+			"$report"
+		return 1
+	}
+}
+
+nr_reports() {
+	wc -l <"$report" 2>/dev/null || echo 0
+}
+
+has_reports() {
+	[ "$(nr_reports)" -ge "$1" ]
+}
+
+# start_tool OPTION...: in the background, JSON reports into $report.
+start_tool() {
+	rm -f "$report"
+	"$MEMLEAK" -f json --output "$report" --top 100000 "$@" >"$out" 2>"$err" 3>&- 4>&- &
+	tool_pid=$!
+}
+
+alive() {
+	case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) in
+	'' | [ZX]*) return 1 ;;
+	esac
+}
+
+gone() {
+	! alive "$1"
+}
+
+# The tool answers SIGUSR1 from now on (it is caught or blocked).
+listens() {
+	local mask
+	alive "$tool_pid" || {
+		echo "the tool ended:"
+		cat "$err"
+		return 0
+	}
+	mask=$(awk '/^Sig(Cgt|Blk):/ { print $2 }' "/proc/$tool_pid/status")
+	for m in $mask; do
+		((0x$m & 0x200)) && return 0
+	done
+	return 1
+}
+
+# Ask for a report now and wait for it. The first one says that the probes are in.
+ask_report() {
+	local had
+	wait_until 10 listens
+	had=$(nr_reports)
+	kill -USR1 "$tool_pid"
+	wait_until 20 has_reports $((had + 1)) || {
+		cat "$err"
+		return 1
+	}
+}
+
+# end_tool [SIGNAL]: sets $status.
+end_tool() {
+	kill "-${1:-INT}" "$tool_pid"
+	wait_for_tool
+}
+
+wait_for_tool() {
+	status=0
+	wait_until 30 gone "$tool_pid" || {
+		cat "$err"
+		return 1
+	}
+	wait "$tool_pid" || status=$?
+}
+
+# start_pump: the program that does what tell says. Its pid is $target.
+start_pump() {
+	open_pump
+	"$PROGRAMS/pump" <&"$pump_fd" >"$answers" 2>&1 3>&- 4>&- &
+	target=$!
+}
+
+open_pump() {
+	[ -p "$BATS_TEST_TMPDIR/orders" ] || mkfifo "$BATS_TEST_TMPDIR/orders"
+	exec {pump_fd}<>"$BATS_TEST_TMPDIR/orders"
+	: >"$answers"
+	asked=0
+}
+
+answered() {
+	[ "$(wc -l <"$answers")" -ge "$asked" ]
+}
+
+# tell ORDER...: each an order of pump.c; waits until they are carried out.
+tell() {
+	printf '%s\n' "$@" >&"$pump_fd"
+	asked=$((asked + $#))
+	wait_until 20 answered
+}
+
+# The target runs, is not traced, not stopped, and its code is that of its files.
+unharmed() {
+	wait_until 10 "$PYTHON" "$INTACT_PY" "$1"
+}
+
+# refused STATUS WORDS ARG...: the tool fails so, says so (an extended regular expression, any case)
+# in one to five lines on standard error, and nothing on standard output.
+refused() {
+	local expected=$1 words=$2 lines
+	shift 2
+	status=0
+	timeout 20 "${AS[@]}" "$MEMLEAK" "$@" >"$out" 2>"$err" </dev/null 3>&- 4>&- || status=$?
+	lines=$(wc -l <"$err")
+	if [ "$status" != "$expected" ] || [ -s "$out" ] || [ "$lines" -lt 1 ] ||
+		[ "$lines" -gt 5 ] || ! grep -qiE -- "$words" "$err"; then
+		echo "memleak-bpf $*: status $status, expected $expected; stderr (to match '$words'):"
+		cat "$err"
+		echo "stdout:"
+		head -n 5 "$out"
+		return 1
+	fi
+}

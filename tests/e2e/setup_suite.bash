@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# Finds out once what this kernel and this container allow.
+
+setup_suite() {
+	local root link status
+	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+	MEMLEAK=${MEMLEAK:-$root/memleak-bpf}
+	PATH=$PATH:/usr/sbin:/sbin
+	export MEMLEAK PATH
+	unset SUDO_USER SUDO_UID SUDO_GID DEBUGINFOD_URLS LD_PRELOAD
+	export LC_ALL=C
+	bpftool -j prog list 2>/dev/null | jq -r '.[].id' >"$BATS_SUITE_TMPDIR/bpf-before" || true
+	[ -s "$BATS_SUITE_TMPDIR/bpf-before" ] || echo none >"$BATS_SUITE_TMPDIR/bpf-before"
+	try "$BATS_SUITE_TMPDIR/bpf-refused"
+	for link in session multi perf; do
+		try "$BATS_SUITE_TMPDIR/link-refused-$link" "--link=$link"
+	done
+}
+
+# try FILE OPTION...: the reason why the tool is refused goes into FILE, which is empty if it works. A
+# tool that is missing or fails in another way is not excused: its tests run, and fail.
+try() {
+	local file=$1 status=0
+	shift
+	"$MEMLEAK" "$@" --output /dev/null -- /bin/true >/dev/null 2>"$file" </dev/null || status=$?
+	[ "$status" = 1 ] || : >"$file"
+}
+
+teardown_suite() {
+	grep -lzxF "MEMLEAK_TEST_MARK=$BATS_SUITE_TMPDIR" /proc/[0-9]*/environ 2>/dev/null |
+		cut -d / -f 3 | while read -r pid; do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+}

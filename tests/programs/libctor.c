@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A library that allocates before main. */
+#include <stdlib.h>
+
+void *ctor_block;
+
+__attribute__((noipa)) static void *ctor_leak(void)
+{
+	return malloc(1234);
+}
+
+__attribute__((constructor)) static void at_start(void)
+{
+	void *volatile p = malloc(99);
+
+	free(p);
+	ctor_block = ctor_leak();
+}

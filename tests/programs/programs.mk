@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The test programs: `make programs` builds them into $(BUILD)/tests/programs.
+#
+# X.c and X.cc give X; libX.c gives libX.so. A name with a suffix is the same source built another way.
+
+PROGRAMS := $(BUILD)/tests/programs
+PROGRAM_FLAGS := -O2 -g -D_GNU_SOURCE -Wall -Wextra -Wno-unused-result -Wno-use-after-free \
+	-Wno-alloc-size-larger-than -Wno-missing-field-initializers
+HAVE_MUSL := $(shell command -v musl-gcc)
+
+PROGRAM_C := $(filter-out lib%,$(notdir $(basename $(wildcard tests/programs/*.c))))
+PROGRAM_CXX := $(notdir $(basename $(wildcard tests/programs/*.cc)))
+PROGRAM_VARIANTS := malloc_one_nopie malloc_one_stripped \
+	family_static family_static_pie threads_static deep_static new_delete_static \
+	deep_fp deep200 deep200_fp \
+	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl forks_musl_static)
+PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libbump.so libpass.so
+
+PROGRAM_ALL := $(addprefix $(PROGRAMS)/,$(filter-out deep,$(PROGRAM_C)) deep $(PROGRAM_CXX) \
+	$(PROGRAM_VARIANTS) $(PROGRAM_LIBS))
+
+.PHONY: programs
+programs: $(PROGRAM_ALL)
+
+$(PROGRAM_ALL): tests/programs/programs.mk | $(PROGRAMS)/.dir
+
+$(PROGRAMS)/.dir:
+	@mkdir -p $(@D)
+	@touch $@
+
+# How a name is built differently from its source's plain form.
+$(PROGRAMS)/deep $(PROGRAMS)/deep_static $(PROGRAMS)/deep200: FLAGS := -fomit-frame-pointer
+$(PROGRAMS)/deep_fp $(PROGRAMS)/deep200_fp: FLAGS := -fno-omit-frame-pointer
+$(PROGRAMS)/deep200 $(PROGRAMS)/deep200_fp: FLAGS += -DDEPTH=200
+$(PROGRAMS)/threads $(PROGRAMS)/thread_first $(PROGRAMS)/thread_caches $(PROGRAMS)/ends \
+$(PROGRAMS)/threads_static: FLAGS := -pthread
+$(PROGRAMS)/ctor: LIBS := -L$(PROGRAMS) -lctor -Wl,-rpath,'$$ORIGIN'
+$(PROGRAMS)/ctor: $(PROGRAMS)/libctor.so
+$(PROGRAMS)/dlopened: LIBS := -ldl
+$(PROGRAMS)/libpass.so: LIBS := -ldl
+$(PROGRAMS)/own_malloc: FLAGS := -fno-builtin
+$(PROGRAMS)/libbump.so $(PROGRAMS)/libpass.so: FLAGS := -fno-builtin
+$(PROGRAMS)/libplugin_b.so: FLAGS := -DPLUGIN=plugin_b
+
+PROGRAM_CC = $(CC) $(PROGRAM_FLAGS) $(FLAGS) -o $@ $< $(LIBS)
+
+$(PROGRAMS)/%: tests/programs/%.c tests/programs/expect.h
+	$(PROGRAM_CC)
+
+$(PROGRAMS)/%: tests/programs/%.cc tests/programs/expect.h
+	$(CXX) -std=c++17 $(PROGRAM_FLAGS) $(FLAGS) -o $@ $< $(LIBS)
+
+$(PROGRAMS)/deep%: tests/programs/deep.c tests/programs/expect.h
+	$(PROGRAM_CC)
+
+$(PROGRAMS)/%_static: tests/programs/%.c tests/programs/expect.h
+	$(PROGRAM_CC) -static
+
+$(PROGRAMS)/%_static: tests/programs/%.cc tests/programs/expect.h
+	$(CXX) -std=c++17 $(PROGRAM_FLAGS) $(FLAGS) -o $@ $< $(LIBS) -static
+
+$(PROGRAMS)/%_static_pie: tests/programs/%.c tests/programs/expect.h
+	$(PROGRAM_CC) -static-pie
+
+$(PROGRAMS)/%_nopie: tests/programs/%.c tests/programs/expect.h
+	$(PROGRAM_CC) -no-pie -fno-pie
+
+$(PROGRAMS)/%_stripped: $(PROGRAMS)/%
+	strip -o $@ $<
+
+$(PROGRAMS)/%_musl: tests/programs/%.c tests/programs/expect.h
+	musl-gcc $(PROGRAM_FLAGS) $(FLAGS) -o $@ $< $(LIBS)
+
+$(PROGRAMS)/%_musl_static: tests/programs/%.c tests/programs/expect.h
+	musl-gcc $(PROGRAM_FLAGS) $(FLAGS) -o $@ $< $(LIBS) -static
+
+$(PROGRAMS)/libplugin_a.so $(PROGRAMS)/libplugin_b.so: tests/programs/libplugin.c
+	$(CC) $(PROGRAM_FLAGS) $(FLAGS) -shared -fPIC -o $@ $<
+
+$(PROGRAMS)/lib%.so: tests/programs/lib%.c
+	$(CC) $(PROGRAM_FLAGS) $(FLAGS) -shared -fPIC -o $@ $< $(LIBS)

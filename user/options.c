@@ -1,0 +1,775 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "options.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/cleanup.h"
+#include "util/hash.h"
+#include "util/log.h"
+
+#define PROGRAM		   "memleak-bpf"
+
+#define KI		   (UINT64_C(1) << 10)
+#define MI		   (UINT64_C(1) << 20)
+
+#define PID_LIMIT	   4194304    /* the kernel's PID_MAX_LIMIT */
+#define TABLE_LIMIT	   (256 * MI) /* the most buckets a BPF hash can have */
+#define DEPTH_LIMIT	   127
+
+#define INTERVAL_DEFAULT_S 5
+#define INTERVAL_LIMIT_S   1000000000
+
+/* What is known only while parsing. */
+struct parser {
+	struct options o;
+	struct hash pids_seen;
+	/* By kind of target: what asked for it. */
+	const char *given[OPTIONS_TARGET_ALL + 1];
+	int follow;	  /* -1: not said */
+	int nr_arguments; /* INTERVAL and COUNT */
+	bool done;	  /* --help or --version was all */
+	int status;	  /* to exit with, once parsing has stopped */
+};
+
+struct range {
+	uint64_t min, max;
+	bool suffixes;
+};
+
+struct choice {
+	const char *name;
+	int value;
+};
+
+struct row {
+	const char *name; /* of the long option; NULL: a heading */
+	int key;	  /* the short option; above CHAR_MAX: there is none */
+	const char *arg;
+	const char *help; /* one line */
+	/* 0, or an errno value with the reason said */
+	int (*set)(struct parser *p, const struct row *row, const char *value);
+	size_t field; /* offset in struct options */
+	const struct range *range;
+	const struct choice *choices; /* ends with a NULL name */
+	int value;		      /* what a flag sets */
+	bool hidden;		      /* for tests, or another spelling */
+};
+
+/* Text of the command line as it may be shown in a message: one line, and not too long a one. */
+static const char *shown(char buf[static 80], const char *text)
+{
+	size_t i;
+
+	for (i = 0; text[i] && i < 72; i++)
+		buf[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
+	strcpy(buf + i, text[i] ? "..." : "");
+	return buf;
+}
+
+static int out_of_memory(struct parser *p)
+{
+	log_error("out of memory");
+	p->status = 1;
+	return ENOMEM;
+}
+
+/* Say what is wrong with the value of an option. */
+static int wrong_value(const char *option, const char *value, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static int wrong_value(const char *option, const char *value, const char *fmt, ...)
+{
+	char text[80], reason[160];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+	log_error("%s: '%s' %s", option, shown(text, value), reason);
+	return EINVAL;
+}
+
+/* The option of @row as a person types it. */
+static const char *row_name(const struct row *row, char buf[static 32])
+{
+	snprintf(buf, 32, "--%s", row->name);
+	return buf;
+}
+
+/* Numbers */
+
+enum number_fault { NUMBER_GOOD, NUMBER_MALFORMED, NUMBER_NEGATIVE, NUMBER_HUGE };
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* strtoul and strtod take white space, signs, hexadecimal, "nan" and the decimal comma of some
+ * locales; a command line that means something else by them is better refused. */
+static enum number_fault number_fault(const char *text)
+{
+	return text[0] == '-' && (is_digit(text[1]) || text[1] == '.') ? NUMBER_NEGATIVE
+								       : NUMBER_MALFORMED;
+}
+
+static enum number_fault parse_number(const char *text, bool suffixes, uint64_t *ret)
+{
+	static const char letters[] = "kmg";
+	const char *c = text;
+	const char *letter;
+	uint64_t n = 0;
+	bool huge = false;
+
+	if (!is_digit(*c))
+		return number_fault(text);
+	for (; is_digit(*c); c++)
+		huge |= __builtin_mul_overflow(n, 10, &n) ||
+			__builtin_add_overflow(n, (uint64_t)(*c - '0'), &n);
+	letter = suffixes && *c ? strchr(letters, *c | 0x20) : NULL;
+	if (letter) {
+		huge |= __builtin_mul_overflow(n, KI << (10 * (letter - letters)), &n);
+		c++;
+	}
+	if (*c)
+		return NUMBER_MALFORMED;
+	if (huge)
+		return NUMBER_HUGE;
+	*ret = n;
+	return NUMBER_GOOD;
+}
+
+static int set_number_in(const char *option, const char *value, const struct range *range,
+			 uint64_t *ret)
+{
+	enum number_fault fault = parse_number(value, range->suffixes, ret);
+
+	if (fault == NUMBER_MALFORMED)
+		return wrong_value(option, value, "is not a whole number%s",
+				   range->suffixes ? " (like 4096, 64K or 1M)" : "");
+	if (fault == NUMBER_NEGATIVE)
+		return wrong_value(option, value, "is negative");
+	if (fault == NUMBER_HUGE || *ret < range->min || *ret > range->max)
+		return wrong_value(option, value, "is out of range (%llu to %llu)",
+				   (unsigned long long)range->min, (unsigned long long)range->max);
+	return 0;
+}
+
+static int set_u64(struct parser *p, const struct row *row, const char *value)
+{
+	char option[32];
+	uint64_t n;
+	int err = set_number_in(row_name(row, option), value, row->range, &n);
+
+	if (!err)
+		*(uint64_t *)((char *)&p->o + row->field) = n;
+	return err;
+}
+
+static int set_u32(struct parser *p, const struct row *row, const char *value)
+{
+	char option[32];
+	uint64_t n;
+	int err = set_number_in(row_name(row, option), value, row->range, &n);
+
+	if (!err)
+		*(uint32_t *)((char *)&p->o + row->field) = n;
+	return err;
+}
+
+/* Seconds with a fraction: digits, perhaps a point and digits. */
+static enum number_fault parse_seconds(const char *text, double *ret)
+{
+	const char *c = text;
+	double n = 0, weight = 1;
+
+	for (; is_digit(*c); c++)
+		n = n * 10 + (*c - '0');
+	if (*c == '.' && (c > text || is_digit(c[1])))
+		for (c++; is_digit(*c); c++)
+			n += (*c - '0') * (weight /= 10);
+	if (*c || c == text)
+		return number_fault(text);
+	*ret = n;
+	return NUMBER_GOOD;
+}
+
+static int set_interval_of(struct parser *p, const char *option, const char *value)
+{
+	double n;
+	enum number_fault fault = parse_seconds(value, &n);
+
+	if (fault == NUMBER_MALFORMED)
+		return wrong_value(option, value, "is not a number of seconds (like 5 or 0.5)");
+	if (fault == NUMBER_NEGATIVE)
+		return wrong_value(option, value, "is negative");
+	if (n < 0.001 || n > INTERVAL_LIMIT_S)
+		return wrong_value(option, value, "is out of range (0.001 to %d seconds)",
+				   INTERVAL_LIMIT_S);
+	p->o.interval_s = n;
+	return 0;
+}
+
+static int set_interval(struct parser *p, const struct row *row, const char *value)
+{
+	char option[32];
+
+	return set_interval_of(p, row_name(row, option), value);
+}
+
+/* Everything that is no number */
+
+static int set_string(struct parser *p, const struct row *row, const char *value)
+{
+	char option[32];
+
+	if (!*value)
+		return wrong_value(row_name(row, option), value, "is empty");
+	*(const char **)((char *)&p->o + row->field) = value;
+	return 0;
+}
+
+static int set_flag(struct parser *p, const struct row *row, const char *value)
+{
+	(void)value;
+	*(bool *)((char *)&p->o + row->field) = true;
+	return 0;
+}
+
+static int set_follow(struct parser *p, const struct row *row, const char *value)
+{
+	(void)value;
+	p->follow = row->value;
+	return 0;
+}
+
+static int set_verbosity(struct parser *p, const struct row *row, const char *value)
+{
+	int *v = &p->o.verbosity;
+
+	(void)value;
+	if (row->value < 0)
+		*v = -1;
+	else if (*v < 2)
+		*v = *v < 0 ? 1 : *v + 1;
+	return 0;
+}
+
+static int set_choice(struct parser *p, const struct row *row, const char *value)
+{
+	char option[32], names[80] = ""; /* no list of names is longer */
+	const struct choice *c;
+
+	for (c = row->choices; c->name; c++) {
+		if (strcmp(c->name, value) == 0) {
+			*(int *)((char *)&p->o + row->field) = c->value;
+			return 0;
+		}
+		if (*names)
+			strcat(names, c[1].name ? ", " : " or ");
+		strcat(names, c->name);
+	}
+	return wrong_value(row_name(row, option), value, "is not %s", names);
+}
+
+/* Targets */
+
+static int add_pid(struct parser *p, const char *text)
+{
+	static const struct range range = {1, PID_LIMIT, false};
+	uint64_t pid;
+	pid_t *grown;
+	int err = set_number_in("--pid", text, &range, &pid);
+
+	if (err)
+		return err;
+	if (hash__get(&p->pids_seen, pid, 0) != HASH_NONE)
+		return 0;
+	if ((p->o.nr_pids & (p->o.nr_pids - 1)) == 0) {
+		grown = reallocarray(p->o.pids, p->o.nr_pids ? p->o.nr_pids * 2 : 1,
+				     sizeof(*grown));
+		if (!grown)
+			return out_of_memory(p);
+		p->o.pids = grown;
+	}
+	if (hash__set(&p->pids_seen, pid, 0, p->o.nr_pids))
+		return out_of_memory(p);
+	p->o.pids[p->o.nr_pids++] = pid;
+	return 0;
+}
+
+static int set_pids(struct parser *p, const struct row *row, const char *value)
+{
+	CLEANUP_FREE char *list = strdup(value);
+	char *rest = list;
+	char *item;
+	int err = 0;
+
+	(void)row;
+	if (!list)
+		return out_of_memory(p);
+	p->given[OPTIONS_TARGET_PIDS] = "--pid";
+	while (!err && (item = strsep(&rest, ",")))
+		err = *item ? add_pid(p, item)
+			    : wrong_value("--pid", value, "has an empty place where a PID belongs");
+	return err;
+}
+
+static int set_all(struct parser *p, const struct row *row, const char *value)
+{
+	(void)row;
+	(void)value;
+	p->given[OPTIONS_TARGET_ALL] = "--all";
+	return 0;
+}
+
+static int set_command(struct parser *p, const struct row *row, const char *value)
+{
+	int err;
+
+	(void)row;
+	if (p->o.command) {
+		log_error("--command was given twice");
+		return EINVAL;
+	}
+	err = options__split_command(value, &p->o.command);
+	if (err == -EINVAL)
+		return wrong_value("--command", value, "ends within a quote or after a backslash");
+	if (err == -ENODATA)
+		return wrong_value("--command", value, "holds no command");
+	if (err)
+		return out_of_memory(p);
+	p->given[OPTIONS_TARGET_COMMAND] = "--command";
+	return 0;
+}
+
+/* The words after `--`. */
+static int set_command_words(struct parser *p, char **words)
+{
+	size_t n = 0;
+
+	if (p->o.command) {
+		log_error("two commands: --command, and one after '--'");
+		return EINVAL;
+	}
+	while (words[n])
+		n++;
+	if (!n) {
+		log_error("no command after '--'");
+		return EINVAL;
+	}
+	p->o.command = reallocarray(NULL, n + 1, sizeof(*words));
+	if (!p->o.command)
+		return out_of_memory(p);
+	memcpy(p->o.command, words, (n + 1) * sizeof(*words));
+	p->given[OPTIONS_TARGET_COMMAND] = "a command after '--'";
+	return 0;
+}
+
+static int show_version(struct parser *p, const struct row *row, const char *value)
+{
+	(void)row;
+	(void)value;
+	p->done = true;
+	puts(PROGRAM " " MEMLEAK_VERSION);
+	return ECANCELED;
+}
+
+static int show_help(struct parser *p, const struct row *row, const char *value);
+
+/* The table */
+
+enum {
+	KEY_FOLLOW = CHAR_MAX + 1,
+	KEY_NO_FOLLOW,
+	KEY_SYMBOLS_PREFIX,
+	KEY_SORT,
+	KEY_OUTPUT,
+	KEY_MAX_BLOCKS,
+	KEY_MAX_STACKS,
+	KEY_STACK_DEPTH,
+	KEY_DEBUGINFOD,
+	KEY_COLOR,
+	KEY_COLOUR,
+	KEY_VERSION,
+	KEY_LINK,
+};
+
+static const struct range any_size = {0, UINT64_MAX, true};
+static const struct range positive = {1, UINT64_MAX, false};
+static const struct range milliseconds = {0, UINT64_MAX / 1000000, false}; /* in ns: 64 bits */
+static const struct range table_size = {1, TABLE_LIMIT, true};
+static const struct range depth = {1, DEPTH_LIMIT, false};
+
+static const struct choice sorts[] = {
+	{"bytes", PROFILE_SORT_BYTES},
+	{"blocks", PROFILE_SORT_BLOCKS},
+	{"growth", PROFILE_SORT_GROWTH},
+	{"age", PROFILE_SORT_AGE},
+	{NULL, 0},
+};
+
+static const struct choice formats[] = {
+	{"text", OPTIONS_FORMAT_TEXT},
+	{"json", OPTIONS_FORMAT_JSON},
+	{NULL, 0},
+};
+
+static const struct choice colors[] = {
+	{"auto", OPTIONS_COLOR_AUTO},
+	{"always", OPTIONS_COLOR_ALWAYS},
+	{"never", OPTIONS_COLOR_NEVER},
+	{NULL, 0},
+};
+
+static const struct choice links[] = {
+	{"session", OPTIONS_LINK_SESSION},
+	{"multi", OPTIONS_LINK_MULTI},
+	{"perf", OPTIONS_LINK_PERF},
+	{NULL, 0},
+};
+
+#define FIELD(member) .field = offsetof(struct options, member)
+
+/* clang-format off */
+static const struct row rows[] = {
+	{.help = "Target"},
+	{"pid", 'p', "PID[,PID...]", "attach to running processes",
+	 .set = set_pids},
+	{"command", 'c', "CMD", "run CMD, split into words as a shell would, and trace it",
+	 .set = set_command},
+	{"all", 'A', NULL, "every process on the machine",
+	 .set = set_all},
+	{"follow", KEY_FOLLOW, NULL, "trace the children too (on for a command)",
+	 .set = set_follow, .value = 1},
+	{"no-follow", KEY_NO_FOLLOW, NULL, "do not trace the children (so it is with -p)",
+	 .set = set_follow, .value = 0},
+	{"user", 'u', "NAME", "run the command as this user (the one behind sudo)",
+	 .set = set_string, FIELD(user)},
+
+	{.help = "When to report"},
+	{"interval", 'i', "SEC", "seconds between reports (5)",
+	 .set = set_interval},
+	{"count", 'n', "N", "detach and end after N reports (no limit)",
+	 .set = set_u64, FIELD(count), &positive},
+	{"trace", 't', NULL, "one line for every event, as it happens",
+	 .set = set_flag, FIELD(trace)},
+
+	{.help = "What to follow"},
+	{"min-size", 'z', "B", "only allocations of at least B bytes; 64K, 1M (0)",
+	 .set = set_u64, FIELD(min_size), &any_size},
+	{"max-size", 'Z', "B", "only allocations of at most B bytes (no limit)",
+	 .set = set_u64, FIELD(max_size), &any_size},
+	{"obj", 'O', "PATH", "take the allocation functions from this object",
+	 .set = set_string, FIELD(object)},
+	{"symbols-prefix", KEY_SYMBOLS_PREFIX, "P", "they are called P_malloc or Pmalloc, ...",
+	 .set = set_string, FIELD(symbols_prefix)},
+
+	{.help = "What to show"},
+	{"top", 'T', "N", "stacks per process in a report (10)",
+	 .set = set_u64, FIELD(top), &positive},
+	{"older", 'o', "MS", "stacks show only blocks at least this old (500)",
+	 .set = set_u64, FIELD(older_ms), &milliseconds},
+	{"sort", KEY_SORT, "ORDER", "bytes, blocks, growth or age (bytes)",
+	 .set = set_choice, FIELD(sort), .choices = sorts},
+	{"show-allocs", 'a', NULL, "list the blocks under each stack",
+	 .set = set_flag, FIELD(show_allocs)},
+	{"format", 'f', "FORM", "text or json (text)",
+	 .set = set_choice, FIELD(format), .choices = formats},
+	{"output", KEY_OUTPUT, "FILE", "write reports there, not to standard output",
+	 .set = set_string, FIELD(output)},
+	{"color", KEY_COLOR, "WHEN", "auto, always or never (auto)",
+	 .set = set_choice, FIELD(color), .choices = colors},
+	{"colour", KEY_COLOUR, "WHEN", NULL, .hidden = true,
+	 .set = set_choice, FIELD(color), .choices = colors},
+	{"debuginfod", KEY_DEBUGINFOD, NULL, "ask the servers in DEBUGINFOD_URLS for symbols",
+	 .set = set_flag, FIELD(debuginfod)},
+
+	{.help = "Capacities"},
+	{"max-blocks", KEY_MAX_BLOCKS, "N", "live blocks (1M)",
+	 .set = set_u32, FIELD(max_blocks), &table_size},
+	{"max-stacks", KEY_MAX_STACKS, "N", "different stacks (64K)",
+	 .set = set_u32, FIELD(max_stacks), &table_size},
+	{"stack-depth", KEY_STACK_DEPTH, "N", "frames per stack, up to 127 (127)",
+	 .set = set_u32, FIELD(stack_depth), &depth},
+
+	{.help = "Other"},
+	{"quiet", 'q', NULL, "no warnings",
+	 .set = set_verbosity, .value = -1},
+	{"verbose", 'v', NULL, "say what is found and done; twice: every detail",
+	 .set = set_verbosity, .value = 1},
+	{"version", KEY_VERSION, NULL, "print the version",
+	 .set = show_version},
+	{"help", 'h', NULL, "print this",
+	 .set = show_help},
+	{"link", KEY_LINK, "HOW", "session, multi or perf",
+	 .set = set_choice, FIELD(link), .choices = links, .hidden = true},
+};
+/* clang-format on */
+
+static int show_help(struct parser *p, const struct row *row, const char *value)
+{
+	const struct row *r;
+	char name[64];
+
+	(void)row;
+	(void)value;
+	p->done = true;
+	puts("Usage: memleak-bpf [OPTION...] -p PID[,PID...]  [INTERVAL [COUNT]]\n"
+	     "       memleak-bpf [OPTION...] -c \"CMD ARGS\"    [INTERVAL [COUNT]]\n"
+	     "       memleak-bpf [OPTION...] -A               [INTERVAL [COUNT]]\n"
+	     "       memleak-bpf [OPTION...] [INTERVAL [COUNT]] -- CMD [ARG...]\n"
+	     "Show which stacks allocated the memory that is outstanding.");
+	for (r = rows; r < rows + ARRAY_SIZE(rows); r++) {
+		if (r->hidden)
+			continue;
+		if (!r->name) {
+			printf("\n%s\n", r->help);
+			continue;
+		}
+		snprintf(name, sizeof(name), "%s %s", r->name, r->arg ? r->arg : "");
+		if (r->key <= CHAR_MAX)
+			printf("  -%c, --%-22s %s\n", r->key, name, r->help);
+		else
+			printf("      --%-22s %s\n", name, r->help);
+	}
+	puts("\nExamples\n"
+	     "  memleak-bpf -p $(pidof app)          a report every 5 seconds\n"
+	     "  memleak-bpf -p 4242 10 6             six reports, 10 seconds apart\n"
+	     "  memleak-bpf -- ./app --its-option    run a command, report at its end\n"
+	     "  memleak-bpf -A -T 3 --sort growth    what grows on this machine?\n"
+	     "  memleak-bpf -p 4242 -f json | jq .   for a program to read");
+	return ECANCELED;
+}
+
+static int set_argument(struct parser *p, const char *value)
+{
+	char text[80];
+	uint64_t count;
+	int err;
+
+	switch (p->nr_arguments++) {
+	case 0:
+		return set_interval_of(p, "INTERVAL", value);
+	case 1:
+		err = set_number_in("COUNT", value, &positive, &count);
+		if (!err)
+			p->o.count = count;
+		return err;
+	default:
+		log_error("too many arguments: '%s' (a command to run goes after '--')",
+			  shown(text, value));
+		return EINVAL;
+	}
+}
+
+static error_t parse_one(int key, char *value, struct argp_state *state)
+{
+	struct parser *p = state->input;
+	const struct row *r;
+
+	if (key == ARGP_KEY_INIT)
+		state->err_stream = NULL; /* argp's own hint names an option that is none of ours */
+	if (key == ARGP_KEY_ARG)
+		return set_argument(p, value);
+	for (r = rows; r < rows + ARRAY_SIZE(rows); r++)
+		if (r->name && r->key == key)
+			return r->set(p, r, value);
+	return ARGP_ERR_UNKNOWN;
+}
+
+/* Give the words of @argv before `--` to argp, under this program's name in every message. */
+static int parse_words(struct parser *p, int argc, char **argv)
+{
+	struct argp_option options[ARRAY_SIZE(rows) + 1] = {{0}};
+	struct argp argp = {.options = options, .parser = parse_one};
+	CLEANUP_FREE char **words = calloc((size_t)argc + 2, sizeof(*words));
+	char program[] = PROGRAM;
+	size_t i, n = 0;
+
+	if (!words)
+		return out_of_memory(p);
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].name)
+			options[n++] = (struct argp_option){
+				.name = rows[i].name, .key = rows[i].key, .arg = rows[i].arg};
+	words[0] = program;
+	for (i = 1; (int)i < argc; i++)
+		words[i] = argv[i];
+	return argp_parse(&argp, argc > 0 ? argc : 1, words, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, p);
+}
+
+/* What no option can see alone. */
+static int check(struct parser *p)
+{
+	struct options *o = &p->o;
+	int kind, first = -1;
+
+	for (kind = 0; kind <= OPTIONS_TARGET_ALL; kind++) {
+		if (!p->given[kind])
+			continue;
+		if (first >= 0) {
+			log_error("two kinds of target: %s and %s", p->given[first],
+				  p->given[kind]);
+			return EINVAL;
+		}
+		first = kind;
+	}
+	if (first < 0) {
+		log_error("no target: give one of -p PID, -c CMD, -A, or -- CMD [ARG...]");
+		return EINVAL;
+	}
+	o->target = first;
+	if (o->min_size > o->max_size) {
+		log_error("--min-size %llu is above --max-size %llu",
+			  (unsigned long long)o->min_size, (unsigned long long)o->max_size);
+		return EINVAL;
+	}
+	if (o->user && o->target != OPTIONS_TARGET_COMMAND) {
+		log_error("--user is for a command that is run, not for %s", p->given[first]);
+		return EINVAL;
+	}
+	o->follow = p->follow < 0 ? o->target == OPTIONS_TARGET_COMMAND : p->follow;
+	return 0;
+}
+
+/* After --help and --version: was it written? */
+static int finish_output(void)
+{
+	int err;
+
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	err = errno;
+	if (err != EPIPE)
+		log_error("standard output: %s", strerror(err ? err : EIO));
+	return err == EPIPE ? 0 : 1;
+}
+
+int options__parse(int argc, char **argv, struct options *ret)
+{
+	struct parser p = {
+		.o = {.interval_s = INTERVAL_DEFAULT_S,
+		      .top = 10,
+		      .older_ms = 500,
+		      .max_size = UINT64_MAX,
+		      .max_blocks = MI,
+		      .max_stacks = 64 * KI,
+		      .stack_depth = DEPTH_LIMIT},
+		.follow = -1,
+		.status = 2,
+	};
+	int err, end = 1;
+
+	/* getopt would move the command's words about, and take its options for ours. */
+	while (end < argc && strcmp(argv[end], "--") != 0)
+		end++;
+	err = parse_words(&p, end < argc ? end : argc, argv);
+	if (!err && end < argc)
+		err = set_command_words(&p, argv + end + 1);
+	if (!err)
+		err = check(&p);
+	hash__release(&p.pids_seen);
+	if (!err) {
+		*ret = p.o;
+		return -1;
+	}
+	options__release(&p.o);
+	if (p.done)
+		return finish_output();
+	if (p.status == 2)
+		fputs("Try '" PROGRAM " --help' for more information.\n", stderr);
+	return p.status;
+}
+
+void options__release(struct options *o)
+{
+	free(o->pids);
+	free(o->command);
+	*o = (struct options){0};
+}
+
+const char *options__name(size_t index)
+{
+	const struct row *r;
+
+	for (r = rows; r < rows + ARRAY_SIZE(rows); r++)
+		if (r->name && !r->hidden && !index--)
+			return r->name;
+	return NULL;
+}
+
+/* Splitting */
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n';
+}
+
+/*
+ * Copy one word from *@in to *@out without its quotes, and end it with a NUL; both move on behind
+ * it. What is written is never longer than what was read, the NUL excepted. 0 or -EINVAL.
+ */
+static int copy_word(const char **in, char **out)
+{
+	const char *c = *in;
+	char *w = *out;
+	char quote = 0;
+
+	for (; *c && (quote || !is_blank(*c)); c++) {
+		if (quote ? *c == quote : *c == '\'' || *c == '"') {
+			quote = quote ? 0 : *c;
+			continue;
+		}
+		/* Within "..." a backslash is one unless it takes a meaning away. */
+		if (*c == '\\' && quote != '\'' &&
+		    (quote != '"' || (c[1] && strchr("$`\"\\\n", c[1])))) {
+			c++;
+			if (!*c)
+				return -EINVAL;
+			if (*c == '\n')
+				continue;
+		}
+		*w++ = *c;
+	}
+	if (quote)
+		return -EINVAL;
+	*w++ = '\0';
+	*in = c;
+	*out = w;
+	return 0;
+}
+
+int options__split_command(const char *line, char ***ret)
+{
+	size_t length = strlen(line), max_words = length / 2 + 1, n = 0;
+	CLEANUP_FREE char **words = NULL;
+	char *text;
+	int err;
+
+	/* The pointers, then the words: all but the last have a blank behind to become NUL. */
+	words = malloc((max_words + 1) * sizeof(*words) + length + 1);
+	if (!words)
+		return -ENOMEM;
+	text = (char *)(words + max_words + 1);
+	for (;;) {
+		while (is_blank(*line))
+			line++;
+		if (!*line)
+			break;
+		words[n++] = text;
+		err = copy_word(&line, &text);
+		if (err)
+			return err;
+	}
+	if (!n)
+		return -ENODATA;
+	words[n] = NULL;
+	*ret = TAKE_PTR(words);
+	return 0;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MEMLEAK_OPTIONS_H
+#define MEMLEAK_OPTIONS_H
+
+/* The command line as plain data. What an option means is said in options.c's table. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "profile/profile.h"
+
+/* Which processes. */
+enum options_target {
+	OPTIONS_TARGET_PIDS,	/* -p */
+	OPTIONS_TARGET_COMMAND, /* -c and -- */
+	OPTIONS_TARGET_ALL,	/* -A */
+};
+
+enum options_format { OPTIONS_FORMAT_TEXT, OPTIONS_FORMAT_JSON };
+
+enum options_color { OPTIONS_COLOR_AUTO, OPTIONS_COLOR_ALWAYS, OPTIONS_COLOR_NEVER };
+
+/* How uprobes are linked; AUTO takes the best the kernel has. */
+enum options_link {
+	OPTIONS_LINK_AUTO,
+	OPTIONS_LINK_SESSION,
+	OPTIONS_LINK_MULTI,
+	OPTIONS_LINK_PERF,
+};
+
+struct options {
+	enum options_target target;
+	pid_t *pids; /* OPTIONS_TARGET_PIDS: nr_pids of them, each once, in the order given */
+	size_t nr_pids;
+	char **command; /* OPTIONS_TARGET_COMMAND: argv, NULL at the end */
+	bool follow;
+	double interval_s;
+	uint64_t count; /* reports; 0: no limit */
+	uint64_t top;	/* stacks per process */
+	uint64_t older_ms;
+	uint64_t min_size, max_size; /* bytes; max UINT64_MAX: none */
+	bool show_allocs;
+	bool trace;
+	const char *object;	    /* -O; NULL: find them */
+	const char *symbols_prefix; /* NULL: none */
+	enum profile_sort sort;
+	enum options_format format;
+	const char *output; /* NULL: standard output */
+	uint32_t max_blocks, max_stacks, stack_depth;
+	const char *user; /* -u; NULL: the user behind sudo, if there is one */
+	bool debuginfod;  /* ask the servers of DEBUGINFOD_URLS for debug information */
+	int verbosity;	  /* -1 quiet, 0, 1 verbose, 2 debug */
+	enum options_color color;
+	enum options_link link; /* hidden, for tests */
+};
+
+/*
+ * Parse the command line into *@ret, which then owns memory: release it with options__release.
+ * Returns -1 where the program goes on; otherwise the status to exit with, everything said already:
+ * 0 after --help or --version, 2 after one to five lines on standard error on wrong usage, 1
+ * without memory or where the help cannot be written. Strings of @ret point into @argv.
+ */
+int options__parse(int argc, char **argv, struct options *ret);
+
+void options__release(struct options *o);
+
+/*
+ * Split @line into words as a POSIX shell does (blanks separate; '...', "..." and backslash quote;
+ * nothing is expanded). *@ret is a NULL-terminated array in one allocation, freed with free().
+ * 0, -EINVAL on an unfinished quote or a trailing backslash, -ENODATA where there is no word,
+ * -ENOMEM.
+ */
+int options__split_command(const char *line, char ***ret);
+
+/* The names of the long options that users see, in the order of the help; NULL behind the last. */
+const char *options__name(size_t index);
+
+#endif

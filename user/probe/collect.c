@@ -1,0 +1,777 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Terms: a *group* is the blocks of one image that share stack and family; groups become the entries
+ * of a profile. The blocks table is read while programs go on: sums of processes come from their
+ * counters, which are exact at every moment; groups are what the pass met.
+ *
+ * An image that ended is collected once: its groups are kept here, its blocks leave the kernel's table.
+ */
+#include "probe/collect.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "util/cleanup.h"
+
+/* Records a batch call reads at once. */
+#define BATCH 4096
+
+struct group {
+	uint32_t image;
+	uint8_t family;
+	uint64_t stack;
+	uint64_t blocks, bytes;		/* all */
+	uint64_t old_blocks, old_bytes; /* of the age asked for */
+	uint64_t oldest_ns, newest_ns;	/* of those */
+};
+
+/* A block's address, kept where blocks are listed. */
+struct listed {
+	uint32_t group;
+	struct profile_block block;
+};
+
+/* A process that ended. */
+struct past {
+	struct memleak_process process;
+	VECTOR(struct group) groups;
+	VECTOR(struct listed) listed; /* by its own groups */
+	bool reported;
+};
+
+/* What a group held at the last report. */
+struct before {
+	uint64_t bytes;
+	uint64_t seq;
+};
+
+struct stack_copy {
+	uint32_t nr, flags;
+	struct memleak_frame_bits by_frame_pointer, interrupted;
+	uint64_t frames[];
+};
+
+struct collector {
+	struct probe *probe;
+	struct probe_tables t;
+	uint64_t seq;
+	uint64_t last_ns; /* time of the last report; 0: none */
+	VECTOR(struct past) pasts;
+	VECTOR(struct before) before;
+	struct hash before_index;	 /* (stack, image and family) to before */
+	VECTOR(struct before) process_before;
+	struct hash process_index;	 /* (image, 0) to process_before */
+	VECTOR(struct stack_copy *) stacks;
+	struct hash stack_index; /* (stack, 0) to stacks */
+};
+
+/* One pass. */
+struct pass {
+	const struct collect_options *options;
+	uint64_t now_ns;
+	VECTOR(struct memleak_process) running;
+	VECTOR(struct group) groups;
+	struct hash group_index;
+	VECTOR(struct listed) listed;
+	VECTOR(struct memleak_block_key) dead;
+	struct hash ended; /* (image, 0) to pasts */
+};
+
+static void release_pass(struct pass *s)
+{
+	vector_release(&s->running);
+	vector_release(&s->groups);
+	hash__release(&s->group_index);
+	vector_release(&s->listed);
+	vector_release(&s->dead);
+	hash__release(&s->ended);
+}
+
+int collector__create(struct probe *p, struct collector **ret)
+{
+	struct collector *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->probe = p;
+	*ret = c;
+	return 0;
+}
+
+void collector__destroy(struct collector *c)
+{
+	size_t i;
+
+	if (!c)
+		return;
+	for (i = 0; i < c->pasts.count; i++) {
+		vector_release(&c->pasts.items[i].groups);
+		vector_release(&c->pasts.items[i].listed);
+	}
+	vector_release(&c->pasts);
+	vector_release(&c->before);
+	hash__release(&c->before_index);
+	vector_release(&c->process_before);
+	hash__release(&c->process_index);
+	for (i = 0; i < c->stacks.count; i++)
+		free(c->stacks.items[i]);
+	vector_release(&c->stacks);
+	hash__release(&c->stack_index);
+	free(c);
+}
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+/* --- reading maps --- */
+
+typedef int record_fn(void *context, const void *key, const void *value);
+
+/* Call @fn for every record of a hash map, in batches. 0 or -errno, @fn's included. */
+static int read_map(int fd, size_t key_size, size_t value_size, record_fn *fn, void *context)
+{
+	uint32_t batch_size = BATCH, count, i;
+	CLEANUP_FREE char *keys = malloc(BATCH * key_size);
+	CLEANUP_FREE char *values = malloc(BATCH * value_size);
+	uint64_t position[4]; /* opaque; the kernel writes a u32 for hash maps */
+	bool first = true, last = false;
+	int err;
+
+	if (!keys || !values)
+		return -ENOMEM;
+	while (!last) {
+		count = batch_size;
+		if (bpf_map_lookup_batch(fd, first ? NULL : position, position, keys, values,
+					 &count, NULL)) {
+			if (errno == ENOSPC) {
+				/* A bucket holds more than fits: larger buffers. */
+				char *more_keys = reallocarray(keys, 2 * batch_size, key_size);
+				char *more_values;
+
+				keys = more_keys ? more_keys : keys;
+				more_values = reallocarray(values, 2 * batch_size, value_size);
+				values = more_values ? more_values : values;
+				if (!more_keys || !more_values)
+					return -ENOMEM;
+				batch_size *= 2;
+				continue;
+			}
+			if (errno != ENOENT)
+				return -errno;
+			last = true; /* with the last records */
+		}
+		first = false;
+		for (i = 0; i < count; i++) {
+			err = fn(context, keys + i * key_size, values + i * value_size);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/* What a reader of a map works on. */
+struct reading {
+	struct collector *collector;
+	struct pass *pass;
+};
+
+static int read_running(void *context, const void *key, const void *value)
+{
+	struct reading *r = context;
+	const struct memleak_process *p = value;
+
+	(void)key;
+	return p->shares ? 0 : vector_push(&r->pass->running, *p);
+}
+
+static int read_ended(void *context, const void *key, const void *value)
+{
+	struct reading *r = context;
+	struct past past = {.process = *(const struct memleak_process *)value};
+	int err = vector_push(&r->collector->pasts, past);
+
+	(void)key;
+	if (err)
+		return err;
+	return hash__set(&r->pass->ended, past.process.image, 0, r->collector->pasts.count - 1);
+}
+
+/* The group with this key, made if it is new. */
+static int find_group(struct pass *s, uint32_t image, uint64_t stack, uint8_t family, uint32_t *ret)
+{
+	uint64_t b = (uint64_t)image << 8 | family;
+	uint32_t i = hash__get(&s->group_index, stack, b);
+	int err;
+
+	if (i == HASH_NONE) {
+		struct group g = {.image = image, .stack = stack, .family = family};
+
+		err = vector_push(&s->groups, g);
+		if (err)
+			return err;
+		i = s->groups.count - 1;
+		err = hash__set(&s->group_index, stack, b, i);
+		if (err)
+			return err;
+	}
+	*ret = i;
+	return 0;
+}
+
+static double age_ms(const struct pass *s, uint64_t time_ns)
+{
+	return time_ns < s->now_ns ? (s->now_ns - time_ns) / 1e6 : 0;
+}
+
+/* Add a block or mapping to its group. What ended is shown whatever its age. */
+static int add_block(struct pass *s, uint32_t group, uint64_t addr, uint64_t size, uint64_t time_ns)
+{
+	struct group *g = &s->groups.items[group];
+	bool ended = hash__get(&s->ended, g->image, 0) != HASH_NONE;
+	struct listed l = {.group = group};
+
+	g->blocks++;
+	g->bytes += size;
+	if (!ended && s->now_ns < time_ns + s->options->older_ns)
+		return 0;
+	if (!g->old_blocks || time_ns < g->oldest_ns)
+		g->oldest_ns = time_ns;
+	if (!g->old_blocks || time_ns > g->newest_ns)
+		g->newest_ns = time_ns;
+	g->old_blocks++;
+	g->old_bytes += size;
+	if (!s->options->blocks)
+		return 0;
+	l.block = (struct profile_block){
+		.addr = addr, .bytes = size, .age_ms = age_ms(s, time_ns)};
+	return vector_push(&s->listed, l);
+}
+
+static int read_block(void *context, const void *key, const void *value)
+{
+	struct reading *r = context;
+	const struct memleak_block_key *k = key;
+	const struct memleak_block *b = value;
+	struct pass *s = r->pass;
+	bool ended = hash__get(&s->ended, k->image, 0) != HASH_NONE;
+	uint32_t group;
+	int err;
+
+	if (ended || hash__get(r->collector->t.dead_images, k->image, 0) != HASH_NONE) {
+		err = vector_push(&s->dead, *k);
+		if (err || !ended)
+			return err; /* of a program that another one has replaced */
+	}
+	err = find_group(s, k->image, b->stack, b->family, &group);
+	return err ? err : add_block(s, group, k->addr, b->size, b->time_ns);
+}
+
+static int read_mappings(struct collector *c, struct pass *s)
+{
+	const struct mappings *m = c->t.mappings;
+	uint32_t group;
+	size_t i;
+	int err;
+
+	for (i = 0; i < m->list.count; i++) {
+		const struct mapping *x = &m->list.items[i];
+
+		if (hash__get(&s->ended, x->image, 0) == HASH_NONE &&
+		    hash__get(c->t.dead_images, x->image, 0) != HASH_NONE)
+			continue;
+		err = find_group(s, x->image, x->stack, MEMLEAK_FAMILY_MMAP, &group);
+		if (!err)
+			err = add_block(s, group, x->start, x->asked_end - x->start, x->time_ns);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* The blocks of images that are over leave the kernel's table. */
+static int drop_dead(struct collector *c, struct pass *s)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < s->dead.count; i++)
+		if (bpf_map_delete_elem(c->t.blocks_fd, &s->dead.items[i]) && errno != ENOENT)
+			return -errno;
+	for (i = 0; i < c->pasts.count; i++) {
+		uint32_t image = c->pasts.items[i].process.image;
+
+		if (hash__get(&s->ended, image, 0) == HASH_NONE)
+			continue;
+		if (bpf_map_delete_elem(c->t.ended_fd, &image) && errno != ENOENT)
+			return -errno;
+	}
+	/* Hear of mappings and ends that came before, then forget both. */
+	err = probe__consume(c->probe);
+	if (err)
+		return err;
+	probe__forget_dead(c->probe);
+	return 0;
+}
+
+/* Move the groups of processes that ended, and their blocks, to where they are kept. */
+static int keep_pasts(struct collector *c, struct pass *s)
+{
+	CLEANUP_FREE uint32_t *moved = calloc(s->groups.count + 1, sizeof(*moved));
+	size_t i;
+	int err = 0;
+
+	if (!moved)
+		return -ENOMEM;
+	for (i = 0; i < s->groups.count && !err; i++) {
+		struct group *g = &s->groups.items[i];
+		uint32_t past = hash__get(&s->ended, g->image, 0);
+
+		if (past == HASH_NONE)
+			continue;
+		moved[i] = c->pasts.items[past].groups.count;
+		err = vector_push(&c->pasts.items[past].groups, *g);
+	}
+	for (i = 0; i < s->listed.count && !err; i++) {
+		struct listed l = s->listed.items[i];
+		uint32_t past = hash__get(&s->ended, s->groups.items[l.group].image, 0);
+
+		if (past == HASH_NONE)
+			continue;
+		l.group = moved[l.group];
+		err = vector_push(&c->pasts.items[past].listed, l);
+	}
+	return err;
+}
+
+static int read_tables(struct collector *c, struct pass *s)
+{
+	struct reading r = {.collector = c, .pass = s};
+	int err;
+
+	probe__tables(c->probe, &c->t);
+	/* Running ones first: who ends in between is met in `ended`, and not twice. */
+	err = read_map(c->t.processes_fd, sizeof(uint32_t), sizeof(struct memleak_process),
+		       read_running, &r);
+	if (!err)
+		err = read_map(c->t.ended_fd, sizeof(uint32_t), sizeof(struct memleak_process),
+			       read_ended, &r);
+	if (!err)
+		err = probe__consume(c->probe);
+	s->now_ns = monotonic_ns();
+	if (!err)
+		err = read_map(c->t.blocks_fd, sizeof(struct memleak_block_key),
+			       sizeof(struct memleak_block), read_block, &r);
+	if (!err)
+		err = read_mappings(c, s);
+	if (!err)
+		err = keep_pasts(c, s);
+	if (!err)
+		err = drop_dead(c, s);
+	return err;
+}
+
+int collector__sweep(struct collector *c, bool blocks)
+{
+	struct collect_options o = {.blocks = blocks};
+	CLEANUP(release_pass) struct pass s = {.options = &o};
+
+	return read_tables(c, &s);
+}
+
+/* --- stacks --- */
+
+/* The frames under @key, kept from the first time on; NULL where there are none. */
+static int find_stack(struct collector *c, uint64_t key, const struct stack_copy **ret)
+{
+	uint32_t i = hash__get(&c->stack_index, key, 0);
+	struct memleak_stack raw;
+	struct stack_copy *copy;
+	int err;
+
+	*ret = NULL;
+	if (i != HASH_NONE) {
+		*ret = c->stacks.items[i];
+		return 0;
+	}
+	if (!key || bpf_map_lookup_elem(c->t.stacks_fd, &key, &raw))
+		return 0;
+	if (raw.nr_frames > MEMLEAK_MAX_FRAMES)
+		raw.nr_frames = MEMLEAK_MAX_FRAMES;
+	copy = malloc(sizeof(*copy) + raw.nr_frames * sizeof(copy->frames[0]));
+	if (!copy)
+		return -ENOMEM;
+	copy->nr = raw.nr_frames;
+	copy->flags = raw.flags;
+	copy->by_frame_pointer = raw.by_frame_pointer;
+	copy->interrupted = raw.interrupted;
+	memcpy(copy->frames, raw.frames, raw.nr_frames * sizeof(copy->frames[0]));
+	err = vector_push(&c->stacks, copy);
+	if (err) {
+		free(copy);
+		return err;
+	}
+	err = hash__set(&c->stack_index, key, 0, c->stacks.count - 1);
+	*ret = copy;
+	return err;
+}
+
+static bool get_bit(const struct memleak_frame_bits *set, uint32_t i)
+{
+	return set->bits[i >> 6] >> (i & 63) & 1;
+}
+
+/* If @frame returns into an operator new, that one's family; -1 otherwise. */
+static int operator_family(const struct files *files, uint64_t frame)
+{
+	const struct file *f = files__get(files, MEMLEAK_FRAME_FILE(frame));
+	uint64_t offset = MEMLEAK_FRAME_OFFSET(frame) - 1; /* of the call */
+	size_t i;
+
+	for (i = 0; f && i < f->allocator.operators.count; i++) {
+		const struct allocator_range *r = &f->allocator.operators.items[i];
+
+		if (offset >= r->start && offset < r->end)
+			return r->family;
+	}
+	return -1;
+}
+
+static int add_location(struct collector *c, struct profile *p, const struct stack_copy *s,
+			uint32_t i, uint32_t tgid, uint32_t *ret)
+{
+	uint32_t id = MEMLEAK_FRAME_FILE(s->frames[i]);
+	const struct file *f = files__get(c->t.files, id);
+	struct profile_location l = {
+		.pc = MEMLEAK_FRAME_OFFSET(s->frames[i]),
+		.interrupted = get_bit(&s->interrupted, i),
+		.by_frame_pointer = get_bit(&s->by_frame_pointer, i),
+	};
+	int err;
+
+	if (!id) {
+		err = profile__add_module(p, COLLECT_JIT_MODULE | tgid, "[anonymous memory]", NULL,
+					  &l.module);
+	} else if (!f) {
+		err = profile__add_module(p, id, "[unknown file]", NULL, &l.module);
+	} else {
+		err = profile__add_module(p, id, f->object->path, f->object->build_id, &l.module);
+		object__offset_to_vaddr(f->object, l.pc, &l.pc);
+	}
+	return err ? err : profile__add_location(p, &l, ret);
+}
+
+static const char *family_name(uint8_t family)
+{
+	static const char *const names[] = {
+		[MEMLEAK_FAMILY_MALLOC] = "malloc",
+		[MEMLEAK_FAMILY_NEW] = "new",
+		[MEMLEAK_FAMILY_NEW_ARRAY] = "new[]",
+		[MEMLEAK_FAMILY_MMAP] = "mmap",
+	};
+
+	return family < ARRAY_SIZE(names) ? names[family] : "unknown";
+}
+
+/* The profile's stack for a group, without the frames of operator new, which give the family. */
+static int add_stack(struct collector *c, struct profile *p, const struct group *g, uint32_t tgid,
+		     uint8_t *family, uint32_t *ret)
+{
+	uint32_t locations[MEMLEAK_MAX_FRAMES], n = 0, i = 0;
+	const struct stack_copy *s;
+	int err = find_stack(c, g->stack, &s);
+
+	if (err)
+		return err;
+	*family = g->family;
+	if (!s)
+		return profile__add_stack(p, NULL, 0, false, false, ret);
+	for (i = 0; i < s->nr; i++) {
+		int f = operator_family(c->t.files, s->frames[i]);
+
+		if (f < 0)
+			break;
+		*family = f;
+	}
+	for (; i < s->nr && !err; i++)
+		err = add_location(c, p, s, i, tgid, &locations[n++]);
+	if (err)
+		return err;
+	return profile__add_stack(p, locations, n, s->flags & MEMLEAK_STACK_TRUNCATED,
+				  s->flags & MEMLEAK_STACK_BROKEN, ret);
+}
+
+/* --- the profile --- */
+
+/* What @index held at the report before, and what it holds now. */
+static int exchange(struct hash *index, void *list, uint64_t a, uint64_t b, uint64_t now,
+		    uint64_t seq, uint64_t *before, bool *known)
+{
+	VECTOR(struct before) *v = list;
+	uint32_t i = hash__get(index, a, b);
+	int err;
+
+	*before = 0;
+	*known = i != HASH_NONE && v->items[i].seq + 1 == seq;
+	if (i != HASH_NONE) {
+		if (*known)
+			*before = v->items[i].bytes;
+		v->items[i] = (struct before){.bytes = now, .seq = seq};
+		return 0;
+	}
+	err = vector_push(v, ((struct before){.bytes = now, .seq = seq}));
+	return err ? err : hash__set(index, a, b, v->count - 1);
+}
+
+/* What turns the groups of one pass into entries. */
+struct building {
+	struct collector *collector;
+	const struct pass *pass;
+	struct profile *profile;
+	struct hash process_of; /* (image, 0) to profile.processes */
+	VECTOR(uint32_t) entry_of; /* by group; HASH_NONE: none */
+};
+
+static void release_building(struct building *b)
+{
+	hash__release(&b->process_of);
+	vector_release(&b->entry_of);
+	profile__destroy(b->profile);
+}
+
+static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
+{
+	struct collector *c = b->collector;
+	struct profile *p = b->profile;
+	uint32_t process = hash__get(&b->process_of, g->image, 0);
+	struct profile_entry e = {.process = process};
+	uint64_t before;
+	uint8_t family;
+	bool known;
+	double dt = c->last_ns ? (b->pass->now_ns - c->last_ns) / 1e9 : 0;
+	int err;
+
+	*ret = HASH_NONE;
+	if (process == HASH_NONE)
+		return 0; /* it came after the processes were read: next time */
+	err = exchange(&c->before_index, &c->before, g->stack, (uint64_t)g->image << 8 | g->family,
+		       g->bytes, c->seq, &before, &known);
+	if (err)
+		return err;
+	if (g->family == MEMLEAK_FAMILY_MMAP) {
+		p->processes.items[process].mmap.blocks += g->blocks;
+		p->processes.items[process].mmap.bytes += g->bytes;
+	}
+	e.sum.blocks = g->old_blocks;
+	e.sum.bytes = g->old_bytes;
+	if (!e.sum.blocks)
+		return 0;
+	if (dt > 0)
+		e.growth_bytes_per_s = ((double)g->bytes - before) / dt;
+	e.oldest_ms = age_ms(b->pass, g->oldest_ns);
+	e.newest_ms = age_ms(b->pass, g->newest_ns);
+	err = add_stack(c, p, g, p->processes.items[process].pid, &family, &e.stack);
+	if (err)
+		return err;
+	e.family = profile__intern(p, family_name(family));
+	if (!e.family)
+		return -ENOMEM;
+	err = vector_push(&p->entries, e);
+	*ret = p->entries.count - 1;
+	return err;
+}
+
+static int add_process(struct building *b, const struct memleak_process *m)
+{
+	struct collector *c = b->collector;
+	const struct file *exe = files__get(c->t.files, m->exe);
+	const char *path = exe ? exe->object->path : probe__image_exe(c->probe, m->image);
+	struct profile_process p = {
+		.pid = m->tgid,
+		.running = !m->end_ns,
+		.allocs = m->allocs,
+		.frees = m->frees,
+		.alloc_bytes = m->alloc_bytes,
+		.peak_bytes = m->peak_bytes,
+	};
+	uint64_t before;
+	char comm[sizeof(m->comm) + 1] = "";
+	bool known;
+	int err;
+
+	memcpy(comm, m->comm, sizeof(m->comm));
+	p.comm = profile__intern(b->profile, comm);
+	p.exe = profile__intern(b->profile, path);
+	if (!p.comm || (path && !p.exe))
+		return -ENOMEM;
+	p.outstanding.blocks = m->allocs - m->frees;
+	p.outstanding.bytes = m->alloc_bytes - m->free_bytes;
+	if (m->peak_ns > c->t.start_ns)
+		p.peak_at_s = (m->peak_ns - c->t.start_ns) / 1e9;
+	err = exchange(&c->process_index, &c->process_before, m->image, 0, p.outstanding.bytes,
+		       c->seq, &before, &known);
+	if (err)
+		return err;
+	p.growth_bytes = c->last_ns ? (int64_t)(p.outstanding.bytes - before) : 0;
+	err = vector_push(&b->profile->processes, p);
+	if (err)
+		return err;
+	return hash__set(&b->process_of, m->image, 0, b->profile->processes.count - 1);
+}
+
+static int compare_listed(const void *x, const void *y)
+{
+	const struct listed *a = x, *b = y;
+
+	if (a->group != b->group)
+		return a->group < b->group ? -1 : 1;
+	return (a->block.age_ms < b->block.age_ms) - (a->block.age_ms > b->block.age_ms);
+}
+
+/* Hand @n listed blocks to the entries of their groups, oldest first. */
+static int add_listed(struct building *b, struct listed *listed, size_t n)
+{
+	struct profile *p = b->profile;
+	size_t i;
+	int err;
+
+	if (n)
+		qsort(listed, n, sizeof(*listed), compare_listed);
+	for (i = 0; i < n; i++) {
+		uint32_t entry = b->entry_of.items[listed[i].group];
+
+		if (entry == HASH_NONE)
+			continue;
+		err = vector_push(&p->blocks, listed[i].block);
+		if (err)
+			return err;
+		if (!p->entries.items[entry].nr_blocks++)
+			p->entries.items[entry].first_block = p->blocks.count - 1;
+	}
+	return 0;
+}
+
+static int add_past(struct building *b, struct past *past)
+{
+	uint32_t entry;
+	size_t i;
+	int err = add_process(b, &past->process);
+
+	b->entry_of.count = 0;
+	for (i = 0; i < past->groups.count && !err; i++) {
+		err = add_entry(b, &past->groups.items[i], &entry);
+		if (!err)
+			err = vector_push(&b->entry_of, entry);
+	}
+	return err ? err : add_listed(b, past->listed.items, past->listed.count);
+}
+
+static int add_pasts(struct building *b)
+{
+	struct collector *c = b->collector;
+	size_t i;
+	int err;
+
+	for (i = 0; i < c->pasts.count; i++) {
+		if (c->pasts.items[i].reported && !b->pass->options->final)
+			continue;
+		c->pasts.items[i].reported = true;
+		err = add_past(b, &c->pasts.items[i]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void copy_losses(const __u64 *l, struct profile_losses *ret)
+{
+	*ret = (struct profile_losses){
+		.blocks = l[MEMLEAK_LOSS_BLOCK_TABLE] + l[MEMLEAK_LOSS_BLOCK_MEMORY] +
+			  l[MEMLEAK_LOSS_BLOCK_THREAD] + l[MEMLEAK_LOSS_BLOCK_POINTER],
+		.frees = l[MEMLEAK_LOSS_FREE],
+		.stacks = l[MEMLEAK_LOSS_STACK],
+		.truncated_stacks = l[MEMLEAK_LOSS_TRUNCATED],
+		.broken_stacks = l[MEMLEAK_LOSS_BROKEN],
+		.events = l[MEMLEAK_LOSS_EVENT] + l[MEMLEAK_LOSS_PROCESS] + l[MEMLEAK_LOSS_TRACE],
+	};
+}
+
+static void fill_head(struct building *b)
+{
+	struct collector *c = b->collector;
+	struct profile *p = b->profile;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	p->time_ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+	p->seq = c->seq;
+	p->final = b->pass->options->final;
+	p->elapsed_s = (b->pass->now_ns - c->t.start_ns) / 1e9;
+	copy_losses(c->t.losses, &p->losses);
+}
+
+static int build(struct building *b)
+{
+	const struct pass *s = b->pass;
+	uint32_t entry;
+	size_t i;
+	int err = 0;
+
+	b->profile = profile__create();
+	if (!b->profile)
+		return -ENOMEM;
+	fill_head(b);
+	for (i = 0; i < s->running.count && !err; i++)
+		if (hash__get(&s->ended, s->running.items[i].image, 0) == HASH_NONE)
+			err = add_process(b, &s->running.items[i]);
+	for (i = 0; i < s->groups.count && !err; i++) {
+		entry = HASH_NONE;
+		if (hash__get(&s->ended, s->groups.items[i].image, 0) == HASH_NONE)
+			err = add_entry(b, &s->groups.items[i], &entry);
+		if (!err)
+			err = vector_push(&b->entry_of, entry);
+	}
+	if (!err)
+		err = add_listed(b, s->listed.items, s->listed.count);
+	return err ? err : add_pasts(b);
+}
+
+int collector__run(struct collector *c, const struct collect_options *o, struct profile **ret)
+{
+	CLEANUP(release_pass) struct pass s = {.options = o};
+	CLEANUP(release_building) struct building b = {.collector = c, .pass = &s};
+	int err;
+
+	c->seq++;
+	err = read_tables(c, &s);
+	if (!err)
+		err = build(&b);
+	if (err)
+		return err;
+	c->last_ns = s.now_ns;
+	*ret = TAKE_PTR(b.profile);
+	return 0;
+}
+
+bool collector__name_frame(const struct collector *c, uint64_t frame, char *buf, size_t size)
+{
+	struct probe_tables t;
+	const struct file *f;
+	uint64_t pc;
+
+	probe__tables(c->probe, &t);
+	f = files__get(t.files, MEMLEAK_FRAME_FILE(frame));
+	if (!f)
+		return false;
+	object__offset_to_vaddr(f->object, MEMLEAK_FRAME_OFFSET(frame), &pc);
+	snprintf(buf, size, "%s+0x%llx", f->object->path, (unsigned long long)pc);
+	return true;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MEMLEAK_PROBE_COLLECT_H
+#define MEMLEAK_PROBE_COLLECT_H
+
+/* Reading the kernel's tables into a profile: one pass over the blocks, one hash aggregation. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "probe/probe.h"
+#include "profile/profile.h"
+
+struct collector;
+
+struct collect_options {
+	uint64_t older_ns; /* entries of running processes hold only blocks at least this old */
+	bool final;	   /* every process followed so far, not only those of this interval */
+	bool blocks;	   /* list the single blocks too */
+};
+
+/* @p is borrowed for the collector's life. 0 or -ENOMEM. */
+int collector__create(struct probe *p, struct collector **ret);
+void collector__destroy(struct collector *c);
+
+/* A new profile, unsorted, owned by the caller. 0 or -errno. */
+int collector__run(struct collector *c, const struct collect_options *o, struct profile **ret);
+
+/* Drop the blocks of images that are over, so that they fill the table no longer. For long intervals;
+ * collector__run does the same. @blocks as in the options. 0 or -errno. */
+int collector__sweep(struct collector *c, bool blocks);
+
+/* The number of the module that holds the generated code of @pid (profile_module.id). */
+#define COLLECT_JIT_MODULE 0x80000000u
+
+/* Name a frame for --trace: "module+0xoff" into @buf; false where its file is unknown. */
+bool collector__name_frame(const struct collector *c, uint64_t frame, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "probe/files.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/vector.h"
+
+struct files {
+	VECTOR(struct file) list; /* by number */
+	char *prefix;
+};
+
+int files__create(const char *prefix, struct files **ret)
+{
+	struct files *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->prefix = prefix ? strdup(prefix) : NULL;
+	if (prefix && !f->prefix) {
+		free(f);
+		return -ENOMEM;
+	}
+	*ret = f;
+	return 0;
+}
+
+void files__destroy(struct files *f)
+{
+	size_t i;
+
+	if (!f)
+		return;
+	for (i = 0; i < f->list.count; i++) {
+		object__destroy(f->list.items[i].object);
+		allocator__release(&f->list.items[i].allocator);
+	}
+	vector_release(&f->list);
+	free(f->prefix);
+	free(f);
+}
+
+int files__add(struct files *f, uint32_t id, int fd, const char *path)
+{
+	struct file *file;
+	int err;
+
+	if (files__get(f, id)) {
+		close(fd);
+		return 0;
+	}
+	while (f->list.count <= id) {
+		err = vector_push(&f->list, (struct file){0});
+		if (err) {
+			close(fd);
+			return err;
+		}
+	}
+	file = &f->list.items[id];
+	err = object__create(fd, path, &file->object);
+	if (err)
+		return err;
+	return allocator__find(file->object, f->prefix, &file->allocator);
+}
+
+const struct file *files__get(const struct files *f, uint32_t id)
+{
+	if (id >= f->list.count || !f->list.items[id].object)
+		return NULL;
+	return &f->list.items[id];
+}

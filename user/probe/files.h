@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MEMLEAK_PROBE_FILES_H
+#define MEMLEAK_PROBE_FILES_H
+
+/* The files that the kernel side has given numbers to: each is opened once, when it is first heard
+ * of, and kept open, so that its names outlive the processes that mapped it. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "target/allocator.h"
+#include "target/object.h"
+
+struct file {
+	struct object *object; /* NULL: nothing is known of this number */
+	struct allocator allocator;
+};
+
+struct files;
+
+/* Heap functions are looked for under @prefix (see allocator__find; NULL: none). 0 or -ENOMEM. */
+int files__create(const char *prefix, struct files **ret);
+void files__destroy(struct files *f);
+
+/*
+ * Learn of number @id: @fd, whose ownership passes, and @path. A number that is known already keeps
+ * what it has. 0 or -ENOMEM.
+ */
+int files__add(struct files *f, uint32_t id, int fd, const char *path);
+
+/* What is known of @id; NULL where nothing is. Valid until the next files__add. */
+const struct file *files__get(const struct files *f, uint32_t id);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MEMLEAK_PROBE_PROBE_H
+#define MEMLEAK_PROBE_PROBE_H
+
+/*
+ * The kernel side, as user space drives it: load the programs, place the probes into the allocation
+ * functions of processes, hear of new files and processes. The only user of the skeleton.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "bpf/memleak.h"
+#include "probe/files.h"
+#include "probe/mappings.h"
+#include "util/hash.h"
+#include "util/vector.h"
+
+struct probe;
+
+/* How the probes are linked; AUTO takes the best that the kernel has. */
+enum probe_link { PROBE_LINK_AUTO, PROBE_LINK_SESSION, PROBE_LINK_MULTI, PROBE_LINK_PERF };
+
+/* An event of --trace. */
+typedef void probe_trace_fn(void *context, const struct memleak_event *event);
+
+struct probe_options {
+	enum probe_link link;
+	bool all;		   /* every process of the machine */
+	bool follow;		   /* children of followed processes */
+	uint64_t min_size, max_size;
+	uint32_t max_blocks, max_stacks, stack_depth;
+	const char *object;	   /* look for allocation functions in this file alone; NULL: all */
+	const char *symbols_prefix; /* NULL: none */
+	probe_trace_fn *trace;	   /* NULL: no events for blocks */
+	void *trace_context;
+};
+
+/* Load everything; nothing is probed yet. 0, or -errno after the lines that say why and what to do. */
+int probe__create(const struct probe_options *options, struct probe **ret);
+
+/* Take every probe out and free everything; NULL is accepted. */
+void probe__destroy(struct probe *p);
+
+/*
+ * Follow the process @pid: probe the allocation functions of what it has mapped by now. Harmless where
+ * it is followed already: then only what is new is probed. 0, or -errno, where @why (of @size bytes)
+ * then says why in words: no allocation function found, a 32-bit program ...
+ */
+int probe__attach(struct probe *p, pid_t pid, char *why, size_t size);
+
+/* Probe what all processes of the machine have mapped by now. 0 or -errno after saying why. */
+int probe__attach_all(struct probe *p);
+
+/* Begin to count; before, the probes do nothing. The start of elapsed times. */
+void probe__enable(struct probe *p);
+
+/* Becomes readable when there are events. */
+int probe__event_fd(const struct probe *p);
+
+/* Handle all events there are: new files, new processes, mappings. 0 or -errno. */
+int probe__consume(struct probe *p);
+
+/* What collect reads. */
+struct probe_tables {
+	int blocks_fd, stacks_fd, processes_fd, ended_fd;
+	const __u64 *losses; /* by enum memleak_loss; changing */
+	const struct files *files;
+	const struct mappings *mappings;
+	const struct hash *dead_images; /* by (image, 0): their blocks can be dropped */
+	uint64_t start_ns;		/* of counting, CLOCK_MONOTONIC */
+};
+void probe__tables(const struct probe *p, struct probe_tables *ret);
+
+/* The path of the program of @image as it was when the image was first seen; NULL where unknown. */
+const char *probe__image_exe(const struct probe *p, uint32_t image);
+
+/* All blocks of the dead images have been dropped from the table, their mappings too. */
+void probe__forget_dead(struct probe *p);
+
+/* "session", "multi" or "perf". */
+const char *probe__link_name(const struct probe *p);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MEMLEAK_PROFILE_PROFILE_H
+#define MEMLEAK_PROFILE_PROFILE_H
+
+/*
+ * The profile: what was outstanding at one moment, as plain data.
+ *
+ * It is the seam of the program. probe fills one from the kernel's tables, symbol names its
+ * locations, every reporter reads it; it knows no kernel, no ELF file and no pid namespace.
+ *
+ * Everything is held in arrays and referred to by index: a process has entries, an entry has a
+ * stack, a stack has locations, a location has a module and, once symbolized, lines. Strings are
+ * interned: they belong to the profile, live as long as it does, and equal ones are one pointer.
+ * Times are relative: ages in milliseconds, moments in seconds since the probes were in.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/hash.h"
+#include "util/vector.h"
+
+#define PROFILE_NONE UINT32_MAX /* no such index */
+
+/* A file that code came from, or the anonymous memory of one process where code was generated. */
+struct profile_module {
+	const char *path;     /* as the process knew it; never NULL */
+	const char *build_id; /* lower-case hex; NULL where unknown */
+	uint32_t id;	      /* whoever collected it knows the file by this; PROFILE_NONE if loaded */
+};
+
+/* One function at a location: the function itself last, the ones inlined into it before. */
+struct profile_line {
+	const char *symbol; /* demangled; NULL where unknown */
+	uint64_t offset;    /* of pc in the symbol; 0 for inlined lines */
+	const char *file;   /* source file; NULL where unknown */
+	uint32_t line;	    /* 0 where unknown */
+	bool inlined;	    /* this function's code stands in the next line's function */
+};
+
+struct profile_location {
+	uint32_t module;
+	uint64_t pc;	      /* address of the module (what addr2line takes), a return address */
+	bool interrupted;     /* pc is the very instruction (a signal came), no return address */
+	bool by_frame_pointer; /* found by the frame-pointer rule: may be wrong */
+	uint32_t nr_lines;    /* 0: not symbolized yet; otherwise at least one, perhaps nameless */
+	const struct profile_line *lines;
+};
+
+struct profile_stack {
+	uint32_t first; /* in profile.frames, which holds location indexes; caller of allocator first */
+	uint32_t count;
+	bool truncated; /* deeper than --stack-depth; the outermost frames are missing */
+	bool broken;	/* the walk could not go on before the outermost frame */
+};
+
+/* What a leak check found; `none` where none ran. */
+enum profile_verdict {
+	PROFILE_VERDICT_NONE,
+	PROFILE_VERDICT_DEFINITE,
+	PROFILE_VERDICT_INDIRECT,
+	PROFILE_VERDICT_POSSIBLE,
+	PROFILE_VERDICT_REACHABLE,
+};
+
+struct profile_sum {
+	uint64_t blocks;
+	uint64_t bytes;
+};
+
+struct profile_block {
+	uint64_t addr;
+	uint64_t bytes;
+	double age_ms;
+};
+
+/* The outstanding blocks of one process that share stack, family, verdict, type and cycle. */
+struct profile_entry {
+	uint32_t process;
+	uint32_t stack;
+	const char *family; /* "malloc", "new", "new[]", "mmap" or a user-defined pair's name */
+	enum profile_verdict verdict;
+	const char *type; /* C++ class of the blocks; NULL where unknown */
+	bool cycle;
+	struct profile_sum sum;
+	double growth_bytes_per_s;  /* against the report before; 0 in the first */
+	double oldest_ms, newest_ms;
+	uint32_t first_block; /* in profile.blocks, oldest first; where blocks were asked for */
+	uint32_t nr_blocks;
+};
+
+struct profile_process {
+	uint32_t pid;
+	const char *comm;
+	const char *exe; /* NULL where unknown */
+	bool running;
+	uint64_t allocs, frees, alloc_bytes;
+	struct profile_sum outstanding; /* heap alone */
+	uint64_t peak_bytes;
+	double peak_at_s;
+	struct profile_sum mmap;
+	int64_t growth_bytes; /* of outstanding, since the report before */
+	uint32_t first_entry; /* in profile.entries once sorted */
+	uint32_t nr_entries;
+};
+
+/* What could not be recorded. All zero when nothing was lost. */
+struct profile_losses {
+	uint64_t blocks;	   /* allocations not followed: table full or no memory */
+	uint64_t frees;		   /* frees not seen: their address was handed out again */
+	uint64_t stacks;	   /* blocks kept without their stack: table full */
+	uint64_t truncated_stacks; /* deeper than --stack-depth */
+	uint64_t broken_stacks;	   /* the walk stopped short */
+	uint64_t events;	   /* mappings or process events dropped: ring buffer full */
+};
+
+enum profile_sampling { PROFILE_SAMPLE_ALL, PROFILE_SAMPLE_RATE, PROFILE_SAMPLE_BYTES };
+
+struct profile {
+	int64_t time_ms; /* since 1970-01-01 UTC */
+	uint64_t seq;	 /* 1 for the first report */
+	bool final;
+	double elapsed_s; /* since the probes were in */
+	enum profile_sampling sampling;
+	uint64_t sampling_value; /* n of rate, mean of bytes */
+	struct profile_losses losses;
+	VECTOR(struct profile_process) processes;
+	VECTOR(struct profile_entry) entries;
+	VECTOR(struct profile_stack) stacks;
+	VECTOR(uint32_t) frames;
+	VECTOR(struct profile_location) locations;
+	VECTOR(struct profile_module) modules;
+	VECTOR(struct profile_block) blocks;
+	/* Private: use the functions below. */
+	VECTOR(char *) strings;
+	VECTOR(struct profile_line *) line_arrays;
+	struct hash string_index, location_index, stack_index, module_index;
+};
+
+/* An empty profile, owned by the caller; NULL without memory. */
+struct profile *profile__create(void);
+
+/* Free it with everything it holds; NULL is accepted. */
+void profile__destroy(struct profile *p);
+
+/* The profile's own copy of @s, one pointer for equal strings; NULL for NULL, and without memory. */
+const char *profile__intern(struct profile *p, const char *s);
+
+/*
+ * Index of the module that @id names, added with @path and @build_id (NULL: unknown) if new.
+ * Modules of equal @id are one; with PROFILE_NONE as @id, those of equal path and build-id are.
+ * 0 or -ENOMEM.
+ */
+int profile__add_module(struct profile *p, uint32_t id, const char *path, const char *build_id,
+			uint32_t *ret);
+
+/* Index of the location equal to @loc in module, pc and flags, added without lines if new. 0 or
+ * -ENOMEM. */
+int profile__add_location(struct profile *p, const struct profile_location *loc, uint32_t *ret);
+
+/* Give location @index its @nr lines (at least one), copied; their strings must be interned. 0 or
+ * -ENOMEM with the location unchanged. */
+int profile__set_lines(struct profile *p, uint32_t index, const struct profile_line *lines,
+		       uint32_t nr);
+
+/* Index of the stack of @nr location indexes with these flags, added if new. 0 or -ENOMEM. */
+int profile__add_stack(struct profile *p, const uint32_t *locations, uint32_t nr, bool truncated,
+		       bool broken, uint32_t *ret);
+
+enum profile_sort {
+	PROFILE_SORT_BYTES,
+	PROFILE_SORT_BLOCKS,
+	PROFILE_SORT_GROWTH,
+	PROFILE_SORT_AGE, /* oldest first */
+};
+
+/*
+ * Bring processes into order of outstanding bytes, largest first, and entries into order of process
+ * and then @order, largest first, ties by the other measures so that the order is the same every
+ * time; sets first_entry and nr_entries of every process. Call it once, after all entries are in and
+ * before anything reads them. 0 or -ENOMEM.
+ */
+int profile__sort(struct profile *p, enum profile_sort order);
+
+/* "definite", "indirect", "possible", "reachable"; NULL for PROFILE_VERDICT_NONE. */
+const char *profile__verdict_name(enum profile_verdict verdict);
+
+#endif

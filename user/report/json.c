@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/*
+ * One JSON object a line. json-c builds the leaves (a stack, the head of a process) and this file
+ * writes what holds them as it goes, so that a report of all stacks needs the memory of one.
+ */
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <string.h>
+
+#include "report/format.h"
+#include "report/report.h"
+#include "report/stream.h"
+#include "util/cleanup.h"
+
+/* An object under construction. The first failure stays in err; everything after is a no-op. */
+struct builder {
+	struct json_object *object;
+	int err;
+};
+
+static void builder_release(struct builder *b)
+{
+	json_object_put(b->object);
+}
+
+#define CLEANUP_BUILDER CLEANUP(builder_release)
+
+static struct builder builder_new(void)
+{
+	struct builder b = {.object = json_object_new_object()};
+
+	b.err = b.object ? 0 : -ENOMEM;
+	return b;
+}
+
+/* Takes @value, which is NULL where memory was short. @key is a literal. */
+static void add(struct builder *b, const char *key, struct json_object *value)
+{
+	const unsigned int flags = JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT;
+
+	if (!value)
+		b->err = -ENOMEM;
+	if (b->err || json_object_object_add_ex(b->object, key, value, flags)) {
+		json_object_put(value);
+		b->err = -ENOMEM;
+	}
+}
+
+/* Takes what @inner holds. */
+static void add_object(struct builder *b, const char *key, struct builder *inner)
+{
+	if (inner->err)
+		b->err = inner->err;
+	else
+		add(b, key, TAKE_PTR(inner->object));
+}
+
+static void add_null(struct builder *b, const char *key)
+{
+	if (!b->err && json_object_object_add(b->object, key, NULL))
+		b->err = -ENOMEM;
+}
+
+static void add_u64(struct builder *b, const char *key, uint64_t n)
+{
+	add(b, key, json_object_new_uint64(n));
+}
+
+static void add_bool(struct builder *b, const char *key, bool on)
+{
+	add(b, key, json_object_new_boolean(on));
+}
+
+/* JSON is UTF-8, names of the target need not be. */
+static void add_string(struct builder *b, const char *key, const char *s)
+{
+	CLEANUP_FREE char *utf8 = format__utf8(s);
+
+	add(b, key, utf8 ? json_object_new_string(utf8) : NULL);
+}
+
+static void add_hex(struct builder *b, const char *key, uint64_t n)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)n);
+	add(b, key, json_object_new_string(text));
+}
+
+static void add_decimal(struct builder *b, const char *key, double x, int decimals)
+{
+	char text[FORMAT_SIZE];
+
+	add(b, key, json_object_new_double_s(x, format__decimal(text, x, decimals)));
+}
+
+static void add_ms(struct builder *b, const char *key, double ms)
+{
+	add_u64(b, key, ms >= 0 && ms < 1e18 ? ms + 0.5 : 0);
+}
+
+static void add_sum(struct builder *b, const char *key, const struct profile_sum *sum)
+{
+	CLEANUP_BUILDER struct builder inner = builder_new();
+
+	add_u64(&inner, "blocks", sum->blocks);
+	add_u64(&inner, "bytes", sum->bytes);
+	add_object(b, key, &inner);
+}
+
+/* Writing */
+
+/* Write the object of @b; with @open_key without its end, so that the items of an array named so
+ * can follow. */
+static void write_object(struct stream *out, struct builder *b, const char *open_key)
+{
+	const int flags = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
+	const char *text = NULL;
+	size_t length;
+
+	if (!b->err)
+		text = json_object_to_json_string_length(b->object, flags, &length);
+	if (!text) {
+		out->err = out->err ? out->err : -ENOMEM;
+		return;
+	}
+	stream__write(out, text, length - !!open_key);
+	if (open_key)
+		stream__print(out, ",\"%s\":[", open_key);
+}
+
+/* Profile to objects */
+
+static struct builder sampling_object(const struct profile *p)
+{
+	static const struct {
+		const char *mode, *value_key;
+	} modes[] = {
+		[PROFILE_SAMPLE_ALL] = {"all", NULL},
+		[PROFILE_SAMPLE_RATE] = {"rate", "n"},
+		[PROFILE_SAMPLE_BYTES] = {"bytes", "mean"},
+	};
+	struct builder b = builder_new();
+
+	add_string(&b, "mode", modes[p->sampling].mode);
+	if (modes[p->sampling].value_key)
+		add_u64(&b, modes[p->sampling].value_key, p->sampling_value);
+	return b;
+}
+
+static struct builder losses_object(const struct profile_losses *l)
+{
+	struct builder b = builder_new();
+
+	add_u64(&b, "blocks", l->blocks);
+	add_u64(&b, "frees", l->frees);
+	add_u64(&b, "stacks", l->stacks);
+	add_u64(&b, "truncated_stacks", l->truncated_stacks);
+	add_u64(&b, "broken_stacks", l->broken_stacks);
+	add_u64(&b, "events", l->events);
+	return b;
+}
+
+static struct builder report_object(const struct profile *p)
+{
+	CLEANUP_BUILDER struct builder sampling = sampling_object(p);
+	CLEANUP_BUILDER struct builder losses = losses_object(&p->losses);
+	struct builder b = builder_new();
+	char time[FORMAT_SIZE];
+
+	add_string(&b, "schema", "memleak-bpf/1");
+	add_string(&b, "time", format__iso_time(time, p->time_ms));
+	add_u64(&b, "seq", p->seq);
+	add_bool(&b, "final", p->final);
+	add_decimal(&b, "elapsed_s", p->elapsed_s, 3);
+	add_object(&b, "sampling", &sampling);
+	add_object(&b, "losses", &losses);
+	return b;
+}
+
+static struct builder process_object(const struct profile_process *process)
+{
+	CLEANUP_BUILDER struct builder peak = builder_new();
+	struct builder b = builder_new();
+
+	add_u64(&b, "pid", process->pid);
+	add_string(&b, "comm", process->comm);
+	if (process->exe)
+		add_string(&b, "exe", process->exe);
+	else
+		add_null(&b, "exe");
+	add_bool(&b, "running", process->running);
+	add_u64(&b, "allocs", process->allocs);
+	add_u64(&b, "frees", process->frees);
+	add_u64(&b, "alloc_bytes", process->alloc_bytes);
+	add_sum(&b, "outstanding", &process->outstanding);
+	add_u64(&peak, "bytes", process->peak_bytes);
+	add_decimal(&peak, "at_s", process->peak_at_s, 3);
+	add_object(&b, "peak", &peak);
+	add_sum(&b, "mmap", &process->mmap);
+	return b;
+}
+
+static struct builder frame_object(const struct profile *p, const struct profile_location *location,
+				   const struct profile_line *line)
+{
+	const struct profile_module *module =
+		location->module < p->modules.count ? &p->modules.items[location->module] : NULL;
+	struct builder b = builder_new();
+
+	add_hex(&b, "pc", location->pc);
+	if (line->symbol && *line->symbol) {
+		add_string(&b, "symbol", line->symbol);
+		add_u64(&b, "offset", line->offset);
+	} else {
+		add_null(&b, "symbol");
+	}
+	if (module)
+		add_string(&b, "module", module->path);
+	else
+		add_null(&b, "module");
+	if (module && module->build_id)
+		add_string(&b, "build_id", module->build_id);
+	if (line->file && *line->file)
+		add_string(&b, "file", line->file);
+	if (line->file && *line->file && line->line)
+		add_u64(&b, "line", line->line);
+	add_bool(&b, "inlined", line->inlined);
+	if (location->by_frame_pointer)
+		add_bool(&b, "by_frame_pointer", true);
+	return b;
+}
+
+/* Takes the object of @item to the end of @array. 0 or -ENOMEM. */
+static int append(struct json_object *array, struct builder *item)
+{
+	if (item->err)
+		return item->err;
+	if (json_object_array_add(array, item->object))
+		return -ENOMEM;
+	item->object = NULL;
+	return 0;
+}
+
+static void add_frames(struct builder *b, const struct profile *p,
+		       const struct profile_stack *stack)
+{
+	static const struct profile_line nameless = {0};
+	struct json_object *array = json_object_new_array();
+	uint32_t i, l;
+
+	for (i = 0; array && stack && i < stack->count && !b->err; i++) {
+		const struct profile_location *location =
+			&p->locations.items[p->frames.items[stack->first + i]];
+
+		for (l = 0; (!l || l < location->nr_lines) && !b->err; l++) {
+			const struct profile_line *line =
+				location->nr_lines ? &location->lines[l] : &nameless;
+			CLEANUP_BUILDER struct builder frame = frame_object(p, location, line);
+
+			b->err = append(array, &frame);
+		}
+	}
+	add(b, "frames", array);
+}
+
+static void add_blocks(struct builder *b, const struct profile *p, const struct profile_entry *e)
+{
+	struct json_object *array = json_object_new_array();
+	uint32_t i;
+
+	for (i = 0; array && i < e->nr_blocks && !b->err; i++) {
+		const struct profile_block *block = &p->blocks.items[e->first_block + i];
+		CLEANUP_BUILDER struct builder object = builder_new();
+
+		add_hex(&object, "addr", block->addr);
+		add_u64(&object, "bytes", block->bytes);
+		add_ms(&object, "age_ms", block->age_ms);
+		b->err = append(array, &object);
+	}
+	add(b, "allocs", array);
+}
+
+static struct builder entry_object(const struct profile *p, const struct profile_entry *e,
+				   const struct report_options *o)
+{
+	const struct profile_stack *stack =
+		e->stack < p->stacks.count ? &p->stacks.items[e->stack] : NULL;
+	CLEANUP_BUILDER struct builder age = builder_new();
+	struct builder b = builder_new();
+
+	add_u64(&b, "blocks", e->sum.blocks);
+	add_u64(&b, "bytes", e->sum.bytes);
+	add_decimal(&b, "growth_bytes_per_s", e->growth_bytes_per_s, 1);
+	add_ms(&age, "oldest", e->oldest_ms);
+	add_ms(&age, "newest", e->newest_ms);
+	add_object(&b, "age_ms", &age);
+	add_string(&b, "family", e->family);
+	if (e->verdict != PROFILE_VERDICT_NONE) {
+		add_string(&b, "verdict", profile__verdict_name(e->verdict));
+		add_bool(&b, "cycle", e->cycle);
+	}
+	if (e->type)
+		add_string(&b, "type", e->type);
+	if (stack && stack->truncated)
+		add_bool(&b, "truncated", true);
+	if (stack && stack->broken)
+		add_bool(&b, "broken", true);
+	add_frames(&b, p, stack);
+	if (o->show_allocs)
+		add_blocks(&b, p, e);
+	return b;
+}
+
+static void write_process(struct stream *out, const struct profile *p,
+			  const struct profile_process *process, const struct report_options *o)
+{
+	CLEANUP_BUILDER struct builder head = process_object(process);
+	uint32_t i;
+
+	write_object(out, &head, "stacks");
+	for (i = 0; !out->err && i < process->nr_entries && i < o->top; i++) {
+		const struct profile_entry *e = &p->entries.items[process->first_entry + i];
+		CLEANUP_BUILDER struct builder entry = entry_object(p, e, o);
+
+		stream__print(out, "%s", i ? "," : "");
+		write_object(out, &entry, NULL);
+	}
+	stream__print(out, "]}");
+}
+
+int report__json(const struct profile *p, const struct report_options *o, FILE *out)
+{
+	CLEANUP_BUILDER struct builder head = report_object(p);
+	struct stream s = {.out = out};
+	size_t i;
+
+	write_object(&s, &head, "processes");
+	for (i = 0; !s.err && i < p->processes.count; i++) {
+		stream__print(&s, "%s", i ? "," : "");
+		write_process(&s, p, &p->processes.items[i], o);
+	}
+	stream__print(&s, "]}\n");
+	return stream__finish(&s);
+}
+
+int report__event_json(const struct report_event *e, const struct report_options *o, FILE *out)
+{
+	CLEANUP_BUILDER struct builder b = builder_new();
+	struct stream s = {.out = out};
+	char time[FORMAT_SIZE];
+
+	(void)o;
+	add_string(&b, "event", e->operation);
+	add_string(&b, "time", format__iso_time(time, e->time_ms));
+	add_u64(&b, "pid", e->pid);
+	add_u64(&b, "tid", e->tid);
+	add_string(&b, "comm", e->comm);
+	add_string(&b, "family", e->family);
+	add_hex(&b, "addr", e->addr);
+	add_u64(&b, "bytes", e->bytes);
+	if (e->caller)
+		add_string(&b, "caller", e->caller);
+	write_object(&s, &b, NULL);
+	stream__print(&s, "\n");
+	return stream__finish(&s);
+}

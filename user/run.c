@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One run: options in, probes in, reports out, probes out.
+ *
+ * Everything that happens arrives at one epoll: signals (also of children), the interval, the kernel's
+ * events, the end of processes. Nothing is polled: between reports the tool does not run.
+ */
+#include "run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "probe/collect.h"
+#include "probe/probe.h"
+#include "report/report.h"
+#include "symbol/symbol.h"
+#include "target/process.h"
+#include "target/tracer.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+struct run {
+	const struct options *o;
+	struct probe *probe;
+	struct collector *collector;
+	struct symbolizer *symbolizer;
+	struct tracer *tracer; /* NULL: nothing is started or followed */
+	FILE *out;
+	int epoll, signals, timer;
+	VECTOR(int) pidfds; /* of -p's processes; -1: it has ended */
+	size_t alive;	    /* how many of them run; the command counts as one */
+	uint64_t reports;
+	unsigned int interrupts;
+	pid_t command;
+	bool done;
+	int error;	 /* -errno of what made the run end early; 0: nothing */
+	int status;	 /* of the command, as an exit status */
+};
+
+/* --- reports --- */
+
+static int locate_module(void *context, uint32_t id, struct symbol_source *ret)
+{
+	struct run *r = context;
+	struct probe_tables t;
+	const struct file *f;
+
+	if (id & COLLECT_JIT_MODULE) {
+		*ret = (struct symbol_source){.fd = -1, .jit_pid = id & ~COLLECT_JIT_MODULE};
+		return 0;
+	}
+	probe__tables(r->probe, &t);
+	f = files__get(t.files, id);
+	if (!f)
+		return -ENOENT;
+	*ret = (struct symbol_source){.fd = f->object->fd, .path = f->object->path};
+	return 0;
+}
+
+static bool wants_color(const struct run *r)
+{
+	if (r->o->color == OPTIONS_COLOR_AUTO)
+		return isatty(fileno(r->out)) && !getenv("NO_COLOR");
+	return r->o->color == OPTIONS_COLOR_ALWAYS;
+}
+
+static int write_profile(struct run *r, struct profile *p)
+{
+	struct report_options o = {
+		.top = r->o->top,
+		.show_allocs = r->o->show_allocs,
+		.color = wants_color(r),
+		.heap_summary = p->final && r->o->target == OPTIONS_TARGET_COMMAND,
+	};
+	int err = profile__sort(p, r->o->sort);
+
+	if (!err)
+		err = symbolizer__resolve(r->symbolizer, p, r->o->top);
+	if (err)
+		return err;
+	if (r->o->format == OPTIONS_FORMAT_JSON)
+		return report__json(p, &o, r->out);
+	return report__text(p, &o, r->out);
+}
+
+static void stop(struct run *r, int error)
+{
+	r->done = true;
+	if (!r->error)
+		r->error = error;
+}
+
+static void report(struct run *r, bool final)
+{
+	struct collect_options o = {
+		.older_ns = final ? 0 : r->o->older_ms * 1000000,
+		.final = final,
+		.blocks = r->o->show_allocs,
+	};
+	struct profile *p;
+	int err = collector__run(r->collector, &o, &p);
+
+	if (err) {
+		log_error("cannot read the kernel's tables: %s", strerror(-err));
+		stop(r, err);
+		return;
+	}
+	err = write_profile(r, p);
+	profile__destroy(p);
+	if (err && err != -EPIPE)
+		log_error("cannot write the report: %s", strerror(-err));
+	if (err)
+		stop(r, err);
+}
+
+static const char *event_family(uint8_t family)
+{
+	return family == MEMLEAK_FAMILY_NEW_ARRAY ? "new[]" :
+	       family == MEMLEAK_FAMILY_NEW	  ? "new" :
+						    "malloc";
+}
+
+static void trace_event(void *context, const struct memleak_event *e)
+{
+	struct run *r = context;
+	struct report_options o = {.color = wants_color(r)};
+	struct timespec real, mono;
+	char caller[4200], comm[sizeof(e->comm) + 1] = "";
+	struct report_event line = {
+		.pid = e->tgid,
+		.tid = e->tid,
+		.comm = comm,
+		.operation = e->type == MEMLEAK_EVENT_ALLOC ? "alloc" : "free",
+		.family = event_family(e->family),
+		.addr = e->addr,
+		.bytes = e->size,
+	};
+	int err;
+
+	memcpy(comm, e->comm, sizeof(e->comm));
+	clock_gettime(CLOCK_REALTIME, &real);
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	line.time_ms = real.tv_sec * 1000LL + real.tv_nsec / 1000000 -
+		       ((mono.tv_sec * 1000000000LL + mono.tv_nsec) - (int64_t)e->time_ns) / 1000000;
+	if (e->frame && collector__name_frame(r->collector, e->frame, caller, sizeof(caller)))
+		line.caller = caller;
+	err = r->o->format == OPTIONS_FORMAT_JSON ? report__event_json(&line, &o, r->out) :
+						    report__event_text(&line, &o, r->out);
+	if (err)
+		stop(r, err);
+}
+
+/* --- targets --- */
+
+static void program_started(void *context, pid_t pid)
+{
+	struct run *r = context;
+	char why[512];
+	int err;
+
+	if (!r->command) { /* the first one is the command itself */
+		r->command = pid;
+		probe__enable(r->probe);
+		err = probe__attach(r->probe, pid, why, sizeof(why));
+		if (!err)
+			return;
+		log_error("cannot trace '%s': %s", r->o->command[0], why);
+		/* Not one instruction of its own has run: nothing is lost by ending it. */
+		kill(pid, SIGKILL);
+		stop(r, err);
+		return;
+	}
+	err = probe__attach(r->probe, pid, why, sizeof(why));
+	if (err && err != -ESRCH)
+		log_warning("process %d is not traced: %s", pid, why);
+}
+
+static void command_ended(void *context, int status)
+{
+	struct run *r = context;
+
+	r->alive--;
+	r->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static const struct tracer_callbacks tracer_callbacks = {
+	.started = program_started,
+	.forked = program_started,
+	.ended = command_ended,
+};
+
+static int start_command(struct run *r)
+{
+	pid_t pid = tracer__launch(r->tracer, r->o->command, r->o->user);
+
+	if (pid < 0)
+		return pid;
+	r->alive = 1;
+	return 0;
+}
+
+static int watch(struct run *r, int fd, uint32_t events)
+{
+	struct epoll_event e = {.events = events, .data.fd = fd};
+
+	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
+}
+
+static int attach_pid(struct run *r, pid_t pid)
+{
+	char why[512];
+	int fd, err;
+
+	fd = pidfd_open(pid, 0);
+	err = fd < 0 ? -errno : vector_push(&r->pidfds, fd);
+	if (!err)
+		err = watch(r, fd, EPOLLIN);
+	if (!err && r->tracer)
+		err = tracer__seize(r->tracer, pid);
+	if (err) {
+		log_error("cannot trace process %d: %s", pid,
+			  err == -ESRCH ? "it has just ended" : strerror(-err));
+		return err;
+	}
+	err = probe__attach(r->probe, pid, why, sizeof(why));
+	if (err) {
+		log_error("cannot trace process %d: %s", pid, why);
+		return err;
+	}
+	r->alive++;
+	return 0;
+}
+
+static int attach_targets(struct run *r)
+{
+	size_t i;
+	int err = 0;
+
+	switch (r->o->target) {
+	case OPTIONS_TARGET_COMMAND:
+		return start_command(r);
+	case OPTIONS_TARGET_ALL:
+		err = probe__attach_all(r->probe);
+		break;
+	case OPTIONS_TARGET_PIDS:
+		for (i = 0; i < r->o->nr_pids && !err; i++)
+			err = attach_pid(r, r->o->pids[i]);
+		break;
+	}
+	if (!err)
+		probe__enable(r->probe);
+	return err;
+}
+
+static void handle_pidfd(struct run *r, int fd)
+{
+	size_t i;
+
+	for (i = 0; i < r->pidfds.count; i++) {
+		if (r->pidfds.items[i] != fd)
+			continue;
+		close(fd); /* leaves the epoll too */
+		r->pidfds.items[i] = -1;
+		r->alive--;
+	}
+}
+
+/* --- what happens --- */
+
+static void handle_interrupt(struct run *r, const struct signalfd_siginfo *info)
+{
+	if (r->o->target != OPTIONS_TARGET_COMMAND || r->interrupts++) {
+		r->done = true;
+		return;
+	}
+	/* The first one is the command's. A terminal has sent it there too; kill(1) has not. */
+	if (info->ssi_code <= 0 && r->command)
+		kill(r->command, SIGINT);
+}
+
+static void handle_signals(struct run *r)
+{
+	struct signalfd_siginfo info;
+
+	while (read(r->signals, &info, sizeof(info)) == sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGINT:
+			handle_interrupt(r, &info);
+			break;
+		case SIGTERM:
+			r->done = true;
+			break;
+		case SIGUSR1:
+			report(r, false);
+			break;
+		case SIGCHLD:
+			if (r->tracer)
+				tracer__dispatch(r->tracer);
+			break;
+		}
+	}
+}
+
+static void handle_timer(struct run *r)
+{
+	uint64_t ticks;
+
+	if (read(r->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
+		return;
+	r->reports++;
+	if (r->o->count && r->reports >= r->o->count)
+		r->done = true; /* the final report is the last of them */
+	else
+		report(r, false);
+}
+
+/* How many ended images make a sweep between two reports worth while. */
+#define SWEEP_IMAGES 256
+
+static void handle_events(struct run *r)
+{
+	struct probe_tables t;
+	int err = probe__consume(r->probe);
+
+	probe__tables(r->probe, &t);
+	if (!err && t.dead_images->count >= SWEEP_IMAGES)
+		err = collector__sweep(r->collector, r->o->show_allocs);
+	if (err) {
+		log_error("cannot read the kernel's events: %s", strerror(-err));
+		stop(r, err);
+	}
+}
+
+static bool all_ended(const struct run *r)
+{
+	if (r->o->target == OPTIONS_TARGET_ALL || r->alive)
+		return false;
+	return !r->tracer || !tracer__count(r->tracer);
+}
+
+static void loop(struct run *r)
+{
+	struct epoll_event events[16];
+	int i, n;
+
+	while (!r->done && !all_ended(r)) {
+		n = epoll_wait(r->epoll, events, ARRAY_SIZE(events), -1);
+		if (n < 0 && errno != EINTR) {
+			stop(r, -errno);
+			return;
+		}
+		for (i = 0; i < n && !r->error; i++) {
+			int fd = events[i].data.fd;
+
+			if (fd == r->signals)
+				handle_signals(r);
+			else if (fd == r->timer)
+				handle_timer(r);
+			else if (fd == probe__event_fd(r->probe))
+				handle_events(r);
+			else
+				handle_pidfd(r, fd);
+		}
+	}
+}
+
+/* --- set-up --- */
+
+static int prepare_signals(struct run *r)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	r->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return r->signals < 0 ? -errno : watch(r, r->signals, EPOLLIN);
+}
+
+static int prepare_timer(struct run *r)
+{
+	struct itimerspec t = {.it_interval.tv_sec = r->o->interval_s};
+
+	t.it_interval.tv_nsec = (r->o->interval_s - t.it_interval.tv_sec) * 1e9;
+	if (!t.it_interval.tv_sec && !t.it_interval.tv_nsec)
+		t.it_interval.tv_nsec = 1;
+	t.it_value = t.it_interval;
+	r->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (r->timer < 0 || timerfd_settime(r->timer, 0, &t, NULL))
+		return -errno;
+	return watch(r, r->timer, EPOLLIN);
+}
+
+static int prepare_output(struct run *r)
+{
+	r->out = stdout;
+	if (!r->o->output)
+		return 0;
+	r->out = fopen(r->o->output, "we");
+	if (r->out)
+		return 0;
+	log_error("cannot write to '%s': %m", r->o->output);
+	return -EIO;
+}
+
+static int prepare_probe(struct run *r)
+{
+	const struct options *o = r->o;
+	static const enum probe_link links[] = {
+		[OPTIONS_LINK_AUTO] = PROBE_LINK_AUTO,
+		[OPTIONS_LINK_SESSION] = PROBE_LINK_SESSION,
+		[OPTIONS_LINK_MULTI] = PROBE_LINK_MULTI,
+		[OPTIONS_LINK_PERF] = PROBE_LINK_PERF,
+	};
+	struct probe_options probe = {
+		.link = links[o->link],
+		.all = o->target == OPTIONS_TARGET_ALL,
+		.follow = o->follow,
+		.min_size = o->min_size,
+		.max_size = o->max_size,
+		.max_blocks = o->max_blocks,
+		.max_stacks = o->max_stacks,
+		.stack_depth = o->stack_depth,
+		.object = o->object,
+		.symbols_prefix = o->symbols_prefix,
+		.trace = o->trace ? trace_event : NULL,
+		.trace_context = r,
+	};
+	struct symbolizer_options symbols = {
+		.debuginfod = o->debuginfod,
+		.progress = o->verbosity >= 0,
+	};
+	int err = probe__create(&probe, &r->probe);
+
+	if (!err)
+		err = collector__create(r->probe, &r->collector);
+	if (!err)
+		err = symbolizer__create(&symbols, locate_module, r, &r->symbolizer);
+	return err ? err : watch(r, probe__event_fd(r->probe), EPOLLIN);
+}
+
+static int prepare(struct run *r)
+{
+	/* Every file that is mapped stays open. */
+	struct rlimit files;
+	size_t i;
+	int err = 0;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	for (i = 0; i < r->o->nr_pids && !err; i++)
+		err = process__check(r->o->pids[i]);
+	if (err)
+		return err;
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
+	err = r->epoll < 0 ? -errno : prepare_signals(r);
+	if (!err)
+		err = prepare_probe(r);
+	if (!err)
+		err = prepare_output(r);
+	if (!err && (r->o->target == OPTIONS_TARGET_COMMAND ||
+		     (r->o->follow && r->o->target == OPTIONS_TARGET_PIDS)))
+		err = tracer__create(&tracer_callbacks, r, r->o->follow, &r->tracer);
+	if (!err)
+		err = attach_targets(r);
+	return err ? err : prepare_timer(r);
+}
+
+static void release(struct run *r)
+{
+	size_t i;
+
+	tracer__destroy(r->tracer);
+	symbolizer__destroy(r->symbolizer);
+	collector__destroy(r->collector);
+	probe__destroy(r->probe);
+	if (r->out && r->out != stdout)
+		fclose(r->out);
+	for (i = 0; i < r->pidfds.count; i++)
+		if (r->pidfds.items[i] >= 0)
+			close(r->pidfds.items[i]);
+	vector_release(&r->pidfds);
+	cleanup_close(&r->timer);
+	cleanup_close(&r->signals);
+	cleanup_close(&r->epoll);
+}
+
+int run(const struct options *o)
+{
+	struct run r = {.o = o, .epoll = -1, .signals = -1, .timer = -1};
+	bool ended = false;
+
+	r.error = prepare(&r);
+	if (!r.error)
+		loop(&r);
+	if (!r.error) {
+		ended = all_ended(&r);
+		report(&r, true);
+	}
+	release(&r);
+	if (r.error == -EPIPE)
+		return 0;
+	if (r.error)
+		return 1;
+	return ended && o->target == OPTIONS_TARGET_COMMAND ? r.status : 0;
+}

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "symbol/module.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "symbol/debugfile.h"
+#include "symbol/demangle.h"
+#include "symbol/dwarfinfo.h"
+#include "symbol/effort.h"
+#include "symbol/elffile.h"
+#include "symbol/perfmap.h"
+#include "symbol/symtab.h"
+#include "symbol/text.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+struct module {
+	char *path;  /* may be NULL */
+	char *shown; /* the path, printable */
+	char *root;  /* NULL: ours */
+	int fd;	     /* borrowed; -1: none */
+	struct perfmap *perfmap; /* generated code: nothing below is used */
+	struct debuginfod *debuginfod;
+	struct effort effort;
+	bool opened;
+	struct elffile *file, *debug, *mini; /* NULL where there is none */
+	struct symtab *symtab;
+	struct dwarfinfo *dwarf;
+};
+
+static void cleanup_module(struct module **m)
+{
+	module__destroy(*m);
+}
+
+int module__create(const struct symbol_source *source, struct debuginfod *debuginfod, bool tell,
+		   struct module **ret)
+{
+	CLEANUP(cleanup_module) struct module *m = calloc(1, sizeof(*m));
+	int err;
+
+	if (!m)
+		return -ENOMEM;
+	m->fd = source->fd;
+	m->debuginfod = debuginfod;
+	m->path = source->path ? strdup(source->path) : NULL;
+	m->shown = strdup(source->path ? source->path : "?");
+	m->root = source->root ? strdup(source->root) : NULL;
+	if ((source->path && !m->path) || (source->root && !m->root) || !m->shown)
+		return -ENOMEM;
+	text__clean(m->shown, PATH_MAX);
+	m->effort = (struct effort){
+		.what = "reading symbols of", .path = m->shown, .tell = tell};
+	if (source->jit_pid) {
+		err = perfmap__create(source->jit_pid, &m->perfmap);
+		if (err)
+			return err;
+	}
+	*ret = TAKE_PTR(m);
+	return 0;
+}
+
+void module__destroy(struct module *m)
+{
+	if (!m)
+		return;
+	dwarfinfo__destroy(m->dwarf);
+	symtab__destroy(m->symtab);
+	elffile__destroy(m->mini);
+	elffile__destroy(m->debug);
+	elffile__destroy(m->file);
+	perfmap__destroy(m->perfmap);
+	free(m->path);
+	free(m->shown);
+	free(m->root);
+	free(m);
+}
+
+/* The process's root where it is another directory than ours. */
+static int open_other_root(const char *root, int own)
+{
+	CLEANUP_CLOSE int fd = root ? open(root, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	struct stat a, b;
+
+	if (fd < 0 || fstat(fd, &a) || fstat(own, &b) ||
+	    (a.st_dev == b.st_dev && a.st_ino == b.st_ino))
+		return -1;
+	return TAKE_FD(fd);
+}
+
+static int no_memory_only(int err)
+{
+	return err == -ENOMEM ? err : 0;
+}
+
+/* The debug file, if something is missing in the file itself. */
+static int find_debug_file(struct module *m, const struct debugfile_search *search)
+{
+	struct elffile *found = NULL, *fetched = NULL;
+	int err;
+
+	if (elffile__has_symtab(m->file) && elffile__has_dwarf(m->file))
+		return 0;
+	err = debugfile__find(search, m->file, &found);
+	if (err == -ENOMEM)
+		return err;
+	if (!elffile__has_dwarf(m->file) && (!found || !elffile__has_dwarf(found))) {
+		err = debugfile__fetch(search, m->file, &fetched);
+		if (!err) {
+			elffile__destroy(found);
+			found = fetched;
+		}
+	}
+	m->debug = found;
+	return no_memory_only(err);
+}
+
+static int read_symtab(struct module *m)
+{
+	struct elffile *files[3];
+	size_t n = 0;
+	int err;
+
+	if (!elffile__has_symtab(m->file) && (!m->debug || !elffile__has_symtab(m->debug))) {
+		err = debugfile__unpack_mini(m->file, &m->mini);
+		if (err == -ENOMEM)
+			return err;
+		if (err && err != -ENOENT)
+			log_info("%s: its .gnu_debugdata cannot be read", m->shown);
+	}
+	files[n++] = m->file;
+	if (m->debug)
+		files[n++] = m->debug;
+	if (m->mini)
+		files[n++] = m->mini;
+	return symtab__create(files, n, &m->symtab);
+}
+
+static int open_dwarf(struct module *m, const struct debugfile_search *search)
+{
+	bool own = elffile__has_dwarf(m->file);
+	const struct elffile *from = own ? m->file : m->debug;
+	int err;
+
+	if (!from)
+		return 0;
+	err = dwarfinfo__create(from, own ? m->fd : from->fd, search, &m->dwarf);
+	if (err == -EFBIG)
+		log_warning("%s: its debug information is too large to be read", m->shown);
+	return no_memory_only(err);
+}
+
+/* Find and read everything but what dwarfinfo reads on demand. */
+static int open_module(struct module *m)
+{
+	CLEANUP_CLOSE int own_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP_CLOSE int process_root = open_other_root(m->root, own_root);
+	struct debugfile_search search = {
+		.process_root = process_root,
+		.own_root = own_root,
+		.path = m->path,
+		.shown = m->shown,
+		.debuginfod = m->debuginfod,
+		.tell = m->effort.tell,
+	};
+	int err;
+
+	m->opened = true;
+	if (m->fd < 0)
+		return 0;
+	err = elffile__open(m->fd, false, &m->file);
+	if (err)
+		return no_memory_only(err);
+	err = find_debug_file(m, &search);
+	if (err)
+		return err;
+	effort__begin(&m->effort);
+	err = read_symtab(m);
+	effort__tell(&m->effort);
+	if (!err)
+		err = open_dwarf(m, &search);
+	effort__tell(&m->effort);
+	effort__end(&m->effort);
+	if (!err)
+		log_debug("%s: %zu functions, debug information %s", m->shown,
+			  m->symtab ? symtab__count(m->symtab) : 0,
+			  !m->dwarf ? "none" : m->debug ? "in its own file" : "inside");
+	return err;
+}
+
+static int intern_symbol(struct profile *strings, const char *name, size_t size, const char **ret)
+{
+	CLEANUP_FREE char *text = demangle(name, size);
+
+	*ret = text ? profile__intern(strings, text) : NULL;
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* The source file of a line, below its directory where it is relative. */
+static int intern_file(struct profile *strings, const struct dwarfinfo_line *line,
+		       const char **ret)
+{
+	char path[PATH_MAX];
+	bool joined = line->file[0] != '/' && line->directory && line->directory[0];
+
+	snprintf(path, sizeof(path), "%s%s%s", joined ? line->directory : "", joined ? "/" : "",
+		 line->file);
+	text__clean(path, sizeof(path) - 1);
+	*ret = profile__intern(strings, path);
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* An ELF symbol without its version: malloc@@GLIBC_2.2.5. */
+static size_t unversioned_size(const char *name)
+{
+	const char *at = strchr(name, '@');
+
+	return at && at != name ? (size_t)(at - name) : SIZE_MAX;
+}
+
+/* The name and offset of the containing function: the symbol table's, as linkers and debuggers call
+ * it, or else the DWARF's. */
+static int name_function(struct module *m, uint64_t at, uint64_t pc, struct profile *strings,
+			 const struct dwarfinfo_line *d, struct profile_line *line)
+{
+	const char *name;
+	uint64_t start;
+
+	if (m->symtab && symtab__find(m->symtab, at, &name, &start)) {
+		line->offset = pc - start;
+		return intern_symbol(strings, name, unversioned_size(name), &line->symbol);
+	}
+	if (!d || !d->name)
+		return 0;
+	line->offset = pc - d->start;
+	return intern_symbol(strings, d->name, SIZE_MAX, &line->symbol);
+}
+
+static int find_in_file(struct module *m, uint64_t at, uint64_t pc, struct profile *strings,
+			struct module_lines *lines)
+{
+	struct dwarfinfo_line found[DWARFINFO_MAX_LINES];
+	size_t nr = 0, i;
+	int err = 0;
+
+	if (m->dwarf) {
+		effort__begin(&m->effort);
+		err = dwarfinfo__find(m->dwarf, at, &m->effort, found, &nr);
+		effort__end(&m->effort);
+	}
+	for (i = 0; !err && i < nr; i++) {
+		struct profile_line line = {.line = found[i].line, .inlined = i + 1 < nr};
+
+		if (found[i].file)
+			err = intern_file(strings, &found[i], &line.file);
+		if (!err && line.inlined && found[i].name)
+			err = intern_symbol(strings, found[i].name, SIZE_MAX, &line.symbol);
+		else if (!err && !line.inlined)
+			err = name_function(m, at, pc, strings, &found[i], &line);
+		if (!err)
+			err = vector_push(&lines->v, line);
+	}
+	if (!err && !nr) {
+		struct profile_line line = {0};
+
+		err = name_function(m, at, pc, strings, NULL, &line);
+		if (!err)
+			err = vector_push(&lines->v, line);
+	}
+	return err;
+}
+
+static int find_generated(struct module *m, uint64_t at, uint64_t pc, struct profile *strings,
+			  struct module_lines *lines, bool *keep)
+{
+	struct profile_line line = {0};
+	const char *name;
+	uint64_t start;
+	int err = perfmap__find(m->perfmap, at, &name, &start);
+
+	*keep = !err; /* the runtime may name it later */
+	if (!err) {
+		line.offset = pc - start;
+		err = intern_symbol(strings, name, SIZE_MAX, &line.symbol);
+	}
+	err = no_memory_only(err);
+	return err ? err : vector_push(&lines->v, line);
+}
+
+int module__find(struct module *m, uint64_t pc, bool interrupted, struct profile *strings,
+		 struct module_lines *lines, bool *keep)
+{
+	/* A call may be the last instruction of its function: the return address is behind it. */
+	uint64_t at = interrupted || !pc ? pc : pc - 1;
+	int err = 0;
+
+	*keep = true;
+	if (m->perfmap)
+		return find_generated(m, at, pc, strings, lines, keep);
+	if (!m->opened)
+		err = open_module(m);
+	return err ? err : find_in_file(m, at, pc, strings, lines);
+}

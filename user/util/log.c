@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "util/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Written once at start: what the person asked to see is a property of the process's stderr. */
+static enum log_level shown = LOG_LEVEL_WARNING;
+
+void log__set_level(enum log_level level)
+{
+	shown = level;
+}
+
+int log__enabled(enum log_level level)
+{
+	return level <= shown;
+}
+
+void log__print(enum log_level level, const char *fmt, ...)
+{
+	static const char *const prefix[] = {
+		[LOG_LEVEL_ERROR] = "",
+		[LOG_LEVEL_WARNING] = "warning: ",
+		[LOG_LEVEL_INFO] = "",
+		[LOG_LEVEL_DEBUG] = "debug: ",
+	};
+	int saved = errno;
+	char line[2048];
+	va_list ap;
+
+	if (!log__enabled(level))
+		return;
+	va_start(ap, fmt);
+	errno = saved; /* for %m */
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	/* One write, so that lines of the traced command do not land in the middle. */
+	fprintf(stderr, "memleak-bpf: %s%s\n", prefix[level], line);
+	errno = saved;
+}

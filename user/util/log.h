@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MEMLEAK_UTIL_LOG_H
+#define MEMLEAK_UTIL_LOG_H
+
+/*
+ * Messages to the person at the terminal, one line each on standard error, led by the program's
+ * name. Standard output carries reports alone.
+ */
+
+enum log_level {
+	LOG_LEVEL_ERROR,   /* the work cannot be done */
+	LOG_LEVEL_WARNING, /* a result is incomplete; the default shows up to here */
+	LOG_LEVEL_INFO,	   /* -v: what was found and done */
+	LOG_LEVEL_DEBUG,   /* -vv: for whoever debugs the tool */
+};
+
+/* Set once by main, before any other thread or log line; messages above @level are dropped. */
+void log__set_level(enum log_level level);
+
+/* True where a message of @level would be shown: guards work done only for a message. */
+int log__enabled(enum log_level level);
+
+/* Print one line. errno is unchanged. @fmt has no final newline. */
+void log__print(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log__print(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log__print(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...) log__print(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) log__print(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+#endif
