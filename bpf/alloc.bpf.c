@@ -65,7 +65,6 @@ static __noinline int add_process(void)
 	__u32 tgid = current_tgid();
 	struct memleak_file_key key = {};
 	struct file *exe;
-	struct memleak_file *file;
 
 	if (tgid == own_tgid)
 		return -1;
@@ -77,9 +76,7 @@ static __noinline int add_process(void)
 		key.inode = BPF_CORE_READ(exe, f_inode, i_ino);
 		key.device = BPF_CORE_READ(exe, f_inode, i_sb, s_dev);
 		key.generation = BPF_CORE_READ(exe, f_inode, i_generation);
-		file = file_entry(&key);
-		if (file)
-			p.exe = file->id;
+		p.exe = file_number(&key);
 	}
 	if (bpf_map_update_elem(&processes, &tgid, &p, BPF_NOEXIST)) {
 		if (!bpf_map_lookup_elem(&processes, &tgid))

@@ -45,44 +45,39 @@ static __always_inline void copy_mapping(struct mapping *m, struct vm_area_struc
 	copy_file_key(&m->key, file);
 }
 
-/* The file's entry, made if it is new; NULL where the table is full. */
-static __always_inline struct memleak_file *file_entry(struct memleak_file_key *key)
+/* The number of the file, given out if it is new; 0 where there are no more. */
+static __always_inline __u32 file_number(struct memleak_file_key *key)
 {
-	struct memleak_file *file = bpf_map_lookup_elem(&files, key);
-	struct memleak_file fresh = {};
+	__u32 *known = bpf_map_lookup_elem(&files, key);
+	__u32 fresh;
 
-	if (file)
-		return file;
+	if (known)
+		return *known;
 	if (last_file >= MEMLEAK_MAX_FILES - 1)
-		return NULL;
-	fresh.id = __sync_fetch_and_add(&last_file, 1) + 1;
+		return 0;
+	fresh = __sync_fetch_and_add(&last_file, 1) + 1;
 	/* Who comes second uses the number of who came first. */
 	bpf_map_update_elem(&files, key, &fresh, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&files, key);
+	known = bpf_map_lookup_elem(&files, key);
+	return known ? *known : 0;
 }
 
-/* The number of the file of a mapping of the current process, announced to user space; 0 if none. */
-static __always_inline __u32 file_number(struct mapping *m)
+/* Tell user space of a file that the current process has mapped, once. */
+static __always_inline void announce_file(__u32 file, struct mapping *m)
 {
-	struct memleak_file *file;
+	struct memleak_table *table = bpf_map_lookup_elem(&tables, &file);
 	struct memleak_event event = {.type = MEMLEAK_EVENT_FILE};
 
-	if (!m->has_file)
-		return 0;
-	file = file_entry(&m->key);
-	if (!file)
-		return 0;
-	if (!file->announced) {
-		event.tgid = current_tgid();
-		event.tid = (__u32)bpf_get_current_pid_tgid();
-		event.time_ns = bpf_ktime_get_ns();
-		event.addr = m->start;
-		event.size = m->end - m->start;
-		event.file = file->id;
-		if (!send_event(&event, MEMLEAK_LOSS_EVENT))
-			file->announced = 1;
-	}
-	return file->id;
+	if (!table || table->state != MEMLEAK_TABLE_UNKNOWN)
+		return;
+	event.tgid = current_tgid();
+	event.tid = (__u32)bpf_get_current_pid_tgid();
+	event.time_ns = bpf_ktime_get_ns();
+	event.addr = m->start;
+	event.size = m->end - m->start;
+	event.file = file;
+	if (!send_event(&event, MEMLEAK_LOSS_EVENT))
+		table->state = MEMLEAK_TABLE_ANNOUNCED;
 }
 
 #endif

@@ -83,7 +83,6 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 {
 	struct memleak_process p = {};
 	struct memleak_file_key key = {};
-	struct memleak_file *file;
 	__u32 tgid = task->tgid;
 	struct memleak_process *known;
 
@@ -94,9 +93,8 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 		return 0;
 	end_image(tgid, NULL);
 	copy_file_key(&key, bprm->file);
-	file = file_entry(&key);
 	p.tgid = tgid;
-	p.exe = file ? file->id : 0;
+	p.exe = file_number(&key);
 	__builtin_memcpy(p.comm, task->comm, sizeof(p.comm));
 	add_image(&p);
 	return 0;
@@ -118,21 +116,18 @@ int list_mappings(struct bpf_iter__task_vma *ctx)
 	struct task_struct *task = ctx->task;
 	struct mapping m = {};
 	struct memleak_vma record = {};
-	struct memleak_file *file;
 
 	if (!vma || !task || task->pid != task->tgid)
 		return 0;
 	copy_mapping(&m, vma);
 	if (!m.has_file || !m.executable)
 		return 0;
-	file = file_entry(&m.key);
-	if (!file)
+	record.file = file_number(&m.key);
+	if (!record.file)
 		return 0;
-	file->announced = 1;
 	record.start = m.start;
 	record.end = m.end;
 	record.offset = m.offset;
-	record.file = file->id;
 	record.tgid = task->tgid;
 	record.is_exe = task->mm && task->mm->exe_file &&
 			task->mm->exe_file->f_inode == vma->vm_file->f_inode;

@@ -11,6 +11,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include "bpf/memleak.h"
+#include "bpf/unwind.h"
 
 /* Set by the loader before the programs are loaded: the verifier drops what is switched off. */
 const volatile bool trace_all __weak;	    /* -A: follow every process */
@@ -31,6 +32,10 @@ __u32 last_file __weak = 0;
 bool enabled __weak = false;
 
 __u64 losses[MEMLEAK_LOSSES] __weak = {};
+
+/* How walks ended, by enum unwind_result; and how many had a frame found by frame pointer. */
+__u64 walks[MEMLEAK_WALK_RESULTS] __weak = {};
+__u64 walks_by_frame_pointer __weak = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -70,8 +75,49 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, MEMLEAK_MAX_FILES);
 	__type(key, struct memleak_file_key);
-	__type(value, struct memleak_file);
+	__type(value, __u32); /* its number */
 } files __weak SEC(".maps");
+
+/* Unwind tables: see bpf/unwind.h. Sizes are the loader's. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MEMLEAK_MAX_FILES + 1);
+	__type(key, __u32);
+	__type(value, struct memleak_table);
+} tables __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct unwind_page);
+} pages __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, UNWIND_MAX_RULES);
+	__type(key, __u32);
+	__type(value, struct unwind_rule);
+} rules __weak SEC(".maps");
+
+/* value_size, not a type: libbpf 1.1 refuses the forward type that clang 14 emits for it. */
+struct shard_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct unwind_shard));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__array(values, struct shard_map);
+} shards __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

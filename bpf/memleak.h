@@ -94,6 +94,9 @@ enum memleak_stack_flags {
 	MEMLEAK_STACK_PRIVATE = 4, /* holds addresses of one process: not shared between images */
 };
 
+/* Counters of how walks ended, by enum unwind_result; a power of two for the verifier. */
+#define MEMLEAK_WALK_RESULTS 32
+
 /* One bit a frame. */
 struct memleak_frame_bits {
 	__u64 bits[2];
@@ -130,9 +133,20 @@ struct memleak_file_key {
 	__u32 generation;
 };
 
-struct memleak_file {
-	__u32 id;
-	__u32 announced; /* user space was told of it */
+/* Where a file's unwind table is (bpf/unwind.h), by the file's number; the loader fills it in. */
+struct memleak_table {
+	__u64 start;	  /* file offset of the first page */
+	__u32 first_page; /* in the array of pages */
+	__u32 nr_pages;	  /* 0: none */
+	__u32 state;	  /* enum memleak_table_state; set last */
+	__u32 pad;
+};
+
+enum memleak_table_state {
+	MEMLEAK_TABLE_UNKNOWN,	 /* user space has not been told of the file */
+	MEMLEAK_TABLE_ANNOUNCED, /* it has, but the table is not there yet */
+	MEMLEAK_TABLE_LOADED,	 /* nr_pages holds; 0 of them: the file has no such information */
+	MEMLEAK_TABLE_NO_ROOM,	 /* --max-unwind-memory is used up */
 };
 
 /* What the iterator over mappings writes, one per executable mapping of a file. */
@@ -184,6 +198,7 @@ static_assert(sizeof(struct memleak_block) == 32, "block without gaps");
 static_assert(sizeof(struct memleak_stack) == 48 + 8 * 128, "stack without gaps");
 static_assert(sizeof(struct memleak_process) == 88, "process without gaps");
 static_assert(sizeof(struct memleak_file_key) == 16, "key without gaps");
+static_assert(sizeof(struct memleak_table) == 24, "table without gaps");
 static_assert(sizeof(struct memleak_vma) == 40, "mapping without gaps");
 static_assert(sizeof(struct memleak_event) == 96, "event without gaps");
 #endif

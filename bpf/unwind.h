@@ -113,6 +113,7 @@ enum unwind_result {
 	UNWIND_TRUNCATED,  /* deeper than the walk goes */
 	UNWIND_NO_MAPPING, /* the address is in no mapping, or in one without code */
 	UNWIND_NO_TABLE,   /* the file's table is not there yet, and frame pointers did not help */
+	UNWIND_NO_ROOM,	   /* there was no memory for the file's table; as above */
 	UNWIND_NO_ROW,	   /* a gap, JIT code, and frame pointers did not help */
 	UNWIND_RULE_UNUSABLE,  /* UNWIND_CFA_INVALID */
 	UNWIND_OTHER_REGISTER, /* UNWIND_CFA_REGISTER */

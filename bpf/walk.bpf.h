@@ -7,7 +7,8 @@
  *
  * It starts where the hooked function has just returned: the instruction pointer is the caller's
  * return address already, stack and frame pointer are the caller's. So frame 0 is right whatever
- * the allocator did with its frame, and every further frame is found by one step from the one before.
+ * the allocator did with its frame. Every further frame is found by one step (bpf/unwind.bpf.h) from
+ * the one before, by the table of the file that the code is in; frame pointers are the fall-back.
  *
  * Invariants: a frame is recorded only if its address lies in an executable mapping; the stack
  * pointer only grows, so that the walk ends.
@@ -18,15 +19,23 @@
  */
 
 #include "bpf/files.bpf.h"
+#include "bpf/unwind.bpf.h"
 
 struct walk {
-	__u64 ip, sp, fp;
+	struct unwind_regs regs;
 	struct mapping mapping; /* the one that held the last address; start == end: none */
 	__u32 file;
-	__u32 done;
+	__u32 by_fp;	  /* the frame was found by frame pointer */
+	__u32 result;	  /* enum unwind_result of the last step */
+	__u32 pad;
 	__u64 trampoline; /* where pending return probes point their return addresses; 0: none */
 	struct memleak_stack stack;
 };
+
+static __always_inline int unwind_read(void *ctx, void *to, __u32 size, __u64 addr)
+{
+	return bpf_probe_read_user(to, size, (void *)addr);
+}
 
 /* Where the kernel's uretprobe trampoline lies in this process; 0: no return probe was ever armed. */
 static __always_inline __u64 trampoline_address(struct task_struct *task)
@@ -59,36 +68,21 @@ static long note_mapping(struct task_struct *task, struct vm_area_struct *vma, v
 	return 0;
 }
 
-/* Make walk->mapping the one that holds walk->ip; false where there is none with code. */
-static __always_inline bool find_mapping(struct walk *w)
+/* Make walk->mapping the one that holds @pc; false where there is none with code. */
+static __always_inline bool find_mapping(struct walk *w, __u64 pc)
 {
 	struct mapping m = {};
 
-	if (w->ip >= w->mapping.start && w->ip < w->mapping.end)
+	if (pc >= w->mapping.start && pc < w->mapping.end)
 		return true;
-	if (bpf_find_vma(bpf_get_current_task_btf(), w->ip, note_mapping, &m, 0))
+	if (bpf_find_vma(bpf_get_current_task_btf(), pc, note_mapping, &m, 0))
 		return false;
 	if (!m.executable)
 		return false;
 	w->mapping = m;
-	w->file = file_number(&m);
-	return true;
-}
-
-/* One step by the frame-pointer rule: [fp] holds the caller's, [fp + 8] the return address. */
-static __always_inline bool step_by_frame_pointer(struct walk *w)
-{
-	__u64 saved[2];
-
-	if (w->fp < w->sp || w->fp & 7 || w->fp - w->sp > 64 << 20)
-		return false;
-	if (bpf_probe_read_user(saved, sizeof(saved), (void *)w->fp))
-		return false;
-	if (saved[1] && saved[1] == w->trampoline)
-		saved[1] = hidden_return_address(bpf_get_current_task_btf(), w->fp + 8);
-	w->sp = w->fp + 16;
-	w->fp = saved[0];
-	w->ip = saved[1];
+	w->file = m.has_file ? file_number(&m.key) : 0;
+	if (w->file)
+		announce_file(w->file, &m);
 	return true;
 }
 
@@ -103,41 +97,93 @@ static __always_inline void push_frame(struct walk *w)
 
 	if (w->file) {
 		w->stack.frames[i] =
-			MEMLEAK_FRAME(w->file, w->ip - w->mapping.start + w->mapping.offset);
+			MEMLEAK_FRAME(w->file, w->regs.ip - w->mapping.start + w->mapping.offset);
 	} else {
-		w->stack.frames[i] = MEMLEAK_FRAME(0, w->ip);
+		w->stack.frames[i] = MEMLEAK_FRAME(0, w->regs.ip);
 		w->stack.flags |= MEMLEAK_STACK_PRIVATE;
 	}
-	if (i)
+	if (w->by_fp)
 		set_bit(&w->stack.by_frame_pointer, i);
+	if (w->regs.flags & UNWIND_EXACT)
+		set_bit(&w->stack.interrupted, i);
 	w->stack.nr_frames++;
+}
+
+/* The rule at @pc into *@rule; what to say if it leads nowhere. */
+static __always_inline enum unwind_result find_rule(struct walk *w, __u64 pc,
+						    struct unwind_rule *rule)
+{
+	__u64 offset = pc - w->mapping.start + w->mapping.offset;
+	struct memleak_table *table;
+	struct unwind_page *page;
+	struct unwind_shard *shard;
+	struct unwind_rule *found;
+	void *shard_map;
+	__u64 index;
+	__u32 key, number, zero = 0;
+
+	if (!w->file)
+		return UNWIND_NO_ROW;
+	key = w->file;
+	table = bpf_map_lookup_elem(&tables, &key);
+	if (!table || table->state < MEMLEAK_TABLE_LOADED)
+		return UNWIND_NO_TABLE;
+	if (table->state == MEMLEAK_TABLE_NO_ROOM)
+		return UNWIND_NO_ROOM;
+	index = unwind_page_index(offset, table->start);
+	if (index >= table->nr_pages)
+		return UNWIND_NO_ROW;
+	key = table->first_page + index;
+	page = bpf_map_lookup_elem(&pages, &key);
+	if (!page)
+		return UNWIND_NO_ROW;
+	number = page->first;
+	if (page->n) {
+		key = page->shard;
+		shard_map = bpf_map_lookup_elem(&shards, &key);
+		if (!shard_map)
+			return UNWIND_NO_ROW;
+		shard = bpf_map_lookup_elem(shard_map, &zero);
+		if (!shard)
+			return UNWIND_NO_ROW;
+		number = unwind_search(shard, *page, offset);
+	}
+	found = bpf_map_lookup_elem(&rules, &number);
+	if (found)
+		*rule = *found;
+	return UNWIND_NO_ROW;
 }
 
 struct walk_context {
 	struct walk *walk;
 };
 
-/* One frame; 1 ends the walk. */
+/* One frame and the step to its caller; 1 ends the walk. */
 static long walk_frame(__u32 index, void *data)
 {
 	struct walk_context *c = data;
 	struct walk *w = c->walk;
+	struct unwind_rule rule = UNWIND_GAP_RULE;
+	__u64 pc = unwind_search_pc(&w->regs);
+	enum unwind_result missing;
+	bool by_fp;
 
 	if (index >= max_depth) {
-		w->stack.flags |= MEMLEAK_STACK_TRUNCATED;
+		w->result = UNWIND_TRUNCATED;
 		return 1;
 	}
-	if (!find_mapping(w)) {
-		w->stack.flags |= MEMLEAK_STACK_BROKEN;
+	if (!find_mapping(w, pc)) {
+		w->result = UNWIND_NO_MAPPING;
 		return 1;
 	}
 	push_frame(w);
-	if (!w->fp)
-		return 1; /* the outermost frame, by convention of the ABI */
-	if (!step_by_frame_pointer(w)) {
-		w->stack.flags |= MEMLEAK_STACK_BROKEN;
+	missing = find_rule(w, pc, &rule);
+	w->result = unwind_step(&w->regs, &rule, missing, NULL, &by_fp);
+	if (w->result != UNWIND_STEPPED)
 		return 1;
-	}
+	w->by_fp = by_fp;
+	if (w->regs.ip == w->trampoline)
+		w->regs.ip = hidden_return_address(bpf_get_current_task_btf(), w->regs.slot);
 	return 0;
 }
 
@@ -183,25 +229,42 @@ static __always_inline __u64 store_stack(struct walk *w, __u32 image)
 	return 0;
 }
 
+/* Count how the walk ended. */
+static __always_inline void count_walk(struct walk *w)
+{
+	__u32 result = w->result;
+
+	__sync_fetch_and_add(&walks[result & (MEMLEAK_WALK_RESULTS - 1)], 1);
+	if (w->stack.by_frame_pointer.bits[0] | w->stack.by_frame_pointer.bits[1])
+		__sync_fetch_and_add(&walks_by_frame_pointer, 1);
+	if (result == UNWIND_TRUNCATED) {
+		w->stack.flags |= MEMLEAK_STACK_TRUNCATED;
+		count_loss(MEMLEAK_LOSS_TRUNCATED);
+	} else if (!UNWIND_IS_COMPLETE(result)) {
+		w->stack.flags |= MEMLEAK_STACK_BROKEN;
+		count_loss(MEMLEAK_LOSS_BROKEN);
+	}
+}
+
 /* Walk from the caller's registers and store what was found; the key in `stacks`, 0 if lost. */
 static __always_inline __u64 walk_stack(struct walk *w, struct pt_regs *regs, __u32 image)
 {
 	struct walk_context c = {.walk = w};
 
-	w->ip = PT_REGS_IP(regs);
-	w->sp = PT_REGS_SP(regs);
-	w->fp = PT_REGS_FP(regs);
+	w->regs = (struct unwind_regs){
+		.ip = PT_REGS_IP(regs),
+		.sp = PT_REGS_SP(regs),
+		.fp = PT_REGS_FP(regs),
+	};
 	w->mapping.start = w->mapping.end = 0;
+	w->by_fp = 0;
 	w->trampoline = trampoline_address(bpf_get_current_task_btf());
 	w->stack.nr_frames = 0;
 	w->stack.flags = 0;
 	w->stack.by_frame_pointer = (struct memleak_frame_bits){};
 	w->stack.interrupted = (struct memleak_frame_bits){};
 	bpf_loop(MEMLEAK_MAX_FRAMES + 1, walk_frame, &c, 0);
-	if (w->stack.flags & MEMLEAK_STACK_TRUNCATED)
-		count_loss(MEMLEAK_LOSS_TRUNCATED);
-	if (w->stack.flags & MEMLEAK_STACK_BROKEN)
-		count_loss(MEMLEAK_LOSS_BROKEN);
+	count_walk(w);
 	return store_stack(w, image);
 }
 

@@ -118,6 +118,8 @@ static void report(struct run *r, bool final)
 	profile__destroy(p);
 	if (err && err != -EPIPE)
 		log_error("cannot write the report: %s", strerror(-err));
+	if (!err)
+		err = probe__free_tables(r->probe);
 	if (err)
 		stop(r, err);
 }
@@ -434,6 +436,7 @@ static int prepare_probe(struct run *r)
 		.max_blocks = o->max_blocks,
 		.max_stacks = o->max_stacks,
 		.stack_depth = o->stack_depth,
+		.max_unwind_memory = 256 << 20,
 		.object = o->object,
 		.symbols_prefix = o->symbols_prefix,
 		.trace = o->trace ? trace_event : NULL,
@@ -511,6 +514,7 @@ int run(const struct options *o)
 	if (!r.error) {
 		ended = all_ended(&r);
 		report(&r, true);
+		probe__log_walks(r.probe);
 	}
 	release(&r);
 	if (r.error == -EPIPE)

@@ -127,11 +127,19 @@ under_valgrind() {
 	echo "$dir"
 }
 
+# under_tool PROGRAM: the tool's own report of a program that Valgrind cannot see; prints its file.
+under_tool() {
+	local file=$BATS_SUITE_TMPDIR/report-$1
+	[ -s "$file" ] || EXPECT= "$MEMLEAK" -f json --output "$file" -- "$PROGRAMS/$1" \
+		>/dev/null 2>&1 </dev/null 3>&- 4>&- || true
+	echo "$file"
+}
+
 compare() {
 	local what=$1
 	shift
 	# shellcheck disable=SC2086
-	"$PYTHON" "$COMPARE_PY" "$what" "$@" ${COMPARE:-} || {
+	"$PYTHON" "$COMPARE_PY" "$what" "$@" ${COMPARE:-} ${ALSO:-} || {
 		[ ! -s "$err" ] || sed 's/^/memleak-bpf said: /' "$err"
 		return 1
 	}
@@ -163,7 +171,7 @@ profile() {
 
 # check PROGRAM [ARG...]: the final report is what the program says of itself. STATUS: how it ends.
 check() {
-	local more=()
+	local baseline more=()
 	require_bpf
 	case $1 in env) ;; *) require_program "$1" ;; esac
 	profile "$@"
@@ -177,10 +185,17 @@ check() {
 		cat "$err"
 		return 1
 	}
-	if grep -q '"runtime":"c++"' "$expect"; then
+	baseline=$(jq -sr '.[0].runtime' "$expect")
+	case $baseline in
+	'') ;;
+	*_static)
+		more+=(--runtime "$(under_tool "$baseline")")
+		;;
+	*)
 		require_command valgrind
-		more+=(--runtime "$(under_valgrind baseline_cxx)")
-	fi
+		more+=(--runtime "$(under_valgrind "$baseline")")
+		;;
+	esac
 	if grep -q '"exact":false' "$expect" && [ "${VALGRIND:-yes}" = yes ]; then
 		require_command valgrind
 		more+=(--valgrind "$(under_valgrind "$@")")

@@ -110,6 +110,5 @@ int main()
 	leak_list();
 	leak_shared();
 	no_leak();
-	expect.runtime = "c++";
 	return expect_done(0);
 }

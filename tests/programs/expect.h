@@ -27,6 +27,17 @@
 /* A function that keeps its name, its frame and its call sites at every optimisation level. */
 #define NOIPA __attribute__((noipa))
 
+/* What the runtime allocates before main comes on top: as much as in this program. */
+#if defined(__cplusplus) && defined(EXPECT_STATIC)
+#define EXPECT_BASELINE "baseline_cxx_static"
+#elif defined(__cplusplus)
+#define EXPECT_BASELINE "baseline_cxx"
+#elif defined(EXPECT_STATIC)
+#define EXPECT_BASELINE "nothing_static"
+#else
+#define EXPECT_BASELINE ""
+#endif
+
 #define EXPECT_BLOCKS  131072
 #define EXPECT_BUCKETS 65536
 #define EXPECT_LEAKS   64
@@ -51,7 +62,6 @@ static struct {
 	volatile int lock;
 	bool partial;	     /* a part of what Valgrind sees: a forked child */
 	bool totals_unknown; /* libc or the language's runtime allocates too: ask Valgrind */
-	const char *runtime; /* "c++": the runtime's own allocations come on top */
 	uint64_t allocs, frees, alloc_bytes, live_bytes;
 	uint32_t nr, unused, heads[EXPECT_BUCKETS];
 	struct expect_block blocks[EXPECT_BLOCKS]; /* from 1; 0 ends a list */
@@ -198,7 +208,7 @@ __attribute__((noinline, unused)) static int expect_done(int status)
 		     "\"bytes\":%llu},\"mmap\":{\"blocks\":%llu,\"bytes\":%llu},\"leaks\":[",
 		     (int)getpid(), comm, expect.totals_unknown ? "false" : "true",
 		     expect.partial ? "true" : "false",
-		     expect.runtime ? expect.runtime : "", (unsigned long long)expect.allocs,
+		     EXPECT_BASELINE, (unsigned long long)expect.allocs,
 		     (unsigned long long)expect.frees, (unsigned long long)expect.alloc_bytes,
 		     (unsigned long long)(expect.allocs - expect.frees),
 		     (unsigned long long)expect.live_bytes, (unsigned long long)maps,
@@ -211,7 +221,7 @@ __attribute__((noinline, unused)) static int expect_done(int status)
 			      leaks[k].via ? "true" : "false", (unsigned long long)leaks[k].blocks,
 			      (unsigned long long)leaks[k].bytes);
 	n += snprintf(line + n, sizeof(line) - n, "]}\n");
-	if (!path)
+	if (!path || !*path)
 		return status;
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 	if (fd < 0 || write(fd, line, n) != n)

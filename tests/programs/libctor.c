@@ -6,7 +6,10 @@ void *ctor_block;
 
 __attribute__((noipa)) static void *ctor_leak(void)
 {
-	return malloc(1234);
+	void *p = malloc(1234);
+
+	__asm__ volatile("" ::: "memory"); /* no tail call */
+	return p;
 }
 
 __attribute__((constructor)) static void at_start(void)

@@ -49,7 +49,11 @@ NOIPA static void mremap_fails(void)
 
 NOIPA static char *leak_below(void)
 {
-	return mmap(NULL, 192 * KIB, PROT_READ, FLAGS, -1, 0);
+	char *p = mmap(NULL, 192 * KIB, PROT_READ, FLAGS, -1, 0);
+
+	if (p == MAP_FAILED)
+		abort();
+	return p;
 }
 
 NOIPA static void leak_fixed(char *below)

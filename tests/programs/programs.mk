@@ -11,7 +11,7 @@ HAVE_MUSL := $(shell command -v musl-gcc)
 PROGRAM_C := $(filter-out lib%,$(notdir $(basename $(wildcard tests/programs/*.c))))
 PROGRAM_CXX := $(notdir $(basename $(wildcard tests/programs/*.cc)))
 PROGRAM_VARIANTS := malloc_one_nopie malloc_one_stripped \
-	family_static family_static_pie threads_static deep_static new_delete_static \
+	family_static family_static_pie threads_static deep_static new_delete_static nothing_static baseline_cxx_static \
 	deep_fp deep200 deep200_fp \
 	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl forks_musl_static)
 PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libbump.so libpass.so
@@ -54,13 +54,13 @@ $(PROGRAMS)/deep%: tests/programs/deep.c tests/programs/expect.h
 	$(PROGRAM_CC)
 
 $(PROGRAMS)/%_static: tests/programs/%.c tests/programs/expect.h
-	$(PROGRAM_CC) -static
+	$(PROGRAM_CC) -static -DEXPECT_STATIC
 
 $(PROGRAMS)/%_static: tests/programs/%.cc tests/programs/expect.h
-	$(CXX) -std=c++17 $(PROGRAM_FLAGS) $(FLAGS) -o $@ $< $(LIBS) -static
+	$(CXX) -std=c++17 $(PROGRAM_FLAGS) $(FLAGS) -o $@ $< $(LIBS) -static -DEXPECT_STATIC
 
 $(PROGRAMS)/%_static_pie: tests/programs/%.c tests/programs/expect.h
-	$(PROGRAM_CC) -static-pie
+	$(PROGRAM_CC) -static-pie -DEXPECT_STATIC
 
 $(PROGRAMS)/%_nopie: tests/programs/%.c tests/programs/expect.h
 	$(PROGRAM_CC) -no-pie -fno-pie

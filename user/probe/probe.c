@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "bpf/memleak.skel.h"
+#include "bpf/unwind.h"
 #include "probe/link.h"
+#include "probe/tables.h"
 #include "target/process.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -32,6 +34,8 @@ struct probe {
 	struct ring_buffer *ring;
 	struct link_closer *closer;
 	struct files *files;
+	struct tables *tables;
+	bool tables_stale; /* a process has ended: files may be mapped by nobody now */
 	struct mappings mappings;
 	VECTOR(struct attachment) attachments;
 	struct hash attached;	 /* (pid, file) to attachments */
@@ -60,6 +64,11 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 
 static void configure(struct memleak *s, const struct probe_options *o, bool session)
 {
+	uint32_t nr_pages, nr_shards;
+
+	tables__sizes(o->max_unwind_memory, &nr_pages, &nr_shards);
+	bpf_map__set_max_entries(s->maps.pages, nr_pages);
+	bpf_map__set_max_entries(s->maps.shards, nr_shards);
 	s->rodata->trace_all = o->all;
 	s->rodata->follow_children = o->follow;
 	s->rodata->trace_events = o->trace != NULL;
@@ -230,14 +239,24 @@ static int check_object(struct probe *p)
 
 /* --- events --- */
 
-/* Read the mappings' files of @pid (0: of every process) and learn of the new ones. */
+/* Compile the table of a file, so that walks find their way through it. */
+static int load_table(struct probe *p, uint32_t id)
+{
+	const struct file *f = files__get(p->files, id);
+	int err = f ? tables__load(p->tables, id, f->object->fd) : 0;
+
+	/* What finds no room is counted, and walks say so: the blocks are as exact as before. */
+	return err == -ENOSPC ? 0 : err;
+}
+
+/* Learn of a mapping's file, if it is new: its name, its allocation functions, its unwind table. */
 static int learn_mapping(struct probe *p, const struct memleak_vma *vma)
 {
 	CLEANUP_FREE char *path = NULL;
-	int fd;
+	int fd, err;
 
 	if (files__get(p->files, vma->file))
-		return 0;
+		return load_table(p, vma->file);
 	fd = process__open_mapping(vma->tgid, vma->start, vma->end, &path);
 	if (fd == -ENOMEM)
 		return fd;
@@ -246,7 +265,8 @@ static int learn_mapping(struct probe *p, const struct memleak_vma *vma)
 			  (unsigned long long)vma->start, vma->tgid, strerror(-fd));
 		return 0; /* unmapped or ended in between: another process may have it */
 	}
-	return files__add(p->files, vma->file, fd, path);
+	err = files__add(p->files, vma->file, fd, path);
+	return err ? err : load_table(p, vma->file);
 }
 
 static int note_exe(struct probe *p, uint32_t image, pid_t pid)
@@ -339,6 +359,7 @@ static int handle_event(void *context, void *data, size_t size)
 	case MEMLEAK_EVENT_EXEC:
 		return hash__set(&p->dead_images, e->image, 0, 0);
 	case MEMLEAK_EVENT_EXIT:
+		p->tables_stale = true;
 		err = hash__set(&p->dead_images, e->image, 0, 0);
 		return err ? err : detach(p, e->tgid);
 	case MEMLEAK_EVENT_ALLOC:
@@ -364,6 +385,21 @@ int probe__consume(struct probe *p)
 
 /* --- creating --- */
 
+static int create_tables(struct probe *p)
+{
+	struct memleak *s = p->skeleton;
+	struct tables_maps maps = {
+		.tables_fd = bpf_map__fd(s->maps.tables),
+		.pages_fd = bpf_map__fd(s->maps.pages),
+		.rules_fd = bpf_map__fd(s->maps.rules),
+		.shards_fd = bpf_map__fd(s->maps.shards),
+		.nr_pages = bpf_map__max_entries(s->maps.pages),
+		.nr_shards = bpf_map__max_entries(s->maps.shards),
+	};
+
+	return tables__create(&maps, &p->tables);
+}
+
 int probe__create(const struct probe_options *options, struct probe **ret)
 {
 	struct probe *p = calloc(1, sizeof(*p));
@@ -384,6 +420,8 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 		err = link_closer__create(&p->closer);
 	if (!err)
 		err = files__create(options->symbols_prefix, &p->files);
+	if (!err)
+		err = create_tables(p);
 	if (!err) {
 		p->ring = ring_buffer__new(bpf_map__fd(p->skeleton->maps.events), handle_event, p,
 					   NULL);
@@ -412,6 +450,7 @@ void probe__destroy(struct probe *p)
 		if (p->lifecycle[i] >= 0)
 			close(p->lifecycle[i]);
 	ring_buffer__free(p->ring);
+	tables__destroy(p->tables);
 	memleak__destroy(p->skeleton);
 	files__destroy(p->files);
 	mappings__release(&p->mappings);
@@ -766,6 +805,62 @@ void probe__forget_dead(struct probe *p)
 		if (p->dead_images.slots[i].value != HASH_NONE)
 			mappings__drop_image(&p->mappings, p->dead_images.slots[i].a);
 	hash__release(&p->dead_images);
+}
+
+int probe__free_tables(struct probe *p)
+{
+	CLEANUP(release_vmas) vma_list vmas = {0};
+	CLEANUP(hash__release) struct hash mapped = {0};
+	uint32_t id;
+	size_t i;
+	int err = 0;
+
+	if (!p->tables_stale)
+		return 0;
+	p->tables_stale = false;
+	err = list_mappings(p, 0, &vmas);
+	for (i = 0; i < vmas.count && !err; i++)
+		err = hash__set(&mapped, vmas.items[i].file, 0, 0);
+	for (id = 1; id <= p->skeleton->bss->last_file && !err; id++)
+		if (hash__get(&mapped, id, 0) == HASH_NONE)
+			tables__free(p->tables, id);
+	return err;
+}
+
+void probe__log_walks(const struct probe *p)
+{
+	static const char *const broken[UNWIND_RESULTS] = {
+		[UNWIND_STEPPED] = "endless",
+		[UNWIND_NO_MAPPING] = "address in no code",
+		[UNWIND_NO_TABLE] = "no table yet",
+		[UNWIND_NO_ROOM] = "no room for the table (--max-unwind-memory)",
+		[UNWIND_NO_ROW] = "code without unwind information",
+		[UNWIND_RULE_UNUSABLE] = "unusable unwind information",
+		[UNWIND_OTHER_REGISTER] = "counts from another register",
+		[UNWIND_FP_LOST] = "frame pointer lost",
+		[UNWIND_RA_LOST] = "return address lost",
+		[UNWIND_UNREADABLE] = "stack unreadable",
+		[UNWIND_BAD_CFA] = "implausible frame",
+		[UNWIND_BAD_RA] = "implausible return address",
+	};
+	const __u64 *walks = p->skeleton->bss->walks;
+	uint64_t complete = walks[UNWIND_COMPLETE] + walks[UNWIND_COMPLETE_ZERO], bad = 0;
+	struct tables_stats stats;
+	size_t i;
+
+	for (i = 0; i < UNWIND_RESULTS; i++)
+		bad += broken[i] ? walks[i] : 0;
+	log_info("stacks: %llu complete, %llu truncated, %llu broken; %llu with a frame found by "
+		 "frame pointer", (unsigned long long)complete,
+		 (unsigned long long)walks[UNWIND_TRUNCATED], (unsigned long long)bad,
+		 (unsigned long long)p->skeleton->bss->walks_by_frame_pointer);
+	for (i = 0; i < UNWIND_RESULTS; i++)
+		if (broken[i] && walks[i])
+			log_info("stacks broken: %llu: %s", (unsigned long long)walks[i], broken[i]);
+	tables__stats(p->tables, &stats);
+	log_info("unwind tables: %llu files, %llu rows, %llu KiB; %llu found no room",
+		 (unsigned long long)stats.files, (unsigned long long)stats.rows,
+		 (unsigned long long)stats.bytes / 1024, (unsigned long long)stats.no_room);
 }
 
 const char *probe__link_name(const struct probe *p)

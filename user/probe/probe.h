@@ -31,6 +31,7 @@ struct probe_options {
 	bool follow;		   /* children of followed processes */
 	uint64_t min_size, max_size;
 	uint32_t max_blocks, max_stacks, stack_depth;
+	uint64_t max_unwind_memory; /* bytes, for the unwind tables of all files */
 	const char *object;	   /* look for allocation functions in this file alone; NULL: all */
 	const char *symbols_prefix; /* NULL: none */
 	probe_trace_fn *trace;	   /* NULL: no events for blocks */
@@ -78,6 +79,12 @@ const char *probe__image_exe(const struct probe *p, uint32_t image);
 
 /* All blocks of the dead images have been dropped from the table, their mappings too. */
 void probe__forget_dead(struct probe *p);
+
+/* Processes have ended: free the unwind tables of files that nobody maps any more. 0 or -errno. */
+int probe__free_tables(struct probe *p);
+
+/* Say with -v how the walks of all stacks ended, and what the unwind tables hold. */
+void probe__log_walks(const struct probe *p);
 
 /* "session", "multi" or "perf". */
 const char *probe__link_name(const struct probe *p);

@@ -20,12 +20,11 @@
 #include <elfutils/libdw.h>
 #include <elfutils/libdwelf.h>
 
-#include "symbol/emptyelf.h"
+#include "symbol/dwarfimage.h"
 #include "symbol/intervals.h"
 #include "util/cleanup.h"
 #include "util/vector.h"
 
-#define MAX_BYTES    (8ULL << 30) /* of debug sections in memory */
 #define MAX_DEPTH    256	  /* of nested entries */
 #define MAX_ENTRIES  (1U << 24)	  /* of one walk */
 #define MAX_RANGES   (1U << 20)	  /* of one entry */
@@ -39,51 +38,33 @@ struct unit {
 	struct intervals functions; /* indexes of offsets */
 };
 
-struct section {
-	const char *start, *end;
-};
-
 struct dwarfinfo {
 	Dwarf *dwarf;
-	Dwarf *alt; /* what dwz took out; always set, so that libdw opens no file by itself */
-	struct elffile *alt_file;
-	struct section info[2]; /* .debug_info of dwarf and of alt */
+	struct elffile *image; /* what dwarf was made of; NULL: the file itself */
+	Dwarf *alt;	       /* what dwz took out; NULL where the file names none */
+	struct elffile *alt_file, *alt_image;
 	bool indexed;
 	VECTOR(struct unit) units;
 	struct intervals ranges; /* indexes of units */
 };
 
-static void add_sections(struct dwarfinfo *d, size_t slot, Dwarf *dwarf)
+/* Let libdw read @file, whose bytes are in @fd, or an *@image of it. */
+static int begin(const struct elffile *file, int fd, struct elffile **image, Dwarf **ret)
 {
-	struct elffile f = {.elf = dwarf_getelf(dwarf)};
-	Elf_Scn *scn = elffile__section(&f, ".debug_info", UINT64_MAX);
-	Elf_Data *data;
+	int err;
 
-	if (!scn)
-		scn = elffile__section(&f, ".zdebug_info", UINT64_MAX);
-	data = scn ? elf_getdata(scn, NULL) : NULL;
-	if (data && data->d_buf)
-		d->info[slot] = (struct section){.start = data->d_buf,
-						 .end = (char *)data->d_buf + data->d_size};
-}
-
-static int use_alt(struct dwarfinfo *d, struct elffile *file)
-{
-	if (elffile__dwarf_bytes(file) <= MAX_BYTES)
-		d->alt = dwarf_begin_elf(file->elf, DWARF_C_READ, NULL);
-	if (!d->alt) {
-		elffile__destroy(file);
-		return -ENOENT;
+	if (dwarfimage__is_needed(file)) {
+		err = dwarfimage__create(fd, image);
+		if (err)
+			return err;
+		file = *image;
 	}
-	d->alt_file = file;
-	dwarf_setalt(d->dwarf, d->alt);
-	add_sections(d, 1, d->alt);
-	return 0;
+	*ret = dwarf_begin_elf(file->elf, DWARF_C_READ, NULL);
+	return *ret ? 0 : -ENOENT;
 }
 
-static int find_alt(struct dwarfinfo *d, int fd, const struct debugfile_search *search)
+static int begin_alt(struct dwarfinfo *d, int fd, const struct debugfile_search *search)
 {
-	struct elffile *file;
 	const char *name;
 	const void *id;
 	ssize_t size = dwelf_dwarf_gnu_debugaltlink(d->dwarf, &name, &id);
@@ -91,15 +72,21 @@ static int find_alt(struct dwarfinfo *d, int fd, const struct debugfile_search *
 
 	if (size <= 0)
 		return 0; /* libdw looks for none then */
-	err = debugfile__find_alt(search, fd, name, id, size, &file);
+	err = debugfile__find_alt(search, fd, name, id, size, &d->alt_file);
 	if (!err)
-		err = use_alt(d, file);
-	if (err == -ENOENT) {
+		err = begin(d->alt_file, d->alt_file->fd, &d->alt_image, &d->alt);
+	if (err && err != -ENOMEM) {
 		/* Otherwise libdw would go and open files by names out of this one. */
-		err = emptyelf__create(&file);
+		elffile__destroy(d->alt_image);
+		d->alt_image = NULL;
+		err = dwarfimage__create_empty(&d->alt_image);
 		if (!err)
-			err = use_alt(d, file);
+			d->alt = dwarf_begin_elf(d->alt_image->elf, DWARF_C_READ, NULL);
 	}
+	if (!err && !d->alt)
+		err = -ENOENT;
+	if (!err)
+		dwarf_setalt(d->dwarf, d->alt);
 	return err;
 }
 
@@ -114,16 +101,12 @@ int dwarfinfo__create(const struct elffile *file, int fd, const struct debugfile
 	CLEANUP(cleanup_dwarfinfo) struct dwarfinfo *d = NULL;
 	int err;
 
-	if (elffile__dwarf_bytes(file) > MAX_BYTES)
-		return -EFBIG;
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
-	d->dwarf = dwarf_begin_elf(file->elf, DWARF_C_READ, NULL);
-	if (!d->dwarf)
-		return -ENOENT;
-	add_sections(d, 0, d->dwarf);
-	err = find_alt(d, fd, search);
+	err = begin(file, fd, &d->image, &d->dwarf);
+	if (!err)
+		err = begin_alt(d, fd, search);
 	if (err)
 		return err;
 	*ret = TAKE_PTR(d);
@@ -144,34 +127,21 @@ void dwarfinfo__destroy(struct dwarfinfo *d)
 	intervals__release(&d->ranges);
 	dwarf_end(d->dwarf);
 	dwarf_end(d->alt);
+	elffile__destroy(d->alt_image);
 	elffile__destroy(d->alt_file);
+	elffile__destroy(d->image);
 	free(d);
 }
 
-/* The string of an attribute; NULL where there is none, or none that ends. */
-static const char *string_of(const struct dwarfinfo *d, Dwarf_Attribute *attr)
-{
-	const char *s = attr ? dwarf_formstring(attr) : NULL;
-	size_t i;
-
-	/* libdw looks for the end of strings in string sections, not of those among the entries. */
-	if (!s || dwarf_whatform(attr) != DW_FORM_string)
-		return s;
-	for (i = 0; i < ARRAY_SIZE(d->info); i++)
-		if (s >= d->info[i].start && s < d->info[i].end)
-			return memchr(s, 0, d->info[i].end - s) ? s : NULL;
-	return NULL;
-}
-
-static const char *die_string(const struct dwarfinfo *d, Dwarf_Die *die, unsigned int name)
+static const char *die_string(Dwarf_Die *die, unsigned int name)
 {
 	Dwarf_Attribute attr;
 
-	return string_of(d, dwarf_attr(die, name, &attr));
+	return dwarf_attr(die, name, &attr) ? dwarf_formstring(&attr) : NULL;
 }
 
 /* The linkage name of a function or an inlined one, or else its name. */
-static const char *function_name(const struct dwarfinfo *d, const Dwarf_Die *function)
+static const char *function_name(const Dwarf_Die *function)
 {
 	Dwarf_Die die = *function;
 	const char *plain = NULL, *s;
@@ -181,13 +151,13 @@ static const char *function_name(const struct dwarfinfo *d, const Dwarf_Die *fun
 		Dwarf_Attribute attr;
 		Dwarf_Die next;
 
-		s = die_string(d, &die, DW_AT_linkage_name);
+		s = die_string(&die, DW_AT_linkage_name);
 		if (!s)
-			s = die_string(d, &die, DW_AT_MIPS_linkage_name);
+			s = die_string(&die, DW_AT_MIPS_linkage_name);
 		if (s)
 			return s;
 		if (!plain)
-			plain = die_string(d, &die, DW_AT_name);
+			plain = die_string(&die, DW_AT_name);
 		if (!dwarf_attr(&die, DW_AT_abstract_origin, &attr) &&
 		    !dwarf_attr(&die, DW_AT_specification, &attr))
 			break;
@@ -403,7 +373,7 @@ static size_t describe(struct dwarfinfo *d, struct unit *u, uint64_t pc, struct 
 		       struct dwarfinfo_line *lines)
 {
 	uint32_t index = intervals__find(&u->functions, pc);
-	const char *directory = die_string(d, &u->die, DW_AT_comp_dir);
+	const char *directory = die_string(&u->die, DW_AT_comp_dir);
 	Dwarf_Die inlined[DWARFINFO_MAX_LINES - 1], function;
 	size_t nr = 0, i;
 
@@ -418,7 +388,7 @@ static size_t describe(struct dwarfinfo *d, struct unit *u, uint64_t pc, struct 
 		Dwarf_Die *die = i < nr ? &inlined[nr - 1 - i] : &function;
 
 		lines[i] = (struct dwarfinfo_line){
-			.name = function_name(d, die),
+			.name = function_name(die),
 			.directory = directory,
 			.is_function = i == nr,
 		};

@@ -27,8 +27,8 @@ struct dwarfinfo_line {
 struct dwarfinfo;
 
 /*
- * Take the DWARF of @file, which must outlive the object. @fd is where it was read from, or -1: what
- * dwz took out of it is looked for from there. 0, -ENOENT where there is none that can be read, -EFBIG
+ * Take the DWARF of @file, which must outlive the object and was read from @fd: what dwz took out of
+ * it is looked for from there. 0, -ENOENT where there is none that can be read, -EFBIG
  * where it would take more memory than any real one, -ENOMEM.
  */
 int dwarfinfo__create(const struct elffile *file, int fd, const struct debugfile_search *search,

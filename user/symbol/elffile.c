@@ -75,6 +75,7 @@ int elffile__open(int fd, bool trusted, struct elffile **ret)
 	if (!f)
 		return -ENOMEM;
 	f->fd = -1;
+	f->trusted = trusted;
 	f->elf = elf_begin(fd, trusted ? ELF_C_READ_MMAP : ELF_C_READ, NULL);
 	return finish(f, ret);
 }
@@ -147,41 +148,6 @@ bool elffile__has_dwarf(const struct elffile *f)
 {
 	return elffile__section(f, ".debug_info", UINT64_MAX) ||
 	       elffile__section(f, ".zdebug_info", UINT64_MAX);
-}
-
-/* Bytes of one debug section in memory. */
-static uint64_t section_bytes(Elf_Scn *scn, const char *name, const GElf_Shdr *shdr)
-{
-	GElf_Chdr chdr;
-	ssize_t n;
-
-	if (shdr->sh_flags & SHF_COMPRESSED)
-		return gelf_getchdr(scn, &chdr) ? chdr.ch_size : 0;
-	if (strncmp(name, ".zdebug_", 8) == 0) {
-		n = dwelf_scn_gnu_compressed_size(scn);
-		return n > 0 ? n : 0;
-	}
-	return shdr->sh_size;
-}
-
-uint64_t elffile__dwarf_bytes(const struct elffile *f)
-{
-	Elf_Scn *scn = NULL;
-	uint64_t sum = 0;
-
-	while ((scn = elf_nextscn(f->elf, scn))) {
-		GElf_Shdr shdr;
-		const char *name = section_name(f, scn, &shdr);
-		uint64_t n;
-
-		if (!name || shdr.sh_type == SHT_NOBITS ||
-		    !strstr(name, "debug"))
-			continue;
-		n = section_bytes(scn, name, &shdr);
-		if (__builtin_add_overflow(sum, n, &sum))
-			return UINT64_MAX;
-	}
-	return sum;
 }
 
 bool elffile__same_build_id(const struct elffile *f, const uint8_t *id, size_t size)

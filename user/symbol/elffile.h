@@ -14,6 +14,7 @@ struct elffile {
 	Elf *elf;
 	int fd;	      /* owned; -1 where borrowed or from memory */
 	void *memory; /* owned; NULL where it is a file */
+	bool trusted; /* see elffile__open() */
 	const uint8_t *build_id; /* NULL where it has none */
 	size_t build_id_size;
 };
@@ -41,9 +42,6 @@ bool elffile__has_symtab(const struct elffile *f);
 
 /* True where there is .debug_info or its old compressed form. */
 bool elffile__has_dwarf(const struct elffile *f);
-
-/* Bytes of memory that the debug sections take once read and uncompressed. */
-uint64_t elffile__dwarf_bytes(const struct elffile *f);
 
 /* True where both have a build-id and it is the same. */
 bool elffile__same_build_id(const struct elffile *f, const uint8_t *id, size_t size);

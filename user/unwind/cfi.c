@@ -24,6 +24,9 @@ struct fde {
 	uint32_t at, end; /* of the program, in the section */
 };
 
+/* Real sections take 9 or more: room for all rows at once, so that they are not copied. */
+#define BYTES_PER_ROW 8
+
 struct parser {
 	const struct cfi_input *in;
 	VECTOR(struct cfi_cie) cies; /* sorted by place */
@@ -437,7 +440,9 @@ int cfi__rows(const struct cfi_input *in, struct rule_set *rules, struct cfi_cou
 	if (err)
 		return err;
 	sort_fdes(&p);
-	err = emit_all(&e);
+	err = vector_reserve(&e.rows.v, in->section.size / BYTES_PER_ROW + 1);
+	if (!err)
+		err = emit_all(&e);
 	if (err)
 		return err;
 	*ret = e.rows;
@@ -451,12 +456,14 @@ int cfi_rows__merge(const struct cfi_rows *first, const struct cfi_rows *second,
 	struct cfi_rows merged CLEANUP(cfi_rows__release) = {0};
 	uint32_t rule[2] = {UNWIND_RULE_GAP, UNWIND_RULE_GAP};
 	size_t at[2] = {0, 0};
+	int err = vector_reserve(&merged.v, first->v.count + second->v.count);
 
+	if (err)
+		return err;
 	while (at[0] < first->v.count || at[1] < second->v.count) {
 		uint64_t a = at[0] < first->v.count ? first->v.items[at[0]].offset : UINT64_MAX;
 		uint64_t b = at[1] < second->v.count ? second->v.items[at[1]].offset : UINT64_MAX;
 		uint64_t offset = a < b ? a : b;
-		int err;
 
 		if (a == offset && at[0] < first->v.count)
 			rule[0] = first->v.items[at[0]++].rule;

@@ -26,9 +26,8 @@
 #define CFI_MAX_ROWS (1UL << 24)
 
 struct cfi_row {
-	uint64_t offset; /* in the file */
-	uint32_t rule;	 /* of the rule set; holds until the next row */
-	uint32_t pad;
+	uint64_t offset : 48; /* in the file: below ELF_OFFSET_LIMIT */
+	uint64_t rule : 16;   /* of the rule set; holds until the next row */
 };
 
 /*

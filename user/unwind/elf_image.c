@@ -77,12 +77,10 @@ static int read_bytes(const struct elf_image *e, uint64_t offset, uint64_t size,
 	return 0;
 }
 
-/* Nothing that is computed from a segment's bounds shall wrap. */
-#define MAX_PLACE (1ULL << 62)
-
 static bool is_sane_segment(const Elf64_Phdr *p)
 {
-	return p->p_filesz && p->p_filesz < MAX_PLACE && p->p_offset < MAX_PLACE &&
+	return p->p_filesz && p->p_filesz < ELF_OFFSET_LIMIT && p->p_offset < ELF_OFFSET_LIMIT &&
+	       p->p_offset + p->p_filesz < ELF_OFFSET_LIMIT &&
 	       p->p_vaddr + p->p_filesz > p->p_vaddr;
 }
 

@@ -51,11 +51,14 @@ int elf_image__eh_frame_hdr(const struct elf_image *e, struct elf_bytes *ret);
 /* Read from address @addr to the end of the loaded segment that holds it. Errors as above. */
 int elf_image__from_address(const struct elf_image *e, uint64_t addr, struct elf_bytes *ret);
 
+/* Segments that reach beyond this place in the file are ignored. */
+#define ELF_OFFSET_LIMIT (1ULL << 47)
+
 /* Code: an executable segment, or the part of it that lies in the file. */
 struct elf_code {
 	uint64_t addr;
 	uint64_t offset; /* in the file */
-	uint64_t size;	 /* not 0; addr + size does not wrap, nor anything near offset + size */
+	uint64_t size;	 /* not 0; addr + size does not wrap */
 };
 
 /* The image's code, which it keeps; at most 64 segments. */

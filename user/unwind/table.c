@@ -88,9 +88,14 @@ static int add_section(struct compiler *c, const struct elf_image *e, enum cfi_f
 	err = cfi__rows(&c->in, c->table->rules, &c->counts, &more);
 	if (err)
 		return err;
-	err = cfi_rows__merge(&c->rows, &more, &merged);
-	if (err)
-		return err;
+	if (c->rows.v.count) {
+		err = cfi_rows__merge(&c->rows, &more, &merged);
+		if (err)
+			return err;
+	} else {
+		merged = more;
+		more = (struct cfi_rows){0};
+	}
 	cfi_rows__release(&c->rows);
 	c->rows = merged;
 	return 0;
