@@ -168,14 +168,14 @@ static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
 	long err;
 
 	err = bpf_map_update_elem(&blocks, &key, b, BPF_NOEXIST);
-	if (err == -17 /* EEXIST */) {
+	if (err == -EEXIST) {
 		/* The address was handed out before: its free went unseen. */
 		if (block_free(p, addr, &stale))
 			count_loss(MEMLEAK_LOSS_FREE);
 		err = bpf_map_update_elem(&blocks, &key, b, BPF_NOEXIST);
 	}
 	if (err) {
-		count_loss(err == -7 /* E2BIG */ ? MEMLEAK_LOSS_BLOCK_TABLE :
+		count_loss(err == -E2BIG ? MEMLEAK_LOSS_BLOCK_TABLE :
 						   MEMLEAK_LOSS_BLOCK_MEMORY);
 		return false;
 	}

@@ -13,9 +13,8 @@
 #define VM_EXEC 0x4
 
 /* A mapping, copied out of the kernel's structure. */
-struct mapping {
-	__u64 start, end;
-	__u64 offset; /* bytes */
+struct vma_copy {
+	struct memleak_mapping mapping; /* without the file's number */
 	struct memleak_file_key key;
 	__u8 has_file;
 	__u8 executable;
@@ -30,19 +29,19 @@ static __always_inline void copy_file_key(struct memleak_file_key *key, struct f
 	key->generation = inode->i_generation;
 }
 
-static __always_inline void copy_mapping(struct mapping *m, struct vm_area_struct *vma)
+static __always_inline void copy_vma(struct vma_copy *copy, struct vm_area_struct *vma)
 {
 	struct file *file = vma->vm_file;
 
-	m->start = vma->vm_start;
-	m->end = vma->vm_end;
-	m->offset = vma->vm_pgoff << page_shift;
-	m->executable = !!(vma->vm_flags & VM_EXEC);
-	m->has_file = 0;
+	copy->mapping.start = vma->vm_start;
+	copy->mapping.end = vma->vm_end;
+	copy->mapping.offset = vma->vm_pgoff << page_shift;
+	copy->executable = !!(vma->vm_flags & VM_EXEC);
+	copy->has_file = 0;
 	if (!file)
 		return;
-	m->has_file = 1;
-	copy_file_key(&m->key, file);
+	copy->has_file = 1;
+	copy_file_key(&copy->key, file);
 }
 
 /* The number of the file, given out if it is new; 0 where there are no more. */
@@ -63,8 +62,9 @@ static __always_inline __u32 file_number(struct memleak_file_key *key)
 }
 
 /* Tell user space of a file that the current process has mapped, once. */
-static __always_inline void announce_file(__u32 file, struct mapping *m)
+static __always_inline void announce_file(struct memleak_mapping *m)
 {
+	__u32 file = m->file;
 	struct memleak_table *table = bpf_map_lookup_elem(&tables, &file);
 	struct memleak_event event = {.type = MEMLEAK_EVENT_FILE};
 

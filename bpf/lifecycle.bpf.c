@@ -33,6 +33,7 @@ static __always_inline void end_image(__u32 tgid, struct task_struct *exiting)
 		return;
 	copy = *p;
 	bpf_map_delete_elem(&processes, &tgid);
+	bpf_map_delete_elem(&image_mappings, &copy.image);
 	if (copy.shares)
 		return; /* a vfork child has nothing of its own */
 	if (!exiting) {
@@ -89,9 +90,10 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (!enabled)
 		return 0;
 	known = bpf_map_lookup_elem(&processes, &tgid);
-	if (!known)
+	if (known)
+		end_image(tgid, NULL);
+	else if (!trace_all || tgid == own_tgid)
 		return 0;
-	end_image(tgid, NULL);
 	copy_file_key(&key, bprm->file);
 	p.tgid = tgid;
 	p.exe = file_number(&key);
@@ -114,23 +116,48 @@ int list_mappings(struct bpf_iter__task_vma *ctx)
 {
 	struct vm_area_struct *vma = ctx->vma;
 	struct task_struct *task = ctx->task;
-	struct mapping m = {};
+	struct vma_copy copy = {};
 	struct memleak_vma record = {};
 
 	if (!vma || !task || task->pid != task->tgid)
 		return 0;
-	copy_mapping(&m, vma);
-	if (!m.has_file || !m.executable)
+	copy_vma(&copy, vma);
+	if (!copy.has_file || !copy.executable)
 		return 0;
-	record.file = file_number(&m.key);
-	if (!record.file)
+	record.mapping = copy.mapping;
+	record.mapping.file = file_number(&copy.key);
+	if (!record.mapping.file)
 		return 0;
-	record.start = m.start;
-	record.end = m.end;
-	record.offset = m.offset;
 	record.tgid = task->tgid;
 	record.is_exe = task->mm && task->mm->exe_file &&
 			task->mm->exe_file->f_inode == vma->vm_file->f_inode;
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	return 0;
+}
+
+/*
+ * The dynamic loader has mapped libraries, or taken them away, and runs none of their code yet. A
+ * process that the loader of this tool traces is stopped here by a signal, so that what is new can be
+ * probed and unwound from its first instruction on; for others an event has to do.
+ */
+SEC("uprobe")
+int probe_libraries(struct pt_regs *regs)
+{
+	struct memleak_event event = {.type = MEMLEAK_EVENT_LIBRARIES};
+	__u32 tgid = current_tgid(), tid = (__u32)bpf_get_current_pid_tgid();
+
+	if (!enabled || tgid == own_tgid)
+		return 0;
+	if (!trace_all && !bpf_map_lookup_elem(&processes, &tgid))
+		return 0;
+	if (stop_at_libraries && !bpf_map_update_elem(&signalled, &tid, &tgid, BPF_ANY)) {
+		if (!bpf_send_signal_thread(MEMLEAK_SIGNAL_LIBRARIES))
+			return 0;
+		bpf_map_delete_elem(&signalled, &tid);
+	}
+	event.tgid = tgid;
+	event.tid = tid;
+	event.time_ns = bpf_ktime_get_ns();
+	send_event(&event, MEMLEAK_LOSS_EVENT);
 	return 0;
 }

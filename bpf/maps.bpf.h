@@ -13,9 +13,15 @@
 #include "bpf/memleak.h"
 #include "bpf/unwind.h"
 
+/* include/uapi/asm-generic/errno-base.h */
+#define E2BIG 7
+#define EBUSY 16
+#define EEXIST 17
+
 /* Set by the loader before the programs are loaded: the verifier drops what is switched off. */
 const volatile bool trace_all __weak;	    /* -A: follow every process */
 const volatile bool follow_children __weak; /* a fork's child is followed as its parent is */
+const volatile bool stop_at_libraries __weak; /* followed processes are traced by ptrace */
 const volatile bool trace_events __weak;    /* --trace */
 const volatile bool has_session __weak;	    /* session links: the cookie kfuncs exist */
 const volatile __u64 min_size __weak;
@@ -78,6 +84,15 @@ struct {
 	__type(value, __u32); /* its number */
 } files __weak SEC(".maps");
 
+/* By image. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
+	__type(key, __u32);
+	__type(value, struct memleak_mappings);
+} image_mappings __weak SEC(".maps");
+
 /* Unwind tables: see bpf/unwind.h. Sizes are the loader's. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -118,6 +133,15 @@ struct {
 	__uint(key_size, sizeof(__u32));
 	__array(values, struct shard_map);
 } shards __weak SEC(".maps");
+
+/* Threads that were sent MEMLEAK_SIGNAL_LIBRARIES and have not shown it yet, by tid. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u32);
+} signalled __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -31,6 +31,7 @@ enum memleak_call {
 	MEMLEAK_CALL_MMAP,	     /* (addr, length, prot, flags, fd, offset) */
 	MEMLEAK_CALL_MUNMAP,	     /* (addr, length) */
 	MEMLEAK_CALL_MREMAP,	     /* (old, old size, new size, flags, new addr) */
+	MEMLEAK_CALL_LIBRARIES,	     /* the dynamic loader's _dl_debug_state: libraries came or went */
 };
 
 /* The family of what a hooked function gives; the second byte of a probe's cookie. */
@@ -149,15 +150,35 @@ enum memleak_table_state {
 	MEMLEAK_TABLE_NO_ROOM,	 /* --max-unwind-memory is used up */
 };
 
-/* What the iterator over mappings writes, one per executable mapping of a file. */
-struct memleak_vma {
+/* A mapping of code. */
+struct memleak_mapping {
 	__u64 start, end;
 	__u64 offset; /* in the file, bytes */
-	__u32 file;
-	__u32 tgid;
-	__u32 is_exe; /* the program itself */
+	__u32 file;   /* its number; 0: memory without a file */
 	__u32 pad;
 };
+
+/* What the iterator over mappings writes, one per executable mapping of a file. */
+struct memleak_vma {
+	struct memleak_mapping mapping;
+	__u32 tgid;
+	__u32 is_exe; /* the program itself */
+};
+
+/* What an image had mapped when the loader last looked, for when the kernel cannot be asked. */
+#define MEMLEAK_MAX_MAPPINGS 256
+
+struct memleak_mappings {
+	__u32 nr;
+	__u32 pad;
+	struct memleak_mapping list[MEMLEAK_MAX_MAPPINGS]; /* sorted, not overlapping */
+};
+
+/*
+ * The signal with which a traced process shows its tracer that it has loaded libraries: ignored by
+ * default, so that nothing happens if the tracer is gone; the tracer keeps it from the process.
+ */
+#define MEMLEAK_SIGNAL_LIBRARIES 23 /* SIGURG */
 
 /* --- events, in the ring buffer --- */
 
@@ -166,6 +187,7 @@ enum memleak_event_type {
 	MEMLEAK_EVENT_PROCESS, /* an image came to be: fork, exec, or seen for the first time */
 	MEMLEAK_EVENT_EXEC,    /* an image ended by exec */
 	MEMLEAK_EVENT_EXIT,    /* an image ended by the exit of its process */
+	MEMLEAK_EVENT_LIBRARIES, /* the process has loaded libraries */
 	MEMLEAK_EVENT_MMAP,
 	MEMLEAK_EVENT_MUNMAP,	     /* at entry */
 	MEMLEAK_EVENT_MUNMAP_FAILED, /* the last one of this thread did nothing after all */
@@ -199,6 +221,7 @@ static_assert(sizeof(struct memleak_stack) == 48 + 8 * 128, "stack without gaps"
 static_assert(sizeof(struct memleak_process) == 88, "process without gaps");
 static_assert(sizeof(struct memleak_file_key) == 16, "key without gaps");
 static_assert(sizeof(struct memleak_table) == 24, "table without gaps");
+static_assert(sizeof(struct memleak_mapping) == 32, "mapping without gaps");
 static_assert(sizeof(struct memleak_vma) == 40, "mapping without gaps");
 static_assert(sizeof(struct memleak_event) == 96, "event without gaps");
 #endif

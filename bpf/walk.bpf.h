@@ -23,10 +23,10 @@
 
 struct walk {
 	struct unwind_regs regs;
-	struct mapping mapping; /* the one that held the last address; start == end: none */
-	__u32 file;
-	__u32 by_fp;	  /* the frame was found by frame pointer */
-	__u32 result;	  /* enum unwind_result of the last step */
+	struct memleak_mapping mapping; /* of the last address; start == end: none */
+	__u32 image;
+	__u32 by_fp;  /* the frame was found by frame pointer */
+	__u32 result; /* enum unwind_result of the last step */
 	__u32 pad;
 	__u64 trampoline; /* where pending return probes point their return addresses; 0: none */
 	struct memleak_stack stack;
@@ -64,25 +64,60 @@ static __always_inline __u64 hidden_return_address(struct task_struct *task, __u
 
 static long note_mapping(struct task_struct *task, struct vm_area_struct *vma, void *data)
 {
-	copy_mapping(data, vma);
+	copy_vma(data, vma);
 	return 0;
 }
+
+/* Steps of a binary search among MEMLEAK_MAX_MAPPINGS. */
+#define MAPPING_STEPS 8
+
+/*
+ * Who looks a mapping up while another thread changes the address space is told to try again
+ * (-EBUSY), which a program in the kernel cannot wait for. What user space saw when libraries were last
+ * loaded is the answer then.
+ */
+static __always_inline bool find_known_mapping(struct walk *w, __u64 pc)
+{
+	__u32 image = w->image, low = 0, step = MEMLEAK_MAX_MAPPINGS / 2;
+	struct memleak_mappings *known = bpf_map_lookup_elem(&image_mappings, &image);
+	struct memleak_mapping *m;
+
+	if (!known)
+		return false;
+	for (int i = 0; i < MAPPING_STEPS; i++, step /= 2) {
+		__u32 mid = (low + step) & (MEMLEAK_MAX_MAPPINGS - 1);
+
+		if (mid < known->nr && known->list[mid].start <= pc)
+			low = mid;
+	}
+	m = &known->list[low & (MEMLEAK_MAX_MAPPINGS - 1)];
+	if (pc < m->start || pc >= m->end)
+		return false;
+	w->mapping = *m;
+	return true;
+}
+
+/* Ask the kernel, a few times: who holds the lock often lets it go at once. */
+#define MAPPING_TRIES 3
 
 /* Make walk->mapping the one that holds @pc; false where there is none with code. */
 static __always_inline bool find_mapping(struct walk *w, __u64 pc)
 {
-	struct mapping m = {};
+	struct vma_copy copy = {};
+	long err = -EBUSY;
 
 	if (pc >= w->mapping.start && pc < w->mapping.end)
 		return true;
-	if (bpf_find_vma(bpf_get_current_task_btf(), pc, note_mapping, &m, 0))
+	for (int i = 0; i < MAPPING_TRIES && err == -EBUSY; i++)
+		err = bpf_find_vma(bpf_get_current_task_btf(), pc, note_mapping, &copy, 0);
+	if (err == -EBUSY)
+		return find_known_mapping(w, pc);
+	if (err || !copy.executable)
 		return false;
-	if (!m.executable)
-		return false;
-	w->mapping = m;
-	w->file = m.has_file ? file_number(&m.key) : 0;
-	if (w->file)
-		announce_file(w->file, &m);
+	w->mapping = copy.mapping;
+	w->mapping.file = copy.has_file ? file_number(&copy.key) : 0;
+	if (w->mapping.file)
+		announce_file(&w->mapping);
 	return true;
 }
 
@@ -95,9 +130,10 @@ static __always_inline void push_frame(struct walk *w)
 {
 	__u32 i = w->stack.nr_frames & MEMLEAK_MAX_FRAMES;
 
-	if (w->file) {
+	if (w->mapping.file) {
 		w->stack.frames[i] =
-			MEMLEAK_FRAME(w->file, w->regs.ip - w->mapping.start + w->mapping.offset);
+			MEMLEAK_FRAME(w->mapping.file,
+				      w->regs.ip - w->mapping.start + w->mapping.offset);
 	} else {
 		w->stack.frames[i] = MEMLEAK_FRAME(0, w->regs.ip);
 		w->stack.flags |= MEMLEAK_STACK_PRIVATE;
@@ -122,9 +158,9 @@ static __always_inline enum unwind_result find_rule(struct walk *w, __u64 pc,
 	__u64 index;
 	__u32 key, number, zero = 0;
 
-	if (!w->file)
+	if (!w->mapping.file)
 		return UNWIND_NO_ROW;
-	key = w->file;
+	key = w->mapping.file;
 	table = bpf_map_lookup_elem(&tables, &key);
 	if (!table || table->state < MEMLEAK_TABLE_LOADED)
 		return UNWIND_NO_TABLE;
@@ -257,6 +293,7 @@ static __always_inline __u64 walk_stack(struct walk *w, struct pt_regs *regs, __
 		.fp = PT_REGS_FP(regs),
 	};
 	w->mapping.start = w->mapping.end = 0;
+	w->image = image;
 	w->by_fp = 0;
 	w->trampoline = trampoline_address(bpf_get_current_task_btf());
 	w->stack.nr_frames = 0;

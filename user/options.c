@@ -440,7 +440,7 @@ static const struct row rows[] = {
 	{.help = "Target"},
 	{"pid", 'p', "PID[,PID...]", "attach to running processes",
 	 .set = set_pids},
-	{"command", 'c', "CMD", "run CMD, split into words as a shell would, and trace it",
+	{"command", 'c', "CMD", "run CMD (no shell is started) and trace it",
 	 .set = set_command},
 	{"all", 'A', NULL, "every process on the machine",
 	 .set = set_all},
@@ -448,7 +448,7 @@ static const struct row rows[] = {
 	 .set = set_follow, .value = 1},
 	{"no-follow", KEY_NO_FOLLOW, NULL, "do not trace the children (so it is with -p)",
 	 .set = set_follow, .value = 0},
-	{"user", 'u', "NAME", "run the command as this user (the one behind sudo)",
+	{"user", 'u', "NAME", "run it as this user (the one behind sudo)",
 	 .set = set_string, FIELD(user)},
 
 	{.help = "When to report"},
@@ -460,9 +460,9 @@ static const struct row rows[] = {
 	 .set = set_flag, FIELD(trace)},
 
 	{.help = "What to follow"},
-	{"min-size", 'z', "B", "only allocations of at least B bytes; 64K, 1M (0)",
+	{"min-size", 'z', "B", "only allocations of B bytes or more; 64K, 1M (0)",
 	 .set = set_u64, FIELD(min_size), &any_size},
-	{"max-size", 'Z', "B", "only allocations of at most B bytes (no limit)",
+	{"max-size", 'Z', "B", "only allocations of B bytes or less (no limit)",
 	 .set = set_u64, FIELD(max_size), &any_size},
 	{"obj", 'O', "PATH", "take the allocation functions from this object",
 	 .set = set_string, FIELD(object)},
@@ -758,8 +758,8 @@ int options__split_command(const char *line, char ***ret)
 		return -ENOMEM;
 	text = (char *)(words + max_words + 1);
 	for (;;) {
-		while (is_blank(*line))
-			line++;
+		while (is_blank(*line) || (line[0] == '\\' && line[1] == '\n'))
+			line += *line == '\\' ? 2 : 1;
 		if (!*line)
 			break;
 		words[n++] = text;

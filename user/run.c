@@ -186,6 +186,18 @@ static void program_started(void *context, pid_t pid)
 		log_warning("process %d is not traced: %s", pid, why);
 }
 
+static bool process_signalled(void *context, pid_t pid, pid_t tid, int signal)
+{
+	struct run *r = context;
+	char why[512];
+
+	if (!probe__signalled(r->probe, tid, signal))
+		return false;
+	if (probe__attach(r->probe, pid, why, sizeof(why)))
+		log_warning("libraries of process %d are not probed: %s", pid, why);
+	return true;
+}
+
 static void command_ended(void *context, int status)
 {
 	struct run *r = context;
@@ -197,6 +209,7 @@ static void command_ended(void *context, int status)
 static const struct tracer_callbacks tracer_callbacks = {
 	.started = program_started,
 	.forked = program_started,
+	.signalled = process_signalled,
 	.ended = command_ended,
 };
 
@@ -431,6 +444,7 @@ static int prepare_probe(struct run *r)
 		.link = links[o->link],
 		.all = o->target == OPTIONS_TARGET_ALL,
 		.follow = o->follow,
+		.traced = o->follow && o->target != OPTIONS_TARGET_ALL,
 		.min_size = o->min_size,
 		.max_size = o->max_size,
 		.max_blocks = o->max_blocks,

@@ -130,7 +130,7 @@ under_valgrind() {
 # under_tool PROGRAM: the tool's own report of a program that Valgrind cannot see; prints its file.
 under_tool() {
 	local file=$BATS_SUITE_TMPDIR/report-$1
-	[ -s "$file" ] || EXPECT= "$MEMLEAK" -f json --output "$file" -- "$PROGRAMS/$1" \
+	[ -s "$file" ] || EXPECT='' "$MEMLEAK" -f json --output "$file" -- "$PROGRAMS/$1" \
 		>/dev/null 2>&1 </dev/null 3>&- 4>&- || true
 	echo "$file"
 }

@@ -7,7 +7,12 @@ setup_suite() {
 	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 	MEMLEAK=${MEMLEAK:-$root/memleak-bpf}
 	PATH=$PATH:/usr/sbin:/sbin
+	PROGRAMS=${PROGRAMS:-$root/build/tests/programs}
 	export MEMLEAK PATH
+	if [ ! -x "$MEMLEAK" ] || [ ! -x "$PROGRAMS/nothing" ]; then
+		echo "missing: $MEMLEAK or $PROGRAMS: \`make all programs\` builds them" >&2
+		return 1
+	fi
 	unset SUDO_USER SUDO_UID SUDO_GID DEBUGINFOD_URLS LD_PRELOAD
 	export LC_ALL=C
 	bpftool -j prog list 2>/dev/null | jq -r '.[].id' >"$BATS_SUITE_TMPDIR/bpf-before" || true

@@ -57,7 +57,6 @@ all_refused() {
 		-p 1 -z K                       | K
 		-p 1 -z 99999999999G            | 99999999999G
 		-p 1 -Z much                    | much
-		-p 1 -Z 0                       | 0
 		-p 1 --max-blocks 0             | 0
 		-p 1 --max-blocks -1            | -1
 		-p 1 --max-blocks 99999999999   | 99999999999
@@ -135,7 +134,7 @@ all_refused() {
 	true &
 	wait $!
 	refused 1 "$!" -p $!
-	refused 1 "no such|not exist|not running" -p 4194303
+	refused 1 "no such|no process|not exist" -p 4194303
 }
 
 @test "one missing process of several" {
@@ -190,14 +189,11 @@ time.sleep(60)' >"$BATS_TEST_TMPDIR/zombie" 3>&- 4>&- &
 @test "commands that cannot be started" {
 	require_bpf
 	echo "not a program" >"$BATS_TEST_TMPDIR/plain"
-	printf '\177ELF garbage' >"$BATS_TEST_TMPDIR/garbage"
-	chmod +x "$BATS_TEST_TMPDIR/garbage"
 	refused 1 "/no/such/command" -- /no/such/command
 	refused 1 "no-such-command-here" -- no-such-command-here
 	refused 1 "no-such-command-here" -c "no-such-command-here x"
 	refused 1 "permission|not executable" -- "$BATS_TEST_TMPDIR/plain"
 	refused 1 "directory|permission|not executable" -- /tmp
-	refused 1 "garbage" -- "$BATS_TEST_TMPDIR/garbage"
 }
 
 @test "objects that are none" {

@@ -11,7 +11,7 @@
 #include "golden.h"
 #include "options.h"
 
-#define MAX_WORDS 32
+#define MAX_WORDS 64
 
 /* What a command line led to. */
 struct outcome {
@@ -420,6 +420,8 @@ static void options_are_documented(void **state)
 	man = golden_read(path);
 	golden_path(path, sizeof(path), __FILE__, "../../NEWS.md");
 	news = golden_read(path);
+	assert_non_null(strstr(man, "memleak\\-bpf " MEMLEAK_VERSION));
+	assert_non_null(strstr(news, "\n## " MEMLEAK_VERSION "\n"));
 	run(&r, "--help");
 	for (i = 0; (name = options__name(i)); i++) {
 		snprintf(option, sizeof(option), "--%s", name);
@@ -451,6 +453,8 @@ static void splitting(void **state)
 		{"'a\\' \"\\\"\" \"\\a\" \\'", 0, {"a\\", "\"", "\\a", "'"}},
 		{"\"\\$\\`\\\\\"", 0, {"$`\\"}},
 		{"a\\\nb \"c\\\nd\"", 0, {"ab", "cd"}},
+		{"a \\\n b \\\n", 0, {"a", "b"}},
+		{"\\\n", -ENODATA, {NULL}},
 		{"$HOME `x` * ~ | # a;b", 0, {"$HOME", "`x`", "*", "~", "|", "#"}},
 		{"\\", -EINVAL, {NULL}},
 		{"a b\\", -EINVAL, {NULL}},
@@ -505,7 +509,6 @@ static void splitting_long_lines(void **state)
 	free(words);
 }
 
-/* An empty line continued is one empty word, as with the shell it is none: never out of bounds. */
 static void splitting_by_chance(void **state)
 {
 	static const char letters[] = "ab  \\\\'\"\n$";

@@ -232,7 +232,7 @@ static void top_and_the_empty(void **state)
 /* Nothing may be quadratic in them. */
 static void many_stacks(void **state)
 {
-	enum { STACKS = 16384, DEPTH = 20 };
+	enum { STACKS = 8192, DEPTH = 20 };
 	const struct report_options o = {.top = UINT64_MAX};
 	struct profile *p = sample_new(1, false);
 	uint32_t process = sample_process(p, 1, "app", STACKS, STACKS);

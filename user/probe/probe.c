@@ -40,6 +40,7 @@ struct probe {
 	VECTOR(struct attachment) attachments;
 	struct hash attached;	 /* (pid, file) to attachments */
 	struct hash dead_images; /* (image, 0) to 0 */
+	struct hash grown;	 /* (pid, 0) to 0: has loaded libraries */
 	struct hash exes;	 /* (image, 0) to exe_paths */
 	VECTOR(char *) exe_paths;
 	struct stat object; /* of options.object */
@@ -71,6 +72,7 @@ static void configure(struct memleak *s, const struct probe_options *o, bool ses
 	bpf_map__set_max_entries(s->maps.shards, nr_shards);
 	s->rodata->trace_all = o->all;
 	s->rodata->follow_children = o->follow;
+	s->rodata->stop_at_libraries = o->traced;
 	s->rodata->trace_events = o->trace != NULL;
 	s->rodata->has_session = session;
 	s->rodata->min_size = o->min_size;
@@ -91,6 +93,7 @@ static void configure_programs(struct memleak *s, enum probe_link link)
 	bpf_program__set_expected_attach_type(s->progs.probe_entry, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_return, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_free, multi);
+	bpf_program__set_expected_attach_type(s->progs.probe_libraries, multi);
 	bpf_program__set_autoload(s->progs.probe_session, session);
 	bpf_program__set_autoload(s->progs.probe_entry, !session);
 	bpf_program__set_autoload(s->progs.probe_return, !session);
@@ -255,18 +258,18 @@ static int learn_mapping(struct probe *p, const struct memleak_vma *vma)
 	CLEANUP_FREE char *path = NULL;
 	int fd, err;
 
-	if (files__get(p->files, vma->file))
-		return load_table(p, vma->file);
-	fd = process__open_mapping(vma->tgid, vma->start, vma->end, &path);
+	if (files__get(p->files, vma->mapping.file))
+		return load_table(p, vma->mapping.file);
+	fd = process__open_mapping(vma->tgid, vma->mapping.start, vma->mapping.end, &path);
 	if (fd == -ENOMEM)
 		return fd;
 	if (fd < 0) {
 		log_debug("cannot open the file mapped at %llx in process %u: %s",
-			  (unsigned long long)vma->start, vma->tgid, strerror(-fd));
+			  (unsigned long long)vma->mapping.start, vma->tgid, strerror(-fd));
 		return 0; /* unmapped or ended in between: another process may have it */
 	}
-	err = files__add(p->files, vma->file, fd, path);
-	return err ? err : load_table(p, vma->file);
+	err = files__add(p->files, vma->mapping.file, fd, path);
+	return err ? err : load_table(p, vma->mapping.file);
 }
 
 static int note_exe(struct probe *p, uint32_t image, pid_t pid)
@@ -346,7 +349,9 @@ static int handle_event(void *context, void *data, size_t size)
 	struct probe *p = context;
 	const struct memleak_event *e = data;
 	struct memleak_vma vma = {
-		.start = e->addr, .end = e->addr + e->size, .file = e->file, .tgid = e->tgid};
+		.mapping = {.start = e->addr, .end = e->addr + e->size, .file = e->file},
+		.tgid = e->tgid,
+	};
 	int err;
 
 	if (size < sizeof(*e))
@@ -355,7 +360,11 @@ static int handle_event(void *context, void *data, size_t size)
 	case MEMLEAK_EVENT_FILE:
 		return learn_mapping(p, &vma);
 	case MEMLEAK_EVENT_PROCESS:
-		return note_exe(p, e->image, e->tgid);
+		/* A static program needs no loader that tells of it. */
+		err = p->options.all ? hash__set(&p->grown, e->tgid, 0, 0) : 0;
+		return err ? err : note_exe(p, e->image, e->tgid);
+	case MEMLEAK_EVENT_LIBRARIES:
+		return hash__set(&p->grown, e->tgid, 0, 0);
 	case MEMLEAK_EVENT_EXEC:
 		return hash__set(&p->dead_images, e->image, 0, 0);
 	case MEMLEAK_EVENT_EXIT:
@@ -374,13 +383,6 @@ static int handle_event(void *context, void *data, size_t size)
 int probe__event_fd(const struct probe *p)
 {
 	return ring_buffer__epoll_fd(p->ring);
-}
-
-int probe__consume(struct probe *p)
-{
-	int n = ring_buffer__consume(p->ring);
-
-	return n < 0 ? n : 0;
 }
 
 /* --- creating --- */
@@ -457,6 +459,7 @@ void probe__destroy(struct probe *p)
 	hash__release(&p->attached);
 	hash__release(&p->dead_images);
 	hash__release(&p->exes);
+	hash__release(&p->grown);
 	for (i = 0; i < p->exe_paths.count; i++)
 		free(p->exe_paths.items[i]);
 	vector_release(&p->exe_paths);
@@ -477,12 +480,17 @@ static void release_places(struct places *places)
 	vector_release(&places->cookies);
 }
 
-static bool is_free(const struct allocator_function *f)
+/* What functions one program serves. */
+enum part { PART_FREES, PART_ALLOCS, PART_LIBRARIES, PARTS };
+
+static enum part part_of(const struct allocator_function *f)
 {
-	return f->call == MEMLEAK_CALL_FREE;
+	if (f->call == MEMLEAK_CALL_FREE)
+		return PART_FREES;
+	return f->call == MEMLEAK_CALL_LIBRARIES ? PART_LIBRARIES : PART_ALLOCS;
 }
 
-static int choose_places(const struct allocator *a, bool frees, struct places *ret)
+static int choose_places(const struct allocator *a, enum part part, struct places *ret)
 {
 	size_t i;
 	int err;
@@ -490,7 +498,7 @@ static int choose_places(const struct allocator *a, bool frees, struct places *r
 	for (i = 0; i < a->functions.count; i++) {
 		const struct allocator_function *f = &a->functions.items[i];
 
-		if (is_free(f) != frees)
+		if (part_of(f) != part)
 			continue;
 		err = vector_push(&ret->offsets, f->offset);
 		if (!err)
@@ -545,10 +553,10 @@ static int link_allocs(struct probe *p, struct attachment *a, const struct link_
 					LINK_TRACE_UPROBE_MULTI, r, false));
 }
 
-static int link_frees(struct probe *p, struct attachment *a, const struct link_request *r)
+/* Link @prog to entries alone. */
+static int link_entries(struct probe *p, struct attachment *a, const struct bpf_program *prog,
+			const struct link_request *r)
 {
-	struct bpf_program *prog = p->skeleton->progs.probe_free;
-
 	if (!r->count)
 		return 0;
 	if (p->link == PROBE_LINK_PERF)
@@ -556,21 +564,28 @@ static int link_frees(struct probe *p, struct attachment *a, const struct link_r
 	return keep_link(a, link__multi(bpf_program__fd(prog), LINK_TRACE_UPROBE_MULTI, r, false));
 }
 
+/* Frees first: a block whose free goes unseen would be a leak that is none. */
 static int link_file(struct probe *p, struct attachment *a, const struct file *file)
 {
+	enum part part;
 	int err = 0;
 
-	/* Frees first: a block whose free goes unseen would be a leak that is none. */
-	for (int frees = 1; frees >= 0 && !err; frees--) {
+	for (part = 0; part < PARTS && !err; part++) {
 		CLEANUP(release_places) struct places places = {0};
 		struct link_request r = {.file_fd = file->object->fd, .pid = a->pid};
 
-		err = choose_places(&file->allocator, frees, &places);
+		err = choose_places(&file->allocator, part, &places);
+		if (err)
+			break;
 		r.offsets = places.offsets.items;
 		r.cookies = places.cookies.items;
 		r.count = places.offsets.count;
-		if (!err)
-			err = frees ? link_frees(p, a, &r) : link_allocs(p, a, &r);
+		if (part == PART_ALLOCS)
+			err = link_allocs(p, a, &r);
+		else
+			err = link_entries(p, a, part == PART_FREES ?
+							 p->skeleton->progs.probe_free :
+							 p->skeleton->progs.probe_libraries, &r);
 	}
 	return err;
 }
@@ -650,8 +665,8 @@ static void release_vmas(vma_list *list)
 	vector_release(list);
 }
 
-/* Make the kernel follow @pid; true in *@shares if it is a vfork child, which has nothing of its own. */
-static int add_process(struct probe *p, pid_t pid, uint32_t exe, bool *shares)
+/* Make the kernel follow @pid; its entry into *@ret. */
+static int add_process(struct probe *p, pid_t pid, uint32_t exe, struct memleak_process *ret)
 {
 	int fd = bpf_map__fd(p->skeleton->maps.processes);
 	struct memleak_process process = {.tgid = pid, .exe = exe};
@@ -659,11 +674,8 @@ static int add_process(struct probe *p, pid_t pid, uint32_t exe, bool *shares)
 	uint32_t tgid = pid;
 	char path[64];
 
-	if (bpf_map_lookup_elem(fd, &tgid, &process) == 0) {
-		*shares = process.shares != 0;
+	if (bpf_map_lookup_elem(fd, &tgid, ret) == 0)
 		return 0;
-	}
-	*shares = false;
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 	f = fopen(path, "re");
 	if (f && fgets(process.comm, sizeof(process.comm), f))
@@ -671,7 +683,25 @@ static int add_process(struct probe *p, pid_t pid, uint32_t exe, bool *shares)
 	process.image = __atomic_add_fetch(&p->skeleton->bss->last_image, 1, __ATOMIC_RELAXED);
 	if (bpf_map_update_elem(fd, &tgid, &process, BPF_NOEXIST))
 		return -errno;
+	*ret = process;
 	return note_exe(p, process.image, pid);
+}
+
+/* Leave with the kernel side what an image has mapped, for when it cannot look itself. */
+static int note_mappings(struct probe *p, uint32_t image, const vma_list *vmas)
+{
+	CLEANUP_FREE struct memleak_mappings *m = calloc(1, sizeof(*m));
+	size_t i;
+
+	if (!m)
+		return -ENOMEM;
+	for (i = 0; i < vmas->count && m->nr < MEMLEAK_MAX_MAPPINGS; i++)
+		m->list[m->nr++] = vmas->items[i].mapping;
+	/* A full table costs some stacks under contention, which are counted. */
+	if (bpf_map_update_elem(bpf_map__fd(p->skeleton->maps.image_mappings), &image, m,
+				BPF_ANY) && errno != E2BIG)
+		return -errno;
+	return 0;
 }
 
 /* Say why @pid cannot be followed although nothing failed: none of its files has a heap. */
@@ -680,7 +710,7 @@ static int explain_no_allocator(struct probe *p, const vma_list *vmas, char *why
 	size_t i;
 
 	for (i = 0; i < vmas->count; i++) {
-		const struct file *f = files__get(p->files, vmas->items[i].file);
+		const struct file *f = files__get(p->files, vmas->items[i].mapping.file);
 
 		if (!f || !vmas->items[i].is_exe)
 			continue;
@@ -707,7 +737,8 @@ static int explain_no_allocator(struct probe *p, const vma_list *vmas, char *why
 int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
 {
 	CLEANUP(release_vmas) vma_list vmas = {0};
-	bool has_heap = false, shares;
+	struct memleak_process process;
+	bool has_heap = false;
 	uint32_t exe = 0;
 	size_t i;
 	int err = list_mappings(p, pid, &vmas);
@@ -715,22 +746,24 @@ int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
 	for (i = 0; i < vmas.count && !err; i++) {
 		err = learn_mapping(p, &vmas.items[i]);
 		if (vmas.items[i].is_exe)
-			exe = vmas.items[i].file;
+			exe = vmas.items[i].mapping.file;
 	}
 	if (!err)
-		err = add_process(p, pid, exe, &shares);
+		err = add_process(p, pid, exe, &process);
+	if (!err)
+		err = note_mappings(p, process.image, &vmas);
 	if (err) {
 		snprintf(why, size, "%s", strerror(-err));
 		return err;
 	}
-	if (shares)
+	if (process.shares)
 		return 0;
 	for (i = 0; i < vmas.count; i++) {
-		const struct file *f = files__get(p->files, vmas.items[i].file);
+		const struct file *f = files__get(p->files, vmas.items[i].mapping.file);
 
 		if (!f || !is_wanted(p, f))
 			continue;
-		err = attach_file(p, p->options.all ? 0 : pid, vmas.items[i].file);
+		err = attach_file(p, p->options.all ? 0 : pid, vmas.items[i].mapping.file);
 		if (err) {
 			snprintf(why, size, "%s", strerror(-err));
 			return err;
@@ -749,7 +782,7 @@ int probe__attach_all(struct probe *p)
 	for (i = 0; i < vmas.count && !err; i++) {
 		err = learn_mapping(p, &vmas.items[i]);
 		if (!err && (pid_t)vmas.items[i].tgid != getpid())
-			attach_file(p, 0, vmas.items[i].file); /* said there what failed */
+			attach_file(p, 0, vmas.items[i].mapping.file); /* said there what failed */
 	}
 	if (err) {
 		log_error("cannot list the mappings of the machine's processes: %s", strerror(-err));
@@ -762,6 +795,40 @@ int probe__attach_all(struct probe *p)
 		return -ENOENT;
 	}
 	return 0;
+}
+
+bool probe__signalled(struct probe *p, pid_t tid, int signal)
+{
+	uint32_t key = tid;
+
+	return signal == MEMLEAK_SIGNAL_LIBRARIES &&
+	       bpf_map_delete_elem(bpf_map__fd(p->skeleton->maps.signalled), &key) == 0;
+}
+
+/* Look again at the processes that have loaded libraries. */
+static void attach_grown(struct probe *p)
+{
+	struct hash grown = p->grown;
+	char why[512];
+	size_t i;
+
+	p->grown = (struct hash){0};
+	for (i = 0; grown.slots && i <= grown.mask; i++) {
+		pid_t pid = grown.slots[i].a;
+
+		if (grown.slots[i].value != HASH_NONE && probe__attach(p, pid, why, sizeof(why)))
+			log_debug("libraries of process %d: %s", pid, why);
+	}
+	hash__release(&grown);
+}
+
+int probe__consume(struct probe *p)
+{
+	int n = ring_buffer__consume(p->ring);
+
+	if (p->grown.count)
+		attach_grown(p);
+	return n < 0 ? n : 0;
 }
 
 void probe__enable(struct probe *p)
@@ -820,7 +887,7 @@ int probe__free_tables(struct probe *p)
 	p->tables_stale = false;
 	err = list_mappings(p, 0, &vmas);
 	for (i = 0; i < vmas.count && !err; i++)
-		err = hash__set(&mapped, vmas.items[i].file, 0, 0);
+		err = hash__set(&mapped, vmas.items[i].mapping.file, 0, 0);
 	for (id = 1; id <= p->skeleton->bss->last_file && !err; id++)
 		if (hash__get(&mapped, id, 0) == HASH_NONE)
 			tables__free(p->tables, id);

@@ -29,6 +29,7 @@ struct probe_options {
 	enum probe_link link;
 	bool all;		   /* every process of the machine */
 	bool follow;		   /* children of followed processes */
+	bool traced;		   /* followed processes are traced by ptrace: see probe__signalled */
 	uint64_t min_size, max_size;
 	uint32_t max_blocks, max_stacks, stack_depth;
 	uint64_t max_unwind_memory; /* bytes, for the unwind tables of all files */
@@ -50,6 +51,12 @@ void probe__destroy(struct probe *p);
  * then says why in words: no allocation function found, a 32-bit program ...
  */
 int probe__attach(struct probe *p, pid_t pid, char *why, size_t size);
+
+/*
+ * Thread @tid is stopped because it gets @signal: true if the kernel side sent it to show that libraries
+ * were loaded. Then the process must not get it, and probe__attach has to look at it again.
+ */
+bool probe__signalled(struct probe *p, pid_t tid, int signal);
 
 /* Probe what all processes of the machine have mapped by now. 0 or -errno after saying why. */
 int probe__attach_all(struct probe *p);

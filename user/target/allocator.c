@@ -58,6 +58,8 @@ static const struct row table[] = {
 	{"mmap64",		MEMLEAK_CALL_MMAP,		MEMLEAK_FAMILY_MMAP},
 	{"munmap",		MEMLEAK_CALL_MUNMAP,		MEMLEAK_FAMILY_MMAP},
 	{"mremap",		MEMLEAK_CALL_MREMAP,		MEMLEAK_FAMILY_MMAP},
+
+	{"_dl_debug_state",	MEMLEAK_CALL_LIBRARIES,		MEMLEAK_FAMILY_MMAP},
 };
 /* clang-format on */
 

@@ -393,6 +393,8 @@ static void handle_stop(struct tracer *t, pid_t tid, int status)
 	case 0:
 		if (signal == SIGTRAP && handle_breakpoint(t, task))
 			return;
+		if (t->callbacks.signalled(t->context, task->tgid, tid, signal))
+			signal = 0;
 		let_go(task, signal);
 		return;
 	default:
@@ -582,6 +584,8 @@ static void detach_task(struct tracer *t, struct task *task, int status)
 		set_registers(tid, &regs);
 		signal = 0;
 	}
+	if (signal && t->callbacks.signalled(t->context, task->tgid, tid, signal))
+		signal = 0;
 	clear_breakpoint(t, task);
 	ptrace(PTRACE_DETACH, tid, 0, signal);
 	remove_task(t, tid);

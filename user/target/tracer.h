@@ -24,6 +24,8 @@ struct tracer_callbacks {
 	void (*started)(void *context, pid_t pid);
 	/* A child was forked off, stopped before its first instruction. */
 	void (*forked)(void *context, pid_t pid);
+	/* Thread @tid of @pid is about to get @signal, stopped; true if it shall not. */
+	bool (*signalled)(void *context, pid_t pid, pid_t tid, int signal);
 	/* The command that tracer__launch started has ended; @status is waitpid's. */
 	void (*ended)(void *context, int status);
 };
