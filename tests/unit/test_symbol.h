@@ -23,7 +23,7 @@
 #include "util/cleanup.h"
 
 /* A fresh directory, which is the current one from then on; *state is its name. */
-static int setup_directory(void **state)
+static inline int setup_directory(void **state)
 {
 	char *dir = strdup("/tmp/memleak-symbol-XXXXXX");
 
@@ -34,7 +34,7 @@ static int setup_directory(void **state)
 }
 
 /* Run a shell command; false where it fails. */
-__attribute__((format(printf, 1, 2))) static bool run(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static inline bool run(const char *fmt, ...)
 {
 	char command[8192];
 	va_list ap;
@@ -45,7 +45,7 @@ __attribute__((format(printf, 1, 2))) static bool run(const char *fmt, ...)
 	return system(command) == 0;
 }
 
-static int teardown_directory(void **state)
+static inline int teardown_directory(void **state)
 {
 	char *dir = *state;
 	bool done = chdir("/") == 0 && run("rm -rf '%s'", dir);
@@ -95,7 +95,7 @@ struct lookup {
 	unsigned int asked; /* how often the source function was called */
 };
 
-static int lookup_source(void *context, uint32_t id, struct symbol_source *ret)
+static inline int lookup_source(void *context, uint32_t id, struct symbol_source *ret)
 {
 	struct lookup *l = context;
 

@@ -14,188 +14,31 @@
 
 #include "bpf/memleak.skel.h"
 #include "bpf/unwind.h"
-#include "probe/link.h"
+#include "probe/attachments.h"
+#include "probe/loader.h"
 #include "probe/tables.h"
 #include "target/process.h"
 #include "util/cleanup.h"
 #include "util/log.h"
-
-/* Probes in one file for one process (or for all: pid 0). */
-struct attachment {
-	pid_t pid;
-	uint32_t file;
-	VECTOR(int) links;
-};
 
 struct probe {
 	struct probe_options options;
 	enum probe_link link;
 	struct memleak *skeleton;
 	struct ring_buffer *ring;
-	struct link_closer *closer;
 	struct files *files;
 	struct tables *tables;
 	bool tables_stale; /* a process has ended: files may be mapped by nobody now */
 	struct mappings mappings;
-	VECTOR(struct attachment) attachments;
-	struct hash attached;	 /* (pid, file) to attachments */
+	struct attachments *attachments;
 	struct hash dead_images; /* (image, 0) to 0 */
 	struct hash grown;	 /* (pid, 0) to 0: has loaded libraries */
 	struct hash exes;	 /* (image, 0) to exe_paths */
 	VECTOR(char *) exe_paths;
 	struct stat object; /* of options.object */
-	int lifecycle[3];   /* links of the tracepoints */
+	int lifecycle[LOADER_LIFECYCLE]; /* links of the tracepoints */
 	uint64_t start_ns;
 };
-
-/* --- loading --- */
-
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
-{
-	char line[2048];
-
-	(void)level;
-	if (!log__enabled(LOG_LEVEL_DEBUG))
-		return 0;
-	vsnprintf(line, sizeof(line), format, args);
-	line[strcspn(line, "\n")] = 0;
-	log_debug("%s", line);
-	return 0;
-}
-
-static void configure(struct memleak *s, const struct probe_options *o, bool session)
-{
-	uint32_t nr_pages, nr_shards;
-
-	tables__sizes(o->max_unwind_memory, &nr_pages, &nr_shards);
-	bpf_map__set_max_entries(s->maps.pages, nr_pages);
-	bpf_map__set_max_entries(s->maps.shards, nr_shards);
-	s->rodata->trace_all = o->all;
-	s->rodata->follow_children = o->follow;
-	s->rodata->stop_at_libraries = o->traced;
-	s->rodata->trace_events = o->trace != NULL;
-	s->rodata->has_session = session;
-	s->rodata->min_size = o->min_size;
-	s->rodata->max_size = o->max_size;
-	s->rodata->max_depth = o->stack_depth;
-	s->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
-	s->rodata->own_tgid = getpid();
-	bpf_map__set_max_entries(s->maps.blocks, o->max_blocks);
-	bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
-}
-
-static void configure_programs(struct memleak *s, enum probe_link link)
-{
-	uint32_t multi = link == PROBE_LINK_PERF ? 0 : LINK_TRACE_UPROBE_MULTI;
-	bool session = link == PROBE_LINK_SESSION;
-
-	bpf_program__set_expected_attach_type(s->progs.probe_session, LINK_TRACE_UPROBE_SESSION);
-	bpf_program__set_expected_attach_type(s->progs.probe_entry, multi);
-	bpf_program__set_expected_attach_type(s->progs.probe_return, multi);
-	bpf_program__set_expected_attach_type(s->progs.probe_free, multi);
-	bpf_program__set_expected_attach_type(s->progs.probe_libraries, multi);
-	bpf_program__set_autoload(s->progs.probe_session, session);
-	bpf_program__set_autoload(s->progs.probe_entry, !session);
-	bpf_program__set_autoload(s->progs.probe_return, !session);
-}
-
-/* Load for one kind of link; -ENOTSUP where the kernel does not have it. */
-static int try_load(struct probe *p, enum probe_link link)
-{
-	struct memleak *s = memleak__open();
-	int err;
-
-	if (!s)
-		return -errno;
-	configure(s, &p->options, link == PROBE_LINK_SESSION);
-	configure_programs(s, link);
-	err = memleak__load(s);
-	if (!err && link == PROBE_LINK_SESSION &&
-	    !link__is_supported(bpf_program__fd(s->progs.probe_session), LINK_TRACE_UPROBE_SESSION))
-		err = -ENOTSUP;
-	if (!err && link == PROBE_LINK_MULTI &&
-	    !link__is_supported(bpf_program__fd(s->progs.probe_entry), LINK_TRACE_UPROBE_MULTI))
-		err = -ENOTSUP;
-	if (err) {
-		memleak__destroy(s);
-		return err;
-	}
-	p->skeleton = s;
-	p->link = link;
-	return 0;
-}
-
-static const char *link_name(enum probe_link link)
-{
-	static const char *const names[] = {"auto", "session", "multi", "perf"};
-
-	return names[link];
-}
-
-static int explain_load_failure(int err)
-{
-	if ((err == -EPERM || err == -EACCES) && process__explain_capabilities())
-		return err;
-	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		log_error("this kernel has no BTF (/sys/kernel/btf/vmlinux is missing): it needs "
-			  "CONFIG_DEBUG_INFO_BTF=y and BPF");
-	else if (access("/sys/bus/event_source/devices/uprobe", F_OK))
-		log_error("this kernel has no uprobes: it needs CONFIG_UPROBE_EVENTS=y");
-	else if (err == -EPERM || err == -EACCES)
-		log_error("the kernel refuses BPF here (%s): a container's seccomp profile or kernel "
-			  "lockdown may forbid bpf(2)", strerror(-err));
-	else if (err == -ENOMEM)
-		log_error("no memory for the kernel's tables: try a smaller --max-blocks");
-	else
-		log_error("cannot load the BPF programs (%s): Linux 6.1 or newer is needed; -vv shows "
-			  "what the kernel says", strerror(-err));
-	return err;
-}
-
-static int load(struct probe *p)
-{
-	enum probe_link link;
-	int err;
-
-	libbpf_set_print(print_libbpf);
-	if (p->options.link != PROBE_LINK_AUTO) {
-		err = try_load(p, p->options.link);
-		if (err == -ENOTSUP)
-			log_error("this kernel has no %s links for uprobes",
-				  link_name(p->options.link));
-		else if (err)
-			explain_load_failure(err);
-		return err;
-	}
-	for (link = PROBE_LINK_SESSION; link <= PROBE_LINK_PERF; link++) {
-		err = try_load(p, link);
-		if (!err)
-			return 0;
-		if (err == -EPERM || err == -ENOMEM)
-			break;
-	}
-	return explain_load_failure(err);
-}
-
-static int attach_lifecycle(struct probe *p)
-{
-	struct bpf_program *programs[] = {p->skeleton->progs.on_fork, p->skeleton->progs.on_exec,
-					  p->skeleton->progs.on_exit};
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(programs); i++) {
-		/* By the name of the program's section, "tp_btf/...". */
-		p->lifecycle[i] = bpf_raw_tracepoint_open(NULL, bpf_program__fd(programs[i]));
-		if (p->lifecycle[i] < 0) {
-			int err = -errno;
-
-			log_error("cannot watch the start and the end of processes: %s",
-				  strerror(-err));
-			return err;
-		}
-	}
-	return 0;
-}
 
 static void cleanup_object(struct object **o)
 {
@@ -287,40 +130,6 @@ static int note_exe(struct probe *p, uint32_t image, pid_t pid)
 	return hash__set(&p->exes, image, 0, p->exe_paths.count - 1);
 }
 
-static void close_attachment(struct probe *p, struct attachment *a)
-{
-	size_t i;
-
-	for (i = 0; i < a->links.count; i++)
-		link_closer__close(p->closer, a->links.items[i]);
-	vector_release(&a->links);
-}
-
-/* The process is gone: its links are of no use. */
-static int detach(struct probe *p, pid_t pid)
-{
-	size_t i = 0;
-	int err;
-
-	while (i < p->attachments.count) {
-		struct attachment *a = &p->attachments.items[i];
-
-		if (a->pid != pid) {
-			i++;
-			continue;
-		}
-		close_attachment(p, a);
-		hash__remove(&p->attached, a->pid, a->file);
-		*a = p->attachments.items[--p->attachments.count];
-		if (i < p->attachments.count) {
-			err = hash__set(&p->attached, a->pid, a->file, i);
-			if (err)
-				return err;
-		}
-	}
-	return 0;
-}
-
 static int handle_mapping(struct probe *p, const struct memleak_event *e)
 {
 	struct mapping m = {.image = e->image, .stack = e->stack, .time_ns = e->time_ns};
@@ -370,7 +179,7 @@ static int handle_event(void *context, void *data, size_t size)
 	case MEMLEAK_EVENT_EXIT:
 		p->tables_stale = true;
 		err = hash__set(&p->dead_images, e->image, 0, 0);
-		return err ? err : detach(p, e->tgid);
+		return err ? err : attachments__remove(p->attachments, e->tgid);
 	case MEMLEAK_EVENT_ALLOC:
 	case MEMLEAK_EVENT_FREE:
 		p->options.trace(p->options.trace_context, e);
@@ -415,11 +224,11 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 		p->lifecycle[i] = -1;
 	err = check_object(p);
 	if (!err)
-		err = load(p);
+		err = loader__load(options, &p->skeleton, &p->link);
 	if (!err)
-		err = attach_lifecycle(p);
+		err = loader__watch_processes(p->skeleton, p->lifecycle);
 	if (!err)
-		err = link_closer__create(&p->closer);
+		err = attachments__create(p->skeleton, p->link, &p->attachments);
 	if (!err)
 		err = files__create(options->symbols_prefix, &p->files);
 	if (!err)
@@ -433,7 +242,7 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 		probe__destroy(p);
 		return err;
 	}
-	log_info("uprobes through %s links", link_name(p->link));
+	log_info("uprobes through %s links", loader__link_name(p->link));
 	*ret = p;
 	return 0;
 }
@@ -444,10 +253,7 @@ void probe__destroy(struct probe *p)
 
 	if (!p)
 		return;
-	for (i = 0; i < p->attachments.count; i++)
-		close_attachment(p, &p->attachments.items[i]);
-	vector_release(&p->attachments);
-	link_closer__destroy(p->closer);
+	attachments__destroy(p->attachments);
 	for (i = 0; i < ARRAY_SIZE(p->lifecycle); i++)
 		if (p->lifecycle[i] >= 0)
 			close(p->lifecycle[i]);
@@ -456,7 +262,6 @@ void probe__destroy(struct probe *p)
 	memleak__destroy(p->skeleton);
 	files__destroy(p->files);
 	mappings__release(&p->mappings);
-	hash__release(&p->attached);
 	hash__release(&p->dead_images);
 	hash__release(&p->exes);
 	hash__release(&p->grown);
@@ -467,128 +272,6 @@ void probe__destroy(struct probe *p)
 }
 
 /* --- attaching --- */
-
-/* What places of one file are asked for. */
-struct places {
-	VECTOR(uint64_t) offsets;
-	VECTOR(uint64_t) cookies;
-};
-
-static void release_places(struct places *places)
-{
-	vector_release(&places->offsets);
-	vector_release(&places->cookies);
-}
-
-/* What functions one program serves. */
-enum part { PART_FREES, PART_ALLOCS, PART_LIBRARIES, PARTS };
-
-static enum part part_of(const struct allocator_function *f)
-{
-	if (f->call == MEMLEAK_CALL_FREE)
-		return PART_FREES;
-	return f->call == MEMLEAK_CALL_LIBRARIES ? PART_LIBRARIES : PART_ALLOCS;
-}
-
-static int choose_places(const struct allocator *a, enum part part, struct places *ret)
-{
-	size_t i;
-	int err;
-
-	for (i = 0; i < a->functions.count; i++) {
-		const struct allocator_function *f = &a->functions.items[i];
-
-		if (part_of(f) != part)
-			continue;
-		err = vector_push(&ret->offsets, f->offset);
-		if (!err)
-			err = vector_push(&ret->cookies, MEMLEAK_COOKIE(f->call, f->family));
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-static int keep_link(struct attachment *a, int fd)
-{
-	int err = fd < 0 ? fd : vector_push(&a->links, fd);
-
-	if (err && fd >= 0)
-		close(fd);
-	return err;
-}
-
-static int link_perf(struct attachment *a, const struct bpf_program *prog,
-		     const struct link_request *r, bool at_return)
-{
-	uint32_t i;
-	int err = 0;
-
-	for (i = 0; i < r->count && !err; i++)
-		err = keep_link(a, link__perf(prog, r, i, at_return));
-	return err;
-}
-
-/* Link the allocating functions at entry and return. Return first: an entry without a return would
- * leave a call in flight. */
-static int link_allocs(struct probe *p, struct attachment *a, const struct link_request *r)
-{
-	struct memleak *s = p->skeleton;
-	int err;
-
-	if (!r->count)
-		return 0;
-	if (p->link == PROBE_LINK_SESSION)
-		return keep_link(a, link__multi(bpf_program__fd(s->progs.probe_session),
-						LINK_TRACE_UPROBE_SESSION, r, false));
-	if (p->link == PROBE_LINK_PERF) {
-		err = link_perf(a, s->progs.probe_return, r, true);
-		return err ? err : link_perf(a, s->progs.probe_entry, r, false);
-	}
-	err = keep_link(a, link__multi(bpf_program__fd(s->progs.probe_return),
-				       LINK_TRACE_UPROBE_MULTI, r, true));
-	if (err)
-		return err;
-	return keep_link(a, link__multi(bpf_program__fd(s->progs.probe_entry),
-					LINK_TRACE_UPROBE_MULTI, r, false));
-}
-
-/* Link @prog to entries alone. */
-static int link_entries(struct probe *p, struct attachment *a, const struct bpf_program *prog,
-			const struct link_request *r)
-{
-	if (!r->count)
-		return 0;
-	if (p->link == PROBE_LINK_PERF)
-		return link_perf(a, prog, r, false);
-	return keep_link(a, link__multi(bpf_program__fd(prog), LINK_TRACE_UPROBE_MULTI, r, false));
-}
-
-/* Frees first: a block whose free goes unseen would be a leak that is none. */
-static int link_file(struct probe *p, struct attachment *a, const struct file *file)
-{
-	enum part part;
-	int err = 0;
-
-	for (part = 0; part < PARTS && !err; part++) {
-		CLEANUP(release_places) struct places places = {0};
-		struct link_request r = {.file_fd = file->object->fd, .pid = a->pid};
-
-		err = choose_places(&file->allocator, part, &places);
-		if (err)
-			break;
-		r.offsets = places.offsets.items;
-		r.cookies = places.cookies.items;
-		r.count = places.offsets.count;
-		if (part == PART_ALLOCS)
-			err = link_allocs(p, a, &r);
-		else
-			err = link_entries(p, a, part == PART_FREES ?
-							 p->skeleton->progs.probe_free :
-							 p->skeleton->progs.probe_libraries, &r);
-	}
-	return err;
-}
 
 static bool is_wanted(const struct probe *p, const struct file *file)
 {
@@ -602,29 +285,19 @@ static bool is_wanted(const struct probe *p, const struct file *file)
 	       st.st_dev == p->object.st_dev;
 }
 
-/* Probe one file for one process (0: all), unless it is probed already or has nothing to probe. */
+/* Probe one file for one process (0: all), unless it has nothing to probe. */
 static int attach_file(struct probe *p, pid_t pid, uint32_t id)
 {
 	const struct file *file = files__get(p->files, id);
-	struct attachment a = {.pid = pid, .file = id};
 	int err;
 
-	if (!file || !is_wanted(p, file) || hash__get(&p->attached, pid, id) != HASH_NONE)
+	if (!file || !is_wanted(p, file))
 		return 0;
-	err = link_file(p, &a, file);
-	if (!err)
-		err = vector_push(&p->attachments, a);
-	if (!err)
-		err = hash__set(&p->attached, pid, id, p->attachments.count - 1);
-	if (err) {
-		close_attachment(p, &a);
+	err = attachments__add(p->attachments, pid, id, file);
+	if (err)
 		log_warning("cannot probe the allocation functions of %s: %s", file->object->path,
 			    strerror(-err));
-		return err;
-	}
-	log_info("probed %zu functions of %s%s", file->allocator.functions.count,
-		 file->object->path, pid ? "" : " in every process");
-	return 0;
+	return err;
 }
 
 /* The records of the iterator over mappings, of one process or (0) of all. 0 or -errno. */
@@ -777,7 +450,7 @@ int probe__attach_all(struct probe *p)
 {
 	CLEANUP(release_vmas) vma_list vmas = {0};
 	int err = list_mappings(p, 0, &vmas);
-	size_t i, probed = 0;
+	size_t i;
 
 	for (i = 0; i < vmas.count && !err; i++) {
 		err = learn_mapping(p, &vmas.items[i]);
@@ -788,9 +461,7 @@ int probe__attach_all(struct probe *p)
 		log_error("cannot list the mappings of the machine's processes: %s", strerror(-err));
 		return err;
 	}
-	for (i = 0; i < p->attachments.count; i++)
-		probed += p->attachments.items[i].links.count;
-	if (!probed) {
+	if (!attachments__count(p->attachments)) {
 		log_error("no allocation function found in any process");
 		return -ENOENT;
 	}
@@ -932,5 +603,5 @@ void probe__log_walks(const struct probe *p)
 
 const char *probe__link_name(const struct probe *p)
 {
-	return link_name(p->link);
+	return loader__link_name(p->link);
 }

@@ -25,7 +25,7 @@
 
 /* Columns that frames are padded to, at most; what is longer pushes the rest to the right. */
 #define FUNCTION_COLUMNS 56
-#define SOURCE_COLUMNS	 24
+#define SOURCE_COLUMNS	 28
 
 /* What names of files and processes are cut to. */
 #define FILE_COLUMNS 64

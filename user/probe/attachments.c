@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "probe/attachments.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bpf/memleak.skel.h"
+#include "util/cleanup.h"
+#include "util/hash.h"
+#include "util/log.h"
+
+/* Probes in one file for one process (or for all: pid 0). */
+struct attachment {
+	pid_t pid;
+	uint32_t file;
+	VECTOR(int) links;
+};
+
+struct attachments {
+	struct memleak *skeleton;
+	enum probe_link link;
+	struct link_closer *closer;
+	VECTOR(struct attachment) list;
+	struct hash index; /* (pid, file) to list */
+};
+
+int attachments__create(struct memleak *skeleton, enum probe_link link, struct attachments **ret)
+{
+	CLEANUP_FREE struct attachments *a = calloc(1, sizeof(*a));
+	int err;
+
+	if (!a)
+		return -ENOMEM;
+	a->skeleton = skeleton;
+	a->link = link;
+	err = link_closer__create(&a->closer);
+	if (err)
+		return err;
+	*ret = TAKE_PTR(a);
+	return 0;
+}
+
+static void close_attachment(struct attachments *all, struct attachment *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->links.count; i++)
+		link_closer__close(all->closer, a->links.items[i]);
+	vector_release(&a->links);
+}
+
+void attachments__destroy(struct attachments *a)
+{
+	size_t i;
+
+	if (!a)
+		return;
+	for (i = 0; i < a->list.count; i++)
+		close_attachment(a, &a->list.items[i]);
+	vector_release(&a->list);
+	hash__release(&a->index);
+	link_closer__destroy(a->closer);
+	free(a);
+}
+
+/* What places of one file are asked for. */
+struct places {
+	VECTOR(uint64_t) offsets;
+	VECTOR(uint64_t) cookies;
+};
+
+static void release_places(struct places *places)
+{
+	vector_release(&places->offsets);
+	vector_release(&places->cookies);
+}
+
+/* What functions one program serves. */
+enum part { PART_FREES, PART_ALLOCS, PART_LIBRARIES, PARTS };
+
+static enum part part_of(const struct allocator_function *f)
+{
+	if (f->call == MEMLEAK_CALL_FREE)
+		return PART_FREES;
+	return f->call == MEMLEAK_CALL_LIBRARIES ? PART_LIBRARIES : PART_ALLOCS;
+}
+
+static int choose_places(const struct allocator *a, enum part part, struct places *ret)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < a->functions.count; i++) {
+		const struct allocator_function *f = &a->functions.items[i];
+
+		if (part_of(f) != part)
+			continue;
+		err = vector_push(&ret->offsets, f->offset);
+		if (!err)
+			err = vector_push(&ret->cookies, MEMLEAK_COOKIE(f->call, f->family));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int keep_link(struct attachment *a, int fd)
+{
+	int err = fd < 0 ? fd : vector_push(&a->links, fd);
+
+	if (err && fd >= 0)
+		close(fd);
+	return err;
+}
+
+static int link_perf(struct attachment *a, const struct bpf_program *prog,
+		     const struct link_request *r, bool at_return)
+{
+	uint32_t i;
+	int err = 0;
+
+	for (i = 0; i < r->count && !err; i++)
+		err = keep_link(a, link__perf(prog, r, i, at_return));
+	return err;
+}
+
+/* Link the allocating functions at entry and return. Return first: an entry without a return would
+ * leave a call in flight. */
+static int link_allocs(struct attachments *all, struct attachment *a, const struct link_request *r)
+{
+	struct memleak *s = all->skeleton;
+	int err;
+
+	if (!r->count)
+		return 0;
+	if (all->link == PROBE_LINK_SESSION)
+		return keep_link(a, link__multi(bpf_program__fd(s->progs.probe_session),
+						LINK_TRACE_UPROBE_SESSION, r, false));
+	if (all->link == PROBE_LINK_PERF) {
+		err = link_perf(a, s->progs.probe_return, r, true);
+		return err ? err : link_perf(a, s->progs.probe_entry, r, false);
+	}
+	err = keep_link(a, link__multi(bpf_program__fd(s->progs.probe_return),
+				       LINK_TRACE_UPROBE_MULTI, r, true));
+	if (err)
+		return err;
+	return keep_link(a, link__multi(bpf_program__fd(s->progs.probe_entry),
+					LINK_TRACE_UPROBE_MULTI, r, false));
+}
+
+/* Link @prog to entries alone. */
+static int link_entries(struct attachments *all, struct attachment *a, const struct bpf_program *prog,
+			const struct link_request *r)
+{
+	if (!r->count)
+		return 0;
+	if (all->link == PROBE_LINK_PERF)
+		return link_perf(a, prog, r, false);
+	return keep_link(a, link__multi(bpf_program__fd(prog), LINK_TRACE_UPROBE_MULTI, r, false));
+}
+
+/* Frees first: a block whose free goes unseen would be a leak that is none. */
+static int link_file(struct attachments *all, struct attachment *a, const struct file *file)
+{
+	enum part part;
+	int err = 0;
+
+	for (part = 0; part < PARTS && !err; part++) {
+		CLEANUP(release_places) struct places places = {0};
+		struct link_request r = {.file_fd = file->object->fd, .pid = a->pid};
+
+		err = choose_places(&file->allocator, part, &places);
+		if (err)
+			break;
+		r.offsets = places.offsets.items;
+		r.cookies = places.cookies.items;
+		r.count = places.offsets.count;
+		if (part == PART_ALLOCS)
+			err = link_allocs(all, a, &r);
+		else
+			err = link_entries(all, a, part == PART_FREES ?
+							 all->skeleton->progs.probe_free :
+							 all->skeleton->progs.probe_libraries, &r);
+	}
+	return err;
+}
+
+int attachments__add(struct attachments *all, pid_t pid, uint32_t id, const struct file *file)
+{
+	struct attachment a = {.pid = pid, .file = id};
+	int err;
+
+	if (hash__get(&all->index, pid, id) != HASH_NONE)
+		return 0;
+	err = link_file(all, &a, file);
+	if (!err)
+		err = vector_push(&all->list, a);
+	if (err) {
+		close_attachment(all, &a);
+		return err;
+	}
+	err = hash__set(&all->index, pid, id, all->list.count - 1);
+	if (err)
+		close_attachment(all, &all->list.items[--all->list.count]);
+	else
+		log_info("probed %zu functions of %s%s", file->allocator.functions.count,
+			 file->object->path, pid ? "" : " in every process");
+	return err;
+}
+
+int attachments__remove(struct attachments *all, pid_t pid)
+{
+	size_t i = 0;
+	int err;
+
+	while (i < all->list.count) {
+		struct attachment *a = &all->list.items[i];
+
+		if (a->pid != pid) {
+			i++;
+			continue;
+		}
+		close_attachment(all, a);
+		hash__remove(&all->index, a->pid, a->file);
+		*a = all->list.items[--all->list.count];
+		if (i < all->list.count) {
+			err = hash__set(&all->index, a->pid, a->file, i);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+size_t attachments__count(const struct attachments *a)
+{
+	return a->list.count;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MEMLEAK_PROBE_ATTACHMENTS_H
+#define MEMLEAK_PROBE_ATTACHMENTS_H
+
+/* Which file is probed for which process, and the links that hold the probes. */
+
+#include "probe/files.h"
+#include "probe/link.h"
+#include "probe/probe.h"
+
+struct memleak;
+struct attachments;
+
+/* @skeleton is borrowed. 0 or -errno. */
+int attachments__create(struct memleak *skeleton, enum probe_link link, struct attachments **ret);
+
+/* Take all probes out and wait until they are; NULL is accepted. */
+void attachments__destroy(struct attachments *a);
+
+/* Probe all functions of @file, number @id, for @pid (0: for all), unless that was done. 0 or -errno. */
+int attachments__add(struct attachments *a, pid_t pid, uint32_t id, const struct file *file);
+
+/* The process is gone: close its links, not waiting for it. 0 or -ENOMEM. */
+int attachments__remove(struct attachments *a, pid_t pid);
+
+/* How many files are probed, counted once a process. */
+size_t attachments__count(const struct attachments *a);
+
+#endif

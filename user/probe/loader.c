@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "probe/loader.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bpf/memleak.skel.h"
+#include "probe/link.h"
+#include "probe/tables.h"
+#include "target/process.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[2048];
+
+	(void)level;
+	if (!log__enabled(LOG_LEVEL_DEBUG))
+		return 0;
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = 0;
+	log_debug("%s", line);
+	return 0;
+}
+
+static void configure(struct memleak *s, const struct probe_options *o, bool session)
+{
+	uint32_t nr_pages, nr_shards;
+
+	tables__sizes(o->max_unwind_memory, &nr_pages, &nr_shards);
+	bpf_map__set_max_entries(s->maps.pages, nr_pages);
+	bpf_map__set_max_entries(s->maps.shards, nr_shards);
+	s->rodata->trace_all = o->all;
+	s->rodata->follow_children = o->follow;
+	s->rodata->stop_at_libraries = o->traced;
+	s->rodata->trace_events = o->trace != NULL;
+	s->rodata->has_session = session;
+	s->rodata->min_size = o->min_size;
+	s->rodata->max_size = o->max_size;
+	s->rodata->max_depth = o->stack_depth;
+	s->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
+	s->rodata->own_tgid = getpid();
+	bpf_map__set_max_entries(s->maps.blocks, o->max_blocks);
+	bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
+}
+
+static void configure_programs(struct memleak *s, enum probe_link link)
+{
+	uint32_t multi = link == PROBE_LINK_PERF ? 0 : LINK_TRACE_UPROBE_MULTI;
+	bool session = link == PROBE_LINK_SESSION;
+
+	bpf_program__set_expected_attach_type(s->progs.probe_session, LINK_TRACE_UPROBE_SESSION);
+	bpf_program__set_expected_attach_type(s->progs.probe_entry, multi);
+	bpf_program__set_expected_attach_type(s->progs.probe_return, multi);
+	bpf_program__set_expected_attach_type(s->progs.probe_free, multi);
+	bpf_program__set_expected_attach_type(s->progs.probe_libraries, multi);
+	bpf_program__set_autoload(s->progs.probe_session, session);
+	bpf_program__set_autoload(s->progs.probe_entry, !session);
+	bpf_program__set_autoload(s->progs.probe_return, !session);
+}
+
+/* Load for one kind of link; -ENOTSUP where the kernel does not have it. */
+static int try_load(const struct probe_options *o, enum probe_link link, struct memleak **ret)
+{
+	struct memleak *s = memleak__open();
+	int err;
+
+	if (!s)
+		return -errno;
+	configure(s, o, link == PROBE_LINK_SESSION);
+	configure_programs(s, link);
+	err = memleak__load(s);
+	if (!err && link == PROBE_LINK_SESSION &&
+	    !link__is_supported(bpf_program__fd(s->progs.probe_session), LINK_TRACE_UPROBE_SESSION))
+		err = -ENOTSUP;
+	if (!err && link == PROBE_LINK_MULTI &&
+	    !link__is_supported(bpf_program__fd(s->progs.probe_entry), LINK_TRACE_UPROBE_MULTI))
+		err = -ENOTSUP;
+	if (err) {
+		memleak__destroy(s);
+		return err;
+	}
+	*ret = s;
+	return 0;
+}
+
+const char *loader__link_name(enum probe_link link)
+{
+	static const char *const names[] = {"auto", "session", "multi", "perf"};
+
+	return names[link];
+}
+
+static int explain_load_failure(int err)
+{
+	if ((err == -EPERM || err == -EACCES) && process__explain_capabilities())
+		return err;
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		log_error("this kernel has no BTF (/sys/kernel/btf/vmlinux is missing): it needs "
+			  "CONFIG_DEBUG_INFO_BTF=y and BPF");
+	else if (access("/sys/bus/event_source/devices/uprobe", F_OK))
+		log_error("this kernel has no uprobes: it needs CONFIG_UPROBE_EVENTS=y");
+	else if (err == -EPERM || err == -EACCES)
+		log_error("the kernel refuses BPF here (%s): a container's seccomp profile or kernel "
+			  "lockdown may forbid bpf(2)", strerror(-err));
+	else if (err == -ENOMEM)
+		log_error("no memory for the kernel's tables: try a smaller --max-blocks");
+	else
+		log_error("cannot load the BPF programs (%s): Linux 6.1 or newer is needed; -vv shows "
+			  "what the kernel says", strerror(-err));
+	return err;
+}
+
+int loader__load(const struct probe_options *o, struct memleak **skeleton, enum probe_link *link)
+{
+	int err;
+
+	libbpf_set_print(print_libbpf);
+	*link = o->link;
+	if (*link != PROBE_LINK_AUTO) {
+		err = try_load(o, *link, skeleton);
+		if (err == -ENOTSUP)
+			log_error("this kernel has no %s links for uprobes", loader__link_name(*link));
+		else if (err)
+			explain_load_failure(err);
+		return err;
+	}
+	for (*link = PROBE_LINK_SESSION; *link <= PROBE_LINK_PERF; (*link)++) {
+		err = try_load(o, *link, skeleton);
+		if (!err)
+			return 0;
+		if (err == -EPERM || err == -ENOMEM)
+			break;
+	}
+	return explain_load_failure(err);
+}
+
+int loader__watch_processes(struct memleak *skeleton, int *fds)
+{
+	struct bpf_program *programs[] = {skeleton->progs.on_fork, skeleton->progs.on_exec,
+					  skeleton->progs.on_exit};
+	size_t i;
+
+	static_assert(ARRAY_SIZE(programs) == LOADER_LIFECYCLE, "a descriptor each");
+
+	for (i = 0; i < ARRAY_SIZE(programs); i++) {
+		/* By the name of the program's section, "tp_btf/...". */
+		fds[i] = bpf_raw_tracepoint_open(NULL, bpf_program__fd(programs[i]));
+		if (fds[i] < 0) {
+			int err = -errno;
+
+			log_error("cannot watch the start and the end of processes: %s",
+				  strerror(-err));
+			return err;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MEMLEAK_PROBE_LOADER_H
+#define MEMLEAK_PROBE_LOADER_H
+
+/* Loading the programs, for the best kind of link that the kernel has. */
+
+#include "probe/probe.h"
+
+struct memleak;
+
+/*
+ * Load the skeleton as @o says. 0 with *@skeleton, which memleak__destroy() frees, and *@link, which is
+ * never AUTO; or -errno after the lines that say why and what to do.
+ */
+int loader__load(const struct probe_options *o, struct memleak **skeleton, enum probe_link *link);
+
+/* Watch processes start and end; @fds gets LOADER_LIFECYCLE descriptors; on failure, fewer, the rest is
+ * left as it was. 0, or -errno after a line that says why. */
+#define LOADER_LIFECYCLE 3
+int loader__watch_processes(struct memleak *skeleton, int *fds);
+
+/* "auto", "session", "multi", "perf". */
+const char *loader__link_name(enum probe_link link);
+
+#endif
