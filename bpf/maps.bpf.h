@@ -26,7 +26,7 @@ const volatile bool trace_events __weak;    /* --trace */
 const volatile bool has_session __weak;	    /* session links: the cookie kfuncs exist */
 const volatile __u64 min_size __weak;
 const volatile __u64 max_size __weak = -1ULL;
-const volatile __u32 max_depth __weak = MEMLEAK_MAX_FRAMES;
+const volatile __u32 max_depth __weak = 127;
 const volatile __u32 page_shift __weak = 12;
 const volatile __u32 own_tgid __weak; /* the tool itself is never followed */
 

@@ -80,36 +80,37 @@ struct memleak_block {
 
 /* --- stacks --- */
 
-#define MEMLEAK_MAX_FRAMES 127
+/* What --stack-depth can be at most: a thread's state, with a stack, stays below a page. */
+#define MEMLEAK_MAX_FRAMES 400
 
-/* A frame: the file's number in the upper 16 bits, the offset in the file in the lower 48. File 0 is
- * memory without a file: there the lower bits are the address. */
+/*
+ * A frame: the file's number in the upper 16 bits, the offset in the file in the lower 46, and two
+ * flags between. File 0 is memory without a file: there the lower 48 bits are the address, unflagged.
+ */
 #define MEMLEAK_FRAME_FILE(frame) ((__u32)((frame) >> 48))
-#define MEMLEAK_FRAME_OFFSET(frame) ((frame)&0xffffffffffffULL)
+#define MEMLEAK_FRAME_OFFSET(frame) ((frame)&0x3fffffffffffULL)
+#define MEMLEAK_FRAME_ADDRESS(frame) ((frame)&0xffffffffffffULL)
 #define MEMLEAK_FRAME(file, offset) ((__u64)(file) << 48 | MEMLEAK_FRAME_OFFSET(offset))
+#define MEMLEAK_FRAME_BY_FP (1ULL << 46) /* found by frame pointer */
+#define MEMLEAK_FRAME_EXACT (1ULL << 47) /* an interrupted instruction, no return address */
 #define MEMLEAK_MAX_FILES 0xffff
 
 enum memleak_stack_flags {
 	MEMLEAK_STACK_TRUNCATED = 1,
 	MEMLEAK_STACK_BROKEN = 2,
 	MEMLEAK_STACK_PRIVATE = 4, /* holds addresses of one process: not shared between images */
+	MEMLEAK_STACK_BY_FP = 8,   /* some frame was found by frame pointer */
 };
 
 /* Counters of how walks ended, by enum unwind_result; a power of two for the verifier. */
 #define MEMLEAK_WALK_RESULTS 32
 
-/* One bit a frame. */
-struct memleak_frame_bits {
-	__u64 bits[2];
-};
-
+/* In the map `stacks` the array of frames ends at --stack-depth and one spare. */
 struct memleak_stack {
 	__u64 check; /* a second hash: the key's 64 bits alone could collide */
 	__u32 nr_frames;
 	__u32 flags;
-	struct memleak_frame_bits by_frame_pointer;
-	struct memleak_frame_bits interrupted; /* the frame is an instruction, no return address */
-	__u64 frames[MEMLEAK_MAX_FRAMES + 1];  /* caller of the allocator first; one spare */
+	__u64 frames[MEMLEAK_MAX_FRAMES + 1]; /* caller of the allocator first; one spare */
 };
 
 /* --- processes, by tgid; ended ones by image in `ended` --- */
@@ -217,7 +218,8 @@ struct memleak_event {
 #ifndef __bpf__
 static_assert(sizeof(struct memleak_block_key) == 16, "key without gaps");
 static_assert(sizeof(struct memleak_block) == 32, "block without gaps");
-static_assert(sizeof(struct memleak_stack) == 48 + 8 * 128, "stack without gaps");
+static_assert(sizeof(struct memleak_stack) == 16 + 8 * (MEMLEAK_MAX_FRAMES + 1),
+	      "stack without gaps");
 static_assert(sizeof(struct memleak_process) == 88, "process without gaps");
 static_assert(sizeof(struct memleak_file_key) == 16, "key without gaps");
 static_assert(sizeof(struct memleak_table) == 24, "table without gaps");

@@ -121,27 +121,27 @@ static __always_inline bool find_mapping(struct walk *w, __u64 pc)
 	return true;
 }
 
-static __always_inline void set_bit(struct memleak_frame_bits *set, __u32 i)
-{
-	set->bits[(i >> 6) & 1] |= 1ULL << (i & 63);
-}
-
 static __always_inline void push_frame(struct walk *w)
 {
-	__u32 i = w->stack.nr_frames & MEMLEAK_MAX_FRAMES;
+	__u32 i = w->stack.nr_frames;
+	__u64 frame;
 
+	if (i > MEMLEAK_MAX_FRAMES)
+		return;
 	if (w->mapping.file) {
-		w->stack.frames[i] =
-			MEMLEAK_FRAME(w->mapping.file,
+		frame = MEMLEAK_FRAME(w->mapping.file,
 				      w->regs.ip - w->mapping.start + w->mapping.offset);
+		if (w->by_fp)
+			frame |= MEMLEAK_FRAME_BY_FP;
+		if (w->regs.flags & UNWIND_EXACT)
+			frame |= MEMLEAK_FRAME_EXACT;
 	} else {
-		w->stack.frames[i] = MEMLEAK_FRAME(0, w->regs.ip);
+		frame = MEMLEAK_FRAME_ADDRESS(w->regs.ip);
 		w->stack.flags |= MEMLEAK_STACK_PRIVATE;
 	}
 	if (w->by_fp)
-		set_bit(&w->stack.by_frame_pointer, i);
-	if (w->regs.flags & UNWIND_EXACT)
-		set_bit(&w->stack.interrupted, i);
+		w->stack.flags |= MEMLEAK_STACK_BY_FP;
+	w->stack.frames[i] = frame;
 	w->stack.nr_frames++;
 }
 
@@ -232,7 +232,11 @@ struct stack_hash {
 static long hash_frame(__u32 index, void *data)
 {
 	struct stack_hash *h = data;
-	__u64 frame = h->walk->stack.frames[index & MEMLEAK_MAX_FRAMES];
+	__u64 frame;
+
+	if (index > MEMLEAK_MAX_FRAMES)
+		return 1;
+	frame = h->walk->stack.frames[index];
 
 	/* Multiplication by odd constants (FNV's prime; splitmix64's) with a fold each. */
 	h->key = (h->key ^ frame) * 0x100000001b3ULL;
@@ -271,7 +275,7 @@ static __always_inline void count_walk(struct walk *w)
 	__u32 result = w->result;
 
 	__sync_fetch_and_add(&walks[result & (MEMLEAK_WALK_RESULTS - 1)], 1);
-	if (w->stack.by_frame_pointer.bits[0] | w->stack.by_frame_pointer.bits[1])
+	if (w->stack.flags & MEMLEAK_STACK_BY_FP)
 		__sync_fetch_and_add(&walks_by_frame_pointer, 1);
 	if (result == UNWIND_TRUNCATED) {
 		w->stack.flags |= MEMLEAK_STACK_TRUNCATED;
@@ -298,9 +302,7 @@ static __always_inline __u64 walk_stack(struct walk *w, struct pt_regs *regs, __
 	w->trampoline = trampoline_address(bpf_get_current_task_btf());
 	w->stack.nr_frames = 0;
 	w->stack.flags = 0;
-	w->stack.by_frame_pointer = (struct memleak_frame_bits){};
-	w->stack.interrupted = (struct memleak_frame_bits){};
-	bpf_loop(MEMLEAK_MAX_FRAMES + 1, walk_frame, &c, 0);
+	bpf_loop(max_depth + 1, walk_frame, &c, 0);
 	count_walk(w);
 	return store_stack(w, image);
 }

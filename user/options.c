@@ -19,7 +19,8 @@
 
 #define PID_LIMIT	   4194304    /* the kernel's PID_MAX_LIMIT */
 #define TABLE_LIMIT	   (256 * MI) /* the most buckets a BPF hash can have */
-#define DEPTH_LIMIT	   127
+#define DEPTH_LIMIT	   400
+#define DEFAULT_DEPTH	   127
 
 #define INTERVAL_DEFAULT_S 5
 #define INTERVAL_LIMIT_S   1000000000
@@ -494,7 +495,7 @@ static const struct row rows[] = {
 	 .set = set_u32, FIELD(max_blocks), &table_size},
 	{"max-stacks", KEY_MAX_STACKS, "N", "different stacks (64K)",
 	 .set = set_u32, FIELD(max_stacks), &table_size},
-	{"stack-depth", KEY_STACK_DEPTH, "N", "frames per stack, up to 127 (127)",
+	{"stack-depth", KEY_STACK_DEPTH, "N", "frames per stack, up to 400 (127)",
 	 .set = set_u32, FIELD(stack_depth), &depth},
 
 	{.help = "Other"},
@@ -660,7 +661,7 @@ int options__parse(int argc, char **argv, struct options *ret)
 		      .max_size = UINT64_MAX,
 		      .max_blocks = MI,
 		      .max_stacks = 64 * KI,
-		      .stack_depth = DEPTH_LIMIT},
+		      .stack_depth = DEFAULT_DEPTH},
 		.follow = -1,
 		.status = 2,
 	};

@@ -228,7 +228,7 @@ holds() {
 }
 
 nr_reports() {
-	wc -l <"$report" 2>/dev/null || echo 0
+	if [ -e "$report" ]; then wc -l <"$report"; else echo 0; fi
 }
 
 has_reports() {

@@ -60,6 +60,12 @@ NOIPA static void pump_fork(long n, long bytes)
 	waitpid(child, NULL, 0);
 }
 
+static void answer(void)
+{
+	if (write(1, "ok\n", 3) != 3)
+		_exit(1);
+}
+
 static bool read_line(char *line, size_t size)
 {
 	size_t n = 0;
@@ -104,12 +110,12 @@ int main(void)
 			expect_reset();
 		else if (!strcmp(word, "truth"))
 			expect_done(0);
-		else if (!strcmp(word, "exit"))
+		else if (!strcmp(word, "exit")) {
+			answer();
 			return expect_done((int)a);
-		else if (!strcmp(word, "kill"))
+		} else if (!strcmp(word, "kill"))
 			raise((int)a);
-		if (write(1, "ok\n", 3) != 3)
-			return 1;
+		answer();
 	}
 	return expect_done(0);
 }

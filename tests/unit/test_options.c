@@ -286,7 +286,7 @@ static void wrong_usage_is_status_2(void **state)
 		"-p 1 --max-blocks 4G",
 		"-p 1 --max-stacks x",
 		"-p 1 --stack-depth 0",
-		"-p 1 --stack-depth 128",
+		"-p 1 --stack-depth 401",
 		"-p 1 --sort size",
 		"-p 1 -f xml",
 		"-p 1 -f JSON",

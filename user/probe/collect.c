@@ -50,7 +50,6 @@ struct before {
 
 struct stack_copy {
 	uint32_t nr, flags;
-	struct memleak_frame_bits by_frame_pointer, interrupted;
 	uint64_t frames[];
 };
 
@@ -411,8 +410,6 @@ static int find_stack(struct collector *c, uint64_t key, const struct stack_copy
 		return -ENOMEM;
 	copy->nr = raw.nr_frames;
 	copy->flags = raw.flags;
-	copy->by_frame_pointer = raw.by_frame_pointer;
-	copy->interrupted = raw.interrupted;
 	memcpy(copy->frames, raw.frames, raw.nr_frames * sizeof(copy->frames[0]));
 	err = vector_push(&c->stacks, copy);
 	if (err) {
@@ -422,11 +419,6 @@ static int find_stack(struct collector *c, uint64_t key, const struct stack_copy
 	err = hash__set(&c->stack_index, key, 0, c->stacks.count - 1);
 	*ret = copy;
 	return err;
-}
-
-static bool get_bit(const struct memleak_frame_bits *set, uint32_t i)
-{
-	return set->bits[i >> 6] >> (i & 63) & 1;
 }
 
 /* If @frame returns into an operator new, that one's family; -1 otherwise. */
@@ -451,9 +443,9 @@ static int add_location(struct collector *c, struct profile *p, const struct sta
 	uint32_t id = MEMLEAK_FRAME_FILE(s->frames[i]);
 	const struct file *f = files__get(c->t.files, id);
 	struct profile_location l = {
-		.pc = MEMLEAK_FRAME_OFFSET(s->frames[i]),
-		.interrupted = get_bit(&s->interrupted, i),
-		.by_frame_pointer = get_bit(&s->by_frame_pointer, i),
+		.pc = id ? MEMLEAK_FRAME_OFFSET(s->frames[i]) : MEMLEAK_FRAME_ADDRESS(s->frames[i]),
+		.interrupted = id && s->frames[i] & MEMLEAK_FRAME_EXACT,
+		.by_frame_pointer = id && s->frames[i] & MEMLEAK_FRAME_BY_FP,
 	};
 	int err;
 

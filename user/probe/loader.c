@@ -46,6 +46,8 @@ static void configure(struct memleak *s, const struct probe_options *o, bool ses
 	s->rodata->own_tgid = getpid();
 	bpf_map__set_max_entries(s->maps.blocks, o->max_blocks);
 	bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
+	bpf_map__set_value_size(s->maps.stacks,
+				offsetof(struct memleak_stack, frames[o->stack_depth + 1]));
 }
 
 static void configure_programs(struct memleak *s, enum probe_link link)

@@ -304,8 +304,10 @@ int elf_image__section(const struct elf_image *e, const char *name, struct elf_b
 		s = find_section(&t, older);
 		is_older = true;
 	}
-	if (!s || s->sh_type == SHT_NOBITS)
+	if (!s)
 		return -ENOENT;
+	if (s->sh_type == SHT_NOBITS)
+		return -ENODATA;
 	err = read_bytes(e, s->sh_offset, s->sh_size, s->sh_addr, &b);
 	if (!err && is_older)
 		err = decompress_gnu(&b);

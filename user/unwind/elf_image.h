@@ -37,8 +37,9 @@ uint16_t elf_image__machine(const struct elf_image *e);
 
 /*
  * Read the section @name, decompressed: SHF_COMPRESSED with zlib, or, for a name that begins with
- * ".debug_", GNU's older ".zdebug_". 0, -ENOENT (not there, or without contents in this file),
- * -ENOMEM, -ENOEXEC (damaged), -ENOTSUP (another compression), -EFBIG, -errno of a read.
+ * ".debug_", GNU's older ".zdebug_". 0, -ENOENT (not there), -ENODATA (without contents: a separate
+ * debug file), -ENOMEM, -ENOEXEC (damaged), -ENOTSUP (another compression), -EFBIG, -errno of a
+ * read.
  */
 int elf_image__section(const struct elf_image *e, const char *name, struct elf_bytes *ret);
 

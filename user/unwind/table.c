@@ -41,7 +41,8 @@ static void compiler__release(struct compiler *c)
 /* Errors that say that this section cannot be used, not that the work must end. */
 static bool is_about_section(int err)
 {
-	return err == -ENOENT || err == -ENOEXEC || err == -ENOTSUP || err == -EFBIG;
+	return err == -ENOENT || err == -ENODATA || err == -ENOEXEC || err == -ENOTSUP ||
+	       err == -EFBIG;
 }
 
 static int read_eh_frame(const struct elf_image *e, struct elf_bytes *section,
@@ -52,7 +53,7 @@ static int read_eh_frame(const struct elf_image *e, struct elf_bytes *section,
 	int err = elf_image__section(e, ".eh_frame", section);
 
 	*format = CFI_EH_FRAME;
-	if (!is_about_section(err))
+	if (!is_about_section(err) || err == -ENODATA)
 		return err;
 	/* No section headers, or damaged ones; the program headers must be right, or nothing runs.
 	 */
@@ -157,12 +158,13 @@ static void fill_page(struct unwind_table *t, struct unwind_table_page *page, ui
 
 static int fill_table(struct unwind_table *t, const struct cfi_rows *rows)
 {
-	const struct cfi_row *row = rows->v.items, *end = row + rows->v.count;
+	const struct cfi_row *row = rows->v.items, *end;
 	uint32_t rule = UNWIND_RULE_GAP;
 	uint64_t nr_pages, i;
 
-	if (row == end)
+	if (!rows->v.count)
 		return 0;
+	end = row + rows->v.count;
 	t->start = row->offset & -(uint64_t)UNWIND_PAGE_SIZE;
 	/* The last row begins a gap, which needs no page of its own. */
 	nr_pages = (end[-1].offset - t->start + UNWIND_PAGE_SIZE - 1) >> UNWIND_PAGE_SHIFT;
