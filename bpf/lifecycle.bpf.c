@@ -135,22 +135,40 @@ int list_mappings(struct bpf_iter__task_vma *ctx)
 	return 0;
 }
 
+/* struct r_debug of <link.h>, to which the loader's protocol with debuggers (SVR4) goes back. */
+#define R_STATE_OFFSET 24
+#define RT_CONSISTENT 0
+
+static __always_inline bool is_blocked(struct task_struct *task, int signal)
+{
+	return BPF_CORE_READ(task, blocked.sig[0]) >> (signal - 1) & 1;
+}
+
 /*
- * The dynamic loader has mapped libraries, or taken them away, and runs none of their code yet. A
- * process that the loader of this tool traces is stopped here by a signal, so that what is new can be
- * probed and unwound from its first instruction on; for others an event has to do.
+ * _dl_debug_state: the dynamic loader has mapped libraries, or taken them away, and runs none of their
+ * code yet. (glibc calls it before, too: then the state is not consistent.) A process that the tool traces
+ * is stopped here by a signal, so that what is new can be probed and unwound from its first instruction
+ * on; for others an event has to do.
  */
 SEC("uprobe")
 int probe_libraries(struct pt_regs *regs)
 {
 	struct memleak_event event = {.type = MEMLEAK_EVENT_LIBRARIES};
 	__u32 tgid = current_tgid(), tid = (__u32)bpf_get_current_pid_tgid();
+	__s64 distance = MEMLEAK_COOKIE_DISTANCE(bpf_get_attach_cookie(regs));
+	int state = RT_CONSISTENT;
 
 	if (!enabled || tgid == own_tgid)
 		return 0;
 	if (!trace_all && !bpf_map_lookup_elem(&processes, &tgid))
 		return 0;
-	if (stop_at_libraries && !bpf_map_update_elem(&signalled, &tid, &tgid, BPF_ANY)) {
+	if (distance)
+		bpf_probe_read_user(&state, sizeof(state),
+				    (void *)(PT_REGS_IP(regs) + distance + R_STATE_OFFSET));
+	if (state != RT_CONSISTENT)
+		return 0;
+	if (stop_at_libraries && !is_blocked(bpf_get_current_task_btf(), MEMLEAK_SIGNAL_LIBRARIES) &&
+	    !bpf_map_update_elem(&signalled, &tid, &tgid, BPF_ANY)) {
 		if (!bpf_send_signal_thread(MEMLEAK_SIGNAL_LIBRARIES))
 			return 0;
 		bpf_map_delete_elem(&signalled, &tid);

@@ -21,7 +21,6 @@
 /* Set by the loader before the programs are loaded: the verifier drops what is switched off. */
 const volatile bool trace_all __weak;	    /* -A: follow every process */
 const volatile bool follow_children __weak; /* a fork's child is followed as its parent is */
-const volatile bool stop_at_libraries __weak; /* followed processes are traced by ptrace */
 const volatile bool trace_events __weak;    /* --trace */
 const volatile bool has_session __weak;	    /* session links: the cookie kfuncs exist */
 const volatile __u64 min_size __weak;
@@ -36,6 +35,9 @@ __u32 last_file __weak = 0;
 
 /* Not yet: the probes are placed one after the other, and all begin to count at one moment. */
 bool enabled __weak = false;
+
+/* Followed processes are traced by ptrace: a signal stops them. */
+bool stop_at_libraries __weak = false;
 
 __u64 losses[MEMLEAK_LOSSES] __weak = {};
 

@@ -42,6 +42,12 @@ enum memleak_family {
 	MEMLEAK_FAMILY_MMAP,
 };
 
+/* For MEMLEAK_CALL_LIBRARIES the rest of the cookie is where the loader's _r_debug lies, counted
+ * from the probed instruction; 0: it has none. */
+#define MEMLEAK_COOKIE_LIBRARIES(distance)                                                         \
+	(MEMLEAK_CALL_LIBRARIES | (__u64)(distance) << 16)
+#define MEMLEAK_COOKIE_DISTANCE(cookie) ((__s64)(cookie) >> 16)
+
 #define MEMLEAK_COOKIE(call, family) ((__u64)(call) | (__u64)(family) << 8)
 #define MEMLEAK_COOKIE_CALL(cookie) ((__u8)(cookie))
 #define MEMLEAK_COOKIE_FAMILY(cookie) ((__u8)((cookie) >> 8))

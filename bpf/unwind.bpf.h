@@ -303,12 +303,24 @@ static __always_inline enum unwind_result unwind_no_cfa(__u8 cfa)
 }
 
 /*
+ * Why a walk ends in a gap. A frame pointer of 0 marks the outermost frame (System V ABI, x86-64,
+ * 3.4.1), but only a table can say that this code is in a gap.
+ */
+static __always_inline enum unwind_result unwind_gap_end(const struct unwind_regs *regs,
+							 enum unwind_result missing)
+{
+	if (regs->fp || regs->flags & UNWIND_FP_UNKNOWN || missing != UNWIND_NO_ROW)
+		return missing;
+	return UNWIND_COMPLETE_ZERO;
+}
+
+/*
  * One step out of the frame @regs by @rule: UNWIND_STEPPED with the caller's registers in @regs, or
  * why the walk ends, with @regs unchanged.
  *
  * In a gap the trampoline of a signal handler is known by its code; anything else is taken for a
- * function with a frame pointer, and @*by_fp tells so. What cannot be one gives @missing. A frame
- * pointer of 0 in a gap marks the outermost frame (System V ABI, x86-64, 3.4.1).
+ * function with a frame pointer, and @*by_fp tells so. What cannot be one gives @missing:
+ * UNWIND_NO_ROW, or UNWIND_NO_TABLE.
  */
 static __always_inline enum unwind_result unwind_step(struct unwind_regs *regs,
 						      const struct unwind_rule *rule,
@@ -323,8 +335,7 @@ static __always_inline enum unwind_result unwind_step(struct unwind_regs *regs,
 	if (r.cfa == UNWIND_CFA_GAP) {
 		r = unwind_gap_rule(regs, ctx);
 		if (r.cfa == UNWIND_CFA_GAP)
-			return regs->fp || regs->flags & UNWIND_FP_UNKNOWN ? missing
-									   : UNWIND_COMPLETE_ZERO;
+			return unwind_gap_end(regs, missing);
 		*by_fp = r.cfa == UNWIND_CFA_FP;
 	}
 	if (r.cfa < UNWIND_CFA_SP)

@@ -393,6 +393,7 @@ enum {
 	KEY_MAX_BLOCKS,
 	KEY_MAX_STACKS,
 	KEY_STACK_DEPTH,
+	KEY_MAX_UNWIND_MEMORY,
 	KEY_DEBUGINFOD,
 	KEY_COLOR,
 	KEY_COLOUR,
@@ -404,6 +405,7 @@ static const struct range any_size = {0, UINT64_MAX, true};
 static const struct range positive = {1, UINT64_MAX, false};
 static const struct range milliseconds = {0, UINT64_MAX / 1000000, false}; /* in ns: 64 bits */
 static const struct range table_size = {1, TABLE_LIMIT, true};
+static const struct range unwind_memory = {MI, UINT64_C(64) << 30, true};
 static const struct range depth = {1, DEPTH_LIMIT, false};
 
 static const struct choice sorts[] = {
@@ -495,6 +497,8 @@ static const struct row rows[] = {
 	 .set = set_u32, FIELD(max_blocks), &table_size},
 	{"max-stacks", KEY_MAX_STACKS, "N", "different stacks (64K)",
 	 .set = set_u32, FIELD(max_stacks), &table_size},
+	{"max-unwind-memory", KEY_MAX_UNWIND_MEMORY, "B", "for unwind tables (256M)",
+	 .set = set_u64, FIELD(max_unwind_memory), &unwind_memory},
 	{"stack-depth", KEY_STACK_DEPTH, "N", "frames per stack, up to 400 (127)",
 	 .set = set_u32, FIELD(stack_depth), &depth},
 
@@ -661,6 +665,7 @@ int options__parse(int argc, char **argv, struct options *ret)
 		      .max_size = UINT64_MAX,
 		      .max_blocks = MI,
 		      .max_stacks = 64 * KI,
+		      .max_unwind_memory = 256 * MI,
 		      .stack_depth = DEFAULT_DEPTH},
 		.follow = -1,
 		.status = 2,

@@ -41,6 +41,8 @@ struct run {
 	uint64_t reports;
 	unsigned int interrupts;
 	pid_t command;
+	bool attached;	     /* the command is probed */
+	struct hash refused; /* (pid, 0): said why they are not traced */
 	bool done;
 	int error;	 /* -errno of what made the run end early; 0: nothing */
 	int status;	 /* of the command, as an exit status */
@@ -163,38 +165,61 @@ static void trace_event(void *context, const struct memleak_event *e)
 
 /* --- targets --- */
 
-static void program_started(void *context, pid_t pid)
+/* The command itself cannot be traced: nothing of its own has run yet, so ending it loses nothing. */
+static void refuse_command(struct run *r, int err, const char *why)
+{
+	log_error("cannot trace '%s': %s", r->o->command[0], why);
+	kill(r->command, SIGKILL);
+	stop(r, err);
+}
+
+/* Probe a program at its start; what to do with it. */
+static enum tracer_verdict attach_program(struct run *r, pid_t pid)
+{
+	char why[512];
+	int err = probe__attach(r->probe, pid, why, sizeof(why));
+	bool first = pid == r->command && !r->attached;
+
+	if (err == -EAGAIN)
+		return TRACER_KEEP_UNBLOCKED; /* until its libraries are mapped */
+	if (err && first)
+		refuse_command(r, err, why);
+	else if (err && err != -ESRCH && hash__get(&r->refused, pid, 0) == HASH_NONE) {
+		log_warning("process %d is not traced: %s", pid, why);
+		hash__set(&r->refused, pid, 0, 0); /* without memory it is said twice */
+	}
+	if (pid == r->command)
+		r->attached = true;
+	if (r->o->follow)
+		return TRACER_GO_ON;
+	probe__set_traced(r->probe, false);
+	return TRACER_DETACH;
+}
+
+static enum tracer_verdict program_started(void *context, pid_t pid)
 {
 	struct run *r = context;
-	char why[512];
-	int err;
 
 	if (!r->command) { /* the first one is the command itself */
 		r->command = pid;
+		probe__set_traced(r->probe, true);
 		probe__enable(r->probe);
-		err = probe__attach(r->probe, pid, why, sizeof(why));
-		if (!err)
-			return;
-		log_error("cannot trace '%s': %s", r->o->command[0], why);
-		/* Not one instruction of its own has run: nothing is lost by ending it. */
-		kill(pid, SIGKILL);
-		stop(r, err);
-		return;
 	}
-	err = probe__attach(r->probe, pid, why, sizeof(why));
-	if (err && err != -ESRCH)
-		log_warning("process %d is not traced: %s", pid, why);
+	return attach_program(r, pid);
 }
 
-static bool process_signalled(void *context, pid_t pid, pid_t tid, int signal)
+static void process_forked(void *context, pid_t pid)
+{
+	attach_program(context, pid);
+}
+
+static bool process_signalled(void *context, pid_t pid, pid_t tid, enum tracer_verdict *verdict)
 {
 	struct run *r = context;
-	char why[512];
 
-	if (!probe__signalled(r->probe, tid, signal))
+	if (!probe__signalled(r->probe, tid))
 		return false;
-	if (probe__attach(r->probe, pid, why, sizeof(why)))
-		log_warning("libraries of process %d are not probed: %s", pid, why);
+	*verdict = attach_program(r, pid);
 	return true;
 }
 
@@ -208,7 +233,7 @@ static void command_ended(void *context, int status)
 
 static const struct tracer_callbacks tracer_callbacks = {
 	.started = program_started,
-	.forked = program_started,
+	.forked = process_forked,
 	.signalled = process_signalled,
 	.ended = command_ended,
 };
@@ -239,8 +264,10 @@ static int attach_pid(struct run *r, pid_t pid)
 	err = fd < 0 ? -errno : vector_push(&r->pidfds, fd);
 	if (!err)
 		err = watch(r, fd, EPOLLIN);
-	if (!err && r->tracer)
+	if (!err && r->tracer) {
 		err = tracer__seize(r->tracer, pid);
+		probe__set_traced(r->probe, true);
+	}
 	if (err) {
 		log_error("cannot trace process %d: %s", pid,
 			  err == -ESRCH ? "it has just ended" : strerror(-err));
@@ -444,13 +471,12 @@ static int prepare_probe(struct run *r)
 		.link = links[o->link],
 		.all = o->target == OPTIONS_TARGET_ALL,
 		.follow = o->follow,
-		.traced = o->follow && o->target != OPTIONS_TARGET_ALL,
 		.min_size = o->min_size,
 		.max_size = o->max_size,
 		.max_blocks = o->max_blocks,
 		.max_stacks = o->max_stacks,
 		.stack_depth = o->stack_depth,
-		.max_unwind_memory = 256 << 20,
+		.max_unwind_memory = o->max_unwind_memory,
 		.object = o->object,
 		.symbols_prefix = o->symbols_prefix,
 		.trace = o->trace ? trace_event : NULL,
@@ -512,6 +538,7 @@ static void release(struct run *r)
 		if (r->pidfds.items[i] >= 0)
 			close(r->pidfds.items[i]);
 	vector_release(&r->pidfds);
+	hash__release(&r->refused);
 	cleanup_close(&r->timer);
 	cleanup_close(&r->signals);
 	cleanup_close(&r->epoll);

@@ -123,7 +123,12 @@ struct signal_struct {
 	atomic_t live;
 };
 
+typedef struct {
+	unsigned long sig[1];
+} sigset_t;
+
 struct task_struct {
+	sigset_t blocked;
 	pid_t pid;
 	pid_t tgid;
 	char comm[16];

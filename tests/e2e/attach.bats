@@ -124,15 +124,17 @@ used_memory() {
 	local used
 	require_bpf
 	start_redis
-	"$MEMLEAK" -f json --output "$report" --top 100000 -- "${redis[@]}" >"$out" 2>"$err" \
-		3>&- 4>&- &
+	"$MEMLEAK" -f json --output "$report" --top 100000 -o 0 -- "${redis[@]}" >"$out" \
+		2>"$err" 3>&- 4>&- &
 	tool_pid=$!
 	wait_until 30 redis_answers
 	redis_cli eval 'for i = 1, 100 do
 		redis.call("set", "key" .. i, string.rep("x", 40900)) end' 0
 	used=$(used_memory)
 	ask_report
-	holds ".processes[0].outstanding.bytes | . > 0.9 * $used and . < 1.05 * $used"
+	# Lua, for one, takes its memory from libc; redis counts its own.
+	holds "[.processes[0].stacks[] | select(.frames[0].symbol | test(\"^(z|try|_?sds)\")?).bytes] |
+		add | . > 0.85 * $used and . < 1.02 * $used"
 	redis_cli shutdown nosave || true
 	wait_for_tool
 	[ "$status" = 0 ]
@@ -216,8 +218,11 @@ stop_many() {
 	end_tool
 	[ "$status" = 0 ]
 	split_by_state 3 4 8 9
-	COMPARE="--others --outer=any" compare report "$report" "$expect.ended"
-	COMPARE="--others --outer=any --running" compare report "$report" "$expect.running"
+	# A busy machine may fill the tables; the sums must be right all the same.
+	losses="--allow blocks --allow frees --allow stacks --allow broken_stacks"
+	losses+=" --allow truncated_stacks"
+	COMPARE="--others --outer=any $losses" compare report "$report" "$expect.ended"
+	COMPARE="--others --outer=any --running $losses" compare report "$report" "$expect.running"
 	for n in 3 4 8 9; do
 		unharmed "${pids[n]}"
 	done
@@ -279,8 +284,18 @@ with_running() {
 
 @test "-O takes the functions from one object" {
 	require_bpf
-	TOOL="-O $PROGRAMS/libbump.so" check env LD_PRELOAD="$PROGRAMS/libbump.so" \
-		"$PROGRAMS/family"
+	open_pump
+	LD_PRELOAD=$PROGRAMS/libbump.so "$PROGRAMS/pump" <&"$pump_fd" >"$answers" 3>&- 4>&- &
+	target=$!
+	tell "leak 1 1"
+	start_tool -p "$target" -O "$PROGRAMS/libbump.so"
+	ask_report
+	tell mark "leak 5 100" "free 2" truth
+	end_tool
+	[ "$status" = 0 ]
+	compare report "$report" "$expect" --running
+	unharmed "$target"
+	kill "$target"
 }
 
 @test "a process whose files are gone" {

@@ -116,7 +116,7 @@ resolve() {
 under_valgrind() {
 	local command dir
 	command=$(resolve "$1")
-	dir=$BATS_SUITE_TMPDIR/valgrind-$(echo "$*" | tr -c 'a-zA-Z0-9_\n' _)
+	dir=$BATS_SUITE_TMPDIR/valgrind-${command##*/}-$(echo "$*" | cksum | cut -d ' ' -f 1)
 	shift
 	if [ ! -d "$dir" ]; then
 		mkdir -p "$dir"

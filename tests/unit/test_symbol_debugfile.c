@@ -196,6 +196,12 @@ static void test_dwz(void **state)
 	expect("bare", "/x/bare", "root", pc, true, true);
 }
 
+static int stop_server(void **state)
+{
+	(void)state;
+	return run("test ! -s server || kill $(cat server); rm -f server") ? 0 : -1;
+}
+
 /* A server on this machine, with the file under its build-id. */
 static void test_debuginfod(void **state)
 {
@@ -204,7 +210,6 @@ static void test_debuginfod(void **state)
 	uint64_t pc;
 	int fd;
 
-	(void)state;
 	if (!have("python3") ||
 	    !run("ldconfig -p 2>/dev/null | grep -q 'libdebuginfod[.]so[.]1'")) {
 		print_message("python3 or libdebuginfod is not installed\n");
@@ -227,7 +232,8 @@ static void test_debuginfod(void **state)
 	expect_of(&l, pc, true, true);
 	lookup_end(&l);
 	/* A server that does not answer costs names only. */
-	assert_true(run("kill $(cat server); rm -rf cache; mkdir cache"));
+	stop_server(state);
+	assert_true(run("rm -rf cache; mkdir cache"));
 	fd = open("bare", O_RDONLY | O_CLOEXEC);
 	lookup_begin(&l, fd, "/x/bare", NULL, true);
 	expect_of(&l, pc, false, false);
@@ -250,7 +256,7 @@ int main(void)
 		cmocka_unit_test(test_debuglink_path),
 		cmocka_unit_test(test_mini_debug_info),
 		cmocka_unit_test(test_dwz),
-		cmocka_unit_test(test_debuginfod),
+		cmocka_unit_test_teardown(test_debuginfod, stop_server),
 	};
 
 	unsetenv("DEBUGINFOD_URLS");

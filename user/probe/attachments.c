@@ -87,6 +87,13 @@ static enum part part_of(const struct allocator_function *f)
 	return f->call == MEMLEAK_CALL_LIBRARIES ? PART_LIBRARIES : PART_ALLOCS;
 }
 
+static uint64_t cookie_of(const struct allocator_function *f)
+{
+	if (f->call == MEMLEAK_CALL_LIBRARIES)
+		return MEMLEAK_COOKIE_LIBRARIES(f->distance);
+	return MEMLEAK_COOKIE(f->call, f->family);
+}
+
 static int choose_places(const struct allocator *a, enum part part, struct places *ret)
 {
 	size_t i;
@@ -99,7 +106,7 @@ static int choose_places(const struct allocator *a, enum part part, struct place
 			continue;
 		err = vector_push(&ret->offsets, f->offset);
 		if (!err)
-			err = vector_push(&ret->cookies, MEMLEAK_COOKIE(f->call, f->family));
+			err = vector_push(&ret->cookies, cookie_of(f));
 		if (err)
 			return err;
 	}

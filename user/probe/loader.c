@@ -36,7 +36,6 @@ static void configure(struct memleak *s, const struct probe_options *o, bool ses
 	bpf_map__set_max_entries(s->maps.shards, nr_shards);
 	s->rodata->trace_all = o->all;
 	s->rodata->follow_children = o->follow;
-	s->rodata->stop_at_libraries = o->traced;
 	s->rodata->trace_events = o->trace != NULL;
 	s->rodata->has_session = session;
 	s->rodata->min_size = o->min_size;

@@ -377,6 +377,27 @@ static int note_mappings(struct probe *p, uint32_t image, const vma_list *vmas)
 	return 0;
 }
 
+/* Only the program and its loader are mapped: the libraries, and a heap, are yet to come. */
+static bool is_loading(struct probe *p, const vma_list *vmas)
+{
+	bool has_interpreter = false, has_loader = false, others = false;
+	size_t i, k;
+
+	for (i = 0; i < vmas->count; i++) {
+		const struct file *f = files__get(p->files, vmas->items[i].mapping.file);
+		bool is_loader = false;
+
+		for (k = 0; f && k < f->allocator.functions.count; k++)
+			is_loader |= f->allocator.functions.items[k].call == MEMLEAK_CALL_LIBRARIES;
+		if (vmas->items[i].is_exe)
+			has_interpreter |= f && f->object->has_interpreter;
+		else if (!is_loader)
+			others = true;
+		has_loader |= is_loader;
+	}
+	return has_interpreter && has_loader && !others;
+}
+
 /* Say why @pid cannot be followed although nothing failed: none of its files has a heap. */
 static int explain_no_allocator(struct probe *p, const vma_list *vmas, char *why, size_t size)
 {
@@ -443,7 +464,13 @@ int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
 		}
 		has_heap |= f->allocator.has_heap;
 	}
-	return has_heap ? 0 : explain_no_allocator(p, &vmas, why, size);
+	if (has_heap)
+		return 0;
+	if (is_loading(p, &vmas)) {
+		snprintf(why, size, "its libraries are not mapped yet");
+		return -EAGAIN;
+	}
+	return explain_no_allocator(p, &vmas, why, size);
 }
 
 int probe__attach_all(struct probe *p)
@@ -468,12 +495,16 @@ int probe__attach_all(struct probe *p)
 	return 0;
 }
 
-bool probe__signalled(struct probe *p, pid_t tid, int signal)
+void probe__set_traced(struct probe *p, bool traced)
+{
+	__atomic_store_n(&p->skeleton->bss->stop_at_libraries, traced, __ATOMIC_RELEASE);
+}
+
+bool probe__signalled(struct probe *p, pid_t tid)
 {
 	uint32_t key = tid;
 
-	return signal == MEMLEAK_SIGNAL_LIBRARIES &&
-	       bpf_map_delete_elem(bpf_map__fd(p->skeleton->maps.signalled), &key) == 0;
+	return bpf_map_delete_elem(bpf_map__fd(p->skeleton->maps.signalled), &key) == 0;
 }
 
 /* Look again at the processes that have loaded libraries. */

@@ -29,7 +29,6 @@ struct probe_options {
 	enum probe_link link;
 	bool all;		   /* every process of the machine */
 	bool follow;		   /* children of followed processes */
-	bool traced;		   /* followed processes are traced by ptrace: see probe__signalled */
 	uint64_t min_size, max_size;
 	uint32_t max_blocks, max_stacks, stack_depth;
 	uint64_t max_unwind_memory; /* bytes, for the unwind tables of all files */
@@ -47,16 +46,23 @@ void probe__destroy(struct probe *p);
 
 /*
  * Follow the process @pid: probe the allocation functions of what it has mapped by now. Harmless where
- * it is followed already: then only what is new is probed. 0, or -errno, where @why (of @size bytes)
- * then says why in words: no allocation function found, a 32-bit program ...
+ * it is followed already: then only what is new is probed. 0; -EAGAIN where the program's loader is
+ * mapped and its libraries are not; or -errno. @why (of @size bytes) then says why in words: no
+ * allocation function found, a 32-bit program ...
  */
 int probe__attach(struct probe *p, pid_t pid, char *why, size_t size);
 
 /*
- * Thread @tid is stopped because it gets @signal: true if the kernel side sent it to show that libraries
+ * Processes are traced by ptrace from now on, or no longer: those that load libraries are stopped by
+ * MEMLEAK_SIGNAL_LIBRARIES, for probe__signalled.
+ */
+void probe__set_traced(struct probe *p, bool traced);
+
+/*
+ * Thread @tid would get MEMLEAK_SIGNAL_LIBRARIES: true if the kernel side sent it to show that libraries
  * were loaded. Then the process must not get it, and probe__attach has to look at it again.
  */
-bool probe__signalled(struct probe *p, pid_t tid, int signal);
+bool probe__signalled(struct probe *p, pid_t tid);
 
 /* Probe what all processes of the machine have mapped by now. 0 or -errno after saying why. */
 int probe__attach_all(struct probe *p);

@@ -75,6 +75,7 @@ struct search {
 	VECTOR(struct definition) definitions;
 	bool imports_malloc;
 	bool is_go;
+	uint64_t r_debug; /* address of the loader's _r_debug; 0: none */
 };
 
 static void cleanup_search(struct search *s)
@@ -115,6 +116,8 @@ static int add_symbol(struct search *s, const GElf_Sym *sym, const char *name)
 	}
 	if (strcmp(name, "runtime.mallocgc") == 0)
 		s->is_go = true;
+	if (strcmp(name, "_r_debug") == 0)
+		s->r_debug = sym->st_value;
 	/* An indirect function's address is that of its resolver. */
 	if (GELF_ST_TYPE(sym->st_info) != STT_FUNC || !sym->st_value)
 		return 0;
@@ -231,6 +234,8 @@ static int list_definition(const struct search *s, const struct definition *d, s
 	};
 	int err = 0;
 
+	if (f.call == MEMLEAK_CALL_LIBRARIES && s->r_debug)
+		f.distance = s->r_debug - d->vaddr;
 	if (is_operator_new(d->row))
 		err = vector_push(&a->operators, r);
 	if (err)

@@ -20,6 +20,7 @@ struct allocator_function {
 	uint64_t offset;  /* in the file */
 	enum memleak_call call;
 	enum memleak_family family;
+	int64_t distance; /* MEMLEAK_CALL_LIBRARIES: from here to _r_debug; 0: there is none */
 };
 
 /* Where C++'s operator new lies: its frames are no callers, and they tell the family of a block. */

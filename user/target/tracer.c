@@ -2,29 +2,23 @@
 /*
  * Where a new program is stopped.
  *
- * A program without an interpreter is complete at its exec. One with an interpreter is mapped by the
- * dynamic loader, which calls _dl_debug_state for debuggers: glibc once before it maps the libraries
- * (r_state RT_ADD) and once when all are mapped and relocated and no constructor has run (RT_CONSISTENT);
- * musl once, when all are mapped. A breakpoint there is the moment. While it is in, the process is tied to
- * this one by PTRACE_O_EXITKILL: alone it would die of the breakpoint anyway.
+ * First at its exec: one without a dynamic loader is complete then. A loader is mapped at that moment and
+ * nothing else; what follows is the callbacks' business: they place a probe on the loader that sends
+ * the thread a signal when the libraries are mapped, and a signal is where a tracer gets hold of a thread.
  *
- * PTRACE_SEIZE throughout: with it a tracer that is killed leaves nothing stopped.
+ * PTRACE_SEIZE throughout: with it a tracer that is killed leaves nothing stopped, and nothing is ever
+ * written into a process, so that there is nothing to be left behind.
  */
 #include "target/tracer.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <gelf.h>
-#include <libelf.h>
-#include <link.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,23 +29,6 @@
 #include "util/log.h"
 #include "util/vector.h"
 
-#if defined(__x86_64__)
-#include <sys/user.h>
-#define BREAKPOINT_BYTES "\xcc"
-#define BREAKPOINT_ADVANCE 1 /* the instruction pointer stands behind int3 */
-typedef struct user_regs_struct registers;
-#define REGISTERS_IP(r) ((r).rip)
-#elif defined(__aarch64__)
-#include <sys/user.h>
-#define BREAKPOINT_BYTES "\x00\x00\x20\xd4" /* brk #0 */
-#define BREAKPOINT_ADVANCE 0
-typedef struct user_regs_struct registers;
-#define REGISTERS_IP(r) ((r).pc)
-#else
-#error "this architecture needs its breakpoint here"
-#endif
-#define BREAKPOINT_SIZE (sizeof(BREAKPOINT_BYTES) - 1)
-
 #define BASE_OPTIONS PTRACE_O_TRACEEXEC
 #define FOLLOW_OPTIONS                                                                             \
 	(BASE_OPTIONS | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE)
@@ -59,9 +36,8 @@ typedef struct user_regs_struct registers;
 /* A traced thread. */
 struct task {
 	pid_t tid, tgid;
-	uint64_t breakpoint; /* address of _dl_debug_state while a breakpoint is in it; else 0 */
-	uint64_t state;	     /* address of _r_debug; 0: the first hit is the moment */
-	unsigned char saved[BREAKPOINT_SIZE];
+	uint64_t mask;	 /* signals that it had blocked, while `starting` */
+	bool starting;	 /* from its exec until its loader's signal, which must not be blocked */
 };
 
 struct tracer {
@@ -147,132 +123,6 @@ static int ptrace_options(const struct tracer *t)
 	return t->follow ? FOLLOW_OPTIONS : BASE_OPTIONS;
 }
 
-/* --- the breakpoint --- */
-
-/* Code is not writable to process_vm_writev; /proc/PID/mem writes it as a debugger does. */
-static bool write_code(pid_t pid, uint64_t addr, const void *bytes, size_t n)
-{
-	CLEANUP_CLOSE int fd = -1;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	return fd >= 0 && pwrite(fd, bytes, n, addr) == (ssize_t)n;
-}
-
-static bool read_memory(pid_t pid, uint64_t addr, void *bytes, size_t n)
-{
-	struct iovec local = {.iov_base = bytes, .iov_len = n};
-	struct iovec remote = {.iov_base = (void *)addr, .iov_len = n};
-
-	return process_vm_readv(pid, &local, 1, &remote, 1, 0) == (ssize_t)n;
-}
-
-static void cleanup_elf(Elf **elf)
-{
-	elf_end(*elf);
-}
-
-/* The addresses of _dl_debug_state and _r_debug in the loader's file; 0 where it has none. */
-static void find_loader_symbols(int fd, uint64_t *state_function, uint64_t *r_debug)
-{
-	CLEANUP(cleanup_elf) Elf *elf = NULL;
-	Elf_Scn *scn = NULL;
-	GElf_Shdr sh;
-
-	elf_version(EV_CURRENT);
-	elf = elf_begin(fd, ELF_C_READ, NULL);
-	while (elf && (scn = elf_nextscn(elf, scn))) {
-		Elf_Data *data;
-		GElf_Sym sym;
-
-		if (!gelf_getshdr(scn, &sh) || sh.sh_type != SHT_DYNSYM)
-			continue;
-		data = elf_getdata(scn, NULL);
-		for (int i = 0; data && gelf_getsym(data, i, &sym); i++) {
-			const char *name = elf_strptr(elf, sh.sh_link, sym.st_name);
-
-			if (!name || sym.st_shndx == SHN_UNDEF)
-				continue;
-			if (strcmp(name, "_dl_debug_state") == 0)
-				*state_function = sym.st_value;
-			else if (strcmp(name, "_r_debug") == 0)
-				*r_debug = sym.st_value;
-		}
-	}
-}
-
-/* A descriptor of the file whose first mapping starts at @base, or -errno. */
-static int open_mapped_at(pid_t pid, uint64_t base)
-{
-	CLEANUP_FCLOSE FILE *maps = NULL;
-	char path[64], line[4352];
-	unsigned long start, end;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-	maps = fopen(path, "re");
-	while (maps && fgets(line, sizeof(line), maps)) {
-		CLEANUP_FREE char *name = NULL;
-
-		if (sscanf(line, "%lx-%lx", &start, &end) == 2 && start == base)
-			return process__open_mapping(pid, start, end, &name);
-	}
-	return -ENOENT;
-}
-
-/* Put the breakpoint into the loader of a process stopped at its exec; false if it has no loader. */
-static bool set_breakpoint(struct tracer *t, struct task *task)
-{
-	CLEANUP_CLOSE int fd = -1;
-	uint64_t base = process__auxv(task->tgid, AT_BASE);
-	uint64_t function = 0, r_debug = 0;
-
-	if (!base)
-		return false; /* static */
-	fd = open_mapped_at(task->tgid, base);
-	if (fd >= 0)
-		find_loader_symbols(fd, &function, &r_debug);
-	if (!function) {
-		log_warning("the dynamic loader of process %d is not known: allocations of library "
-			    "constructors may be missed", task->tgid);
-		return false;
-	}
-	if (!read_memory(task->tgid, base + function, task->saved, BREAKPOINT_SIZE))
-		return false;
-	/* Tied first, broken second. */
-	ptrace(PTRACE_SETOPTIONS, task->tid, 0, ptrace_options(t) | PTRACE_O_EXITKILL);
-	if (!write_code(task->tgid, base + function, BREAKPOINT_BYTES, BREAKPOINT_SIZE)) {
-		return false;
-	}
-	task->breakpoint = base + function;
-	task->state = r_debug ? base + r_debug : 0;
-	return true;
-}
-
-/* Take the breakpoint out of a stopped task, which then is as it was before. */
-static void clear_breakpoint(struct tracer *t, struct task *task)
-{
-	if (!task->breakpoint)
-		return;
-	write_code(task->tgid, task->breakpoint, task->saved, BREAKPOINT_SIZE);
-	task->breakpoint = 0;
-	ptrace(PTRACE_SETOPTIONS, task->tid, 0, ptrace_options(t));
-}
-
-static bool get_registers(pid_t tid, registers *regs)
-{
-	struct iovec v = {.iov_base = regs, .iov_len = sizeof(*regs)};
-
-	return ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &v) == 0;
-}
-
-static bool set_registers(pid_t tid, registers *regs)
-{
-	struct iovec v = {.iov_base = regs, .iov_len = sizeof(*regs)};
-
-	return ptrace(PTRACE_SETREGSET, tid, NT_PRSTATUS, &v) == 0;
-}
-
 /* --- what happens to the tasks --- */
 
 static void let_go(struct task *task, int signal)
@@ -280,74 +130,76 @@ static void let_go(struct task *task, int signal)
 	ptrace(PTRACE_CONT, task->tid, 0, signal);
 }
 
-/* The program is complete: this is the moment. */
-static void program_started(struct tracer *t, struct task *task)
+static void detach(struct tracer *t, struct task *task, int signal)
 {
-	pid_t tid = task->tid;
+	ptrace(PTRACE_DETACH, task->tid, 0, signal);
+	remove_task(t, task->tid);
+}
 
-	ptrace(PTRACE_SETOPTIONS, tid, 0, ptrace_options(t));
-	t->callbacks.started(t->context, task->tgid);
-	if (t->follow) {
-		let_go(task, 0);
+/* The loader's signal shall come through although whoever called exec blocked it. */
+static void unblock(struct task *task)
+{
+	uint64_t mask, open;
+
+	if (ptrace(PTRACE_GETSIGMASK, task->tid, sizeof(mask), &mask))
 		return;
-	}
-	ptrace(PTRACE_DETACH, tid, 0, 0);
-	remove_task(t, tid);
+	open = mask & ~(1ULL << (TRACER_SIGNAL - 1));
+	if (open == mask || ptrace(PTRACE_SETSIGMASK, task->tid, sizeof(open), &open))
+		return;
+	task->mask = mask;
+	task->starting = true;
+}
+
+/* The program has the mask again that it was given. */
+static void restore_mask(struct task *task)
+{
+	if (!task->starting)
+		return;
+	ptrace(PTRACE_SETSIGMASK, task->tid, sizeof(task->mask), &task->mask);
+	task->starting = false;
+}
+
+/* Do what a callback said with a task that is stopped and would get @signal. */
+static void proceed(struct tracer *t, struct task *task, enum tracer_verdict verdict, int signal)
+{
+	if (verdict == TRACER_KEEP_UNBLOCKED)
+		unblock(task);
+	else
+		restore_mask(task);
+	if (verdict == TRACER_DETACH)
+		detach(t, task, signal);
+	else
+		let_go(task, signal);
 }
 
 static void handle_exec(struct tracer *t, struct task *task)
 {
+	pid_t tid = task->tid, tgid = task->tgid;
 	size_t i = 0;
 
 	/* Every other thread is gone, whichever of them called exec. */
 	while (i < t->tasks.count) {
 		struct task *other = &t->tasks.items[i];
 
-		if (other->tgid == task->tgid && other->tid != task->tid)
+		if (other->tgid == tgid && other->tid != tid)
 			remove_task(t, other->tid);
 		else
 			i++;
 	}
-	task = find_task(t, task->tid);
-	task->breakpoint = 0;
-	if (set_breakpoint(t, task))
-		let_go(task, 0);
-	else
-		program_started(t, task);
+	proceed(t, find_task(t, tid), t->callbacks.started(t->context, tgid), 0);
 }
 
-/* True if the trap was our breakpoint; the task is let go then. */
-static bool handle_breakpoint(struct tracer *t, struct task *task)
+/* A task is about to get @signal. */
+static void handle_signal(struct tracer *t, struct task *task, int signal)
 {
-	registers regs;
-	int state = 0; /* RT_CONSISTENT */
+	enum tracer_verdict verdict = TRACER_GO_ON;
 
-	if (!task->breakpoint || !get_registers(task->tid, &regs) ||
-	    REGISTERS_IP(regs) - BREAKPOINT_ADVANCE != task->breakpoint)
-		return false;
-	/* Only the return follows in _dl_debug_state: what was replaced is executed in place. */
-	REGISTERS_IP(regs) = task->breakpoint;
-	set_registers(task->tid, &regs);
-	if (task->state)
-		read_memory(task->tgid, task->state + offsetof(struct r_debug, r_state), &state,
-			    sizeof(state));
-	if (state == 0) {
-		clear_breakpoint(t, task);
-		program_started(t, task);
-		return true;
+	if (signal != TRACER_SIGNAL ||
+	    !t->callbacks.signalled(t->context, task->tgid, task->tid, &verdict)) {
+		let_go(task, signal);
+		return;
 	}
-	/* Too early: execute the original and put the breakpoint back. */
-	write_code(task->tgid, task->breakpoint, task->saved, BREAKPOINT_SIZE);
-	if (ptrace(PTRACE_SINGLESTEP, task->tid, 0, 0) == 0) {
-		int status;
-
-		/* One instruction of a single thread: this does not wait for anyone. */
-		if (waitpid(task->tid, &status, __WALL) == task->tid && WIFSTOPPED(status))
-			write_code(task->tgid, task->breakpoint, BREAKPOINT_BYTES,
-				   BREAKPOINT_SIZE);
-	}
-	let_go(task, 0);
-	return true;
+	proceed(t, task, verdict, 0);
 }
 
 /* A task stopped that is not known yet: a new thread, or a new process at its birth. */
@@ -363,7 +215,7 @@ static struct task *handle_birth(struct tracer *t, pid_t tid)
 	}
 	if (task->tgid == tid)
 		t->callbacks.forked(t->context, tid);
-	return task;
+	return find_task(t, tid);
 }
 
 static void handle_stop(struct tracer *t, pid_t tid, int status)
@@ -391,11 +243,7 @@ static void handle_stop(struct tracer *t, pid_t tid, int status)
 		let_go(task, 0);
 		return;
 	case 0:
-		if (signal == SIGTRAP && handle_breakpoint(t, task))
-			return;
-		if (t->callbacks.signalled(t->context, task->tgid, tid, signal))
-			signal = 0;
-		let_go(task, signal);
+		handle_signal(t, task, signal);
 		return;
 	default:
 		let_go(task, 0);
@@ -476,7 +324,7 @@ static int start_child(struct tracer *t, pid_t pid, int go, int failed, const ch
 {
 	int status, err = 0;
 
-	if (ptrace(PTRACE_SEIZE, pid, 0, ptrace_options(t) | PTRACE_O_EXITKILL)) {
+	if (ptrace(PTRACE_SEIZE, pid, 0, ptrace_options(t))) {
 		err = -errno;
 		log_error("cannot trace the command: %s", strerror(-err));
 		return err;
@@ -572,23 +420,16 @@ int tracer__seize(struct tracer *t, pid_t pid)
 }
 
 /* Detach a stopped task, with whatever signal it stopped for. */
-static void detach_task(struct tracer *t, struct task *task, int status)
+static void detach_stopped(struct tracer *t, struct task *task, int status)
 {
 	int signal = status >> 16 ? 0 : WSTOPSIG(status);
-	pid_t tid = task->tid;
-	registers regs;
+	enum tracer_verdict verdict;
 
-	if (signal == SIGTRAP && task->breakpoint && get_registers(tid, &regs) &&
-	    REGISTERS_IP(regs) - BREAKPOINT_ADVANCE == task->breakpoint) {
-		REGISTERS_IP(regs) = task->breakpoint;
-		set_registers(tid, &regs);
+	if (signal == TRACER_SIGNAL &&
+	    t->callbacks.signalled(t->context, task->tgid, task->tid, &verdict))
 		signal = 0;
-	}
-	if (signal && t->callbacks.signalled(t->context, task->tgid, tid, signal))
-		signal = 0;
-	clear_breakpoint(t, task);
-	ptrace(PTRACE_DETACH, tid, 0, signal);
-	remove_task(t, tid);
+	restore_mask(task);
+	detach(t, task, signal);
 }
 
 /* How long the detaching of threads that cannot be stopped is waited for. The kernel detaches what is
@@ -622,6 +463,6 @@ void tracer__detach(struct tracer *t)
 		if (!task) /* born in the last moment */
 			task = add_task(t, tid, tid);
 		if (task)
-			detach_task(t, task, status);
+			detach_stopped(t, task, status);
 	}
 }

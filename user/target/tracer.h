@@ -5,13 +5,10 @@
 /*
  * Starting a command, and following its children, by ptrace.
  *
- * A new program is stopped at the moment when its libraries are mapped and no constructor has run
- * (tracer.c says how); a forked child is stopped at its birth. At each of these moments a callback
- * can place probes, then the process goes on. Nothing else is stopped, apart from what ptrace itself
- * shows of every signal, clone and exec, which is passed on at once.
- *
- * If the tool dies the kernel detaches every process, which goes on; only between the exec of the
- * command and the moment above, a few milliseconds, it would die with the tool: a breakpoint is in it.
+ * A new program is stopped at its exec, a forked child at its birth, and a thread whenever it would get
+ * TRACER_SIGNAL. At each of these moments a callback can place probes, then the process goes on. Nothing
+ * else is stopped, apart from what ptrace itself shows of signals, clone and exec, which is passed on
+ * at once. Nothing is written into any process; if the tool dies, the kernel lets all of them go.
  */
 
 #include <stdbool.h>
@@ -19,18 +16,32 @@
 
 struct tracer;
 
+/*
+ * The signal by which a probe can stop a thread: ignored by default, so that it does nothing where the
+ * tool has just gone. Also bpf/memleak.h's MEMLEAK_SIGNAL_LIBRARIES.
+ */
+#define TRACER_SIGNAL 23 /* SIGURG */
+
+/* How a stopped process goes on. */
+enum tracer_verdict {
+	TRACER_GO_ON,
+	TRACER_KEEP_UNBLOCKED, /* and TRACER_SIGNAL must get through until the next verdict */
+	TRACER_DETACH,	       /* traced no longer */
+};
+
 struct tracer_callbacks {
-	/* A program is mapped, stopped before its first constructor. */
-	void (*started)(void *context, pid_t pid);
+	/* A program was started by exec: it and its dynamic loader are mapped, nothing else. */
+	enum tracer_verdict (*started)(void *context, pid_t pid);
 	/* A child was forked off, stopped before its first instruction. */
 	void (*forked)(void *context, pid_t pid);
-	/* Thread @tid of @pid is about to get @signal, stopped; true if it shall not. */
-	bool (*signalled)(void *context, pid_t pid, pid_t tid, int signal);
+	/* Thread @tid of @pid would get TRACER_SIGNAL: true if that was a probe's doing, so that the
+	 * process does not get it; then @*verdict is set. */
+	bool (*signalled)(void *context, pid_t pid, pid_t tid, enum tracer_verdict *verdict);
 	/* The command that tracer__launch started has ended; @status is waitpid's. */
 	void (*ended)(void *context, int status);
 };
 
-/* 0 or -ENOMEM. With @follow, children are traced too; without, nothing is traced behind the start. */
+/* 0 or -ENOMEM. With @follow, children and threads are traced too. */
 int tracer__create(const struct tracer_callbacks *callbacks, void *context, bool follow,
 		   struct tracer **ret);
 
