@@ -35,7 +35,7 @@ UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check check-unit bench lint clean programs
+.PHONY: all check unit-tests bench lint clean
 
 all: memleak-bpf
 
@@ -69,6 +69,12 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(MODULES)
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
 
 unit-tests: $(UNIT_TESTS)
+
+include tests/programs/programs.mk
+
+# NO_SKIP=1: a test that was skipped fails the run.
+check: all unit-tests programs
+	tests/run $(if $(NO_SKIP),--no-skip)
 
 clean:
 	rm -rf $(BUILD) memleak-bpf

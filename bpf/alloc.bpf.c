@@ -27,6 +27,7 @@ struct call {
 
 struct thread {
 	struct call call;
+	__u64 new_array_sp; /* where operator new[] was entered; 0: not since the last allocation */
 	struct walk walk;
 };
 
@@ -38,6 +39,9 @@ struct {
 } threads SEC(".maps");
 
 extern bool bpf_session_is_return(void) __ksym __weak;
+
+/* From the entry of operator new[] to that of malloc the stack grows by a few small frames. */
+#define NEW_ARRAY_REACH 512
 
 #define MAP_FIXED 0x10
 #define MAP_STACK 0x20000
@@ -268,6 +272,19 @@ static __always_inline bool is_mapping(__u64 cookie)
 	return MEMLEAK_COOKIE_CALL(cookie) >= MEMLEAK_CALL_MMAP;
 }
 
+/*
+ * operator new[] jumps to operator new in libstdc++, so that no frame tells of it: its own probe, where
+ * there is one, has left where it was entered.
+ */
+static __always_inline void note_new_array(struct thread *t, __u64 sp)
+{
+	if (t->new_array_sp && sp <= t->new_array_sp && t->new_array_sp - sp < NEW_ARRAY_REACH &&
+	    !is_mapping(t->call.cookie))
+		t->call.cookie = MEMLEAK_COOKIE(MEMLEAK_COOKIE_CALL(t->call.cookie),
+						MEMLEAK_FAMILY_NEW_ARRAY);
+	t->new_array_sp = 0;
+}
+
 /* The calls that leave nothing for the return to do. */
 static __always_inline bool is_uninteresting(struct call *call)
 {
@@ -278,12 +295,15 @@ static __always_inline bool is_uninteresting(struct call *call)
 	return call->size < min_size || call->size > max_size;
 }
 
-static __always_inline void send_mapping_event(__u32 type, __u32 image, struct call *call,
-					       __u64 addr, __u64 stack)
+static __always_inline void send_mapping_event(__u32 type, struct memleak_process *p,
+					       struct thread *t, __u64 addr, __u64 stack)
 {
 	struct memleak_event event = {.type = type};
+	struct call *call = &t->call;
 
-	event.image = image;
+	event.image = p->image;
+	event.file = p->exe;
+	event.frame = stack ? t->walk.stack.frames[0] : 0;
 	event.tgid = current_tgid();
 	event.tid = (__u32)bpf_get_current_pid_tgid();
 	event.time_ns = bpf_ktime_get_ns();
@@ -329,6 +349,7 @@ static __always_inline int alloc_enter(struct pt_regs *regs, __u64 cookie)
 	call->has_old = 0;
 	call->arg = 0;
 	read_arguments(call, regs);
+	note_new_array(t, sp);
 	if (is_realloc(cookie) && call->arg && block_free(p, call->arg, &call->old)) {
 		call->has_old = 1;
 		if (trace_events)
@@ -340,7 +361,7 @@ static __always_inline int alloc_enter(struct pt_regs *regs, __u64 cookie)
 		return 1;
 	}
 	if (MEMLEAK_COOKIE_CALL(cookie) == MEMLEAK_CALL_MUNMAP)
-		send_mapping_event(MEMLEAK_EVENT_MUNMAP, p->image, call, 0, 0);
+		send_mapping_event(MEMLEAK_EVENT_MUNMAP, p, t, 0, 0);
 	call->sp = sp;
 	return 0;
 }
@@ -398,14 +419,14 @@ static __always_inline void mapping_exit(struct memleak_process *p, struct threa
 
 	if (kind == MEMLEAK_CALL_MUNMAP) {
 		if ((__s32)result == -1)
-			send_mapping_event(MEMLEAK_EVENT_MUNMAP_FAILED, p->image, &t->call, 0, 0);
+			send_mapping_event(MEMLEAK_EVENT_MUNMAP_FAILED, p, t, 0, 0);
 		return;
 	}
 	if (result == -1ULL)
 		return;
 	stack = walk_stack(&t->walk, regs, p->image);
 	send_mapping_event(kind == MEMLEAK_CALL_MMAP ? MEMLEAK_EVENT_MMAP : MEMLEAK_EVENT_MREMAP,
-			   p->image, &t->call, result, stack);
+			   p, t, result, stack);
 }
 
 static __always_inline void heap_exit(struct memleak_process *p, struct thread *t,
@@ -468,6 +489,18 @@ static __always_inline int free_enter(struct pt_regs *regs)
 	return 0;
 }
 
+static __always_inline int new_array_enter(struct pt_regs *regs)
+{
+	struct thread *t;
+
+	if (!followed_process())
+		return 0;
+	t = thread_storage(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (t)
+		t->new_array_sp = PT_REGS_SP(regs);
+	return 0;
+}
+
 /* --- the probes --- */
 
 SEC("uprobe")
@@ -498,4 +531,10 @@ SEC("uprobe")
 int probe_free(struct pt_regs *regs)
 {
 	return free_enter(regs);
+}
+
+SEC("uprobe")
+int probe_new_array(struct pt_regs *regs)
+{
+	return new_array_enter(regs);
 }

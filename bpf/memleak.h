@@ -31,6 +31,7 @@ enum memleak_call {
 	MEMLEAK_CALL_MMAP,	     /* (addr, length, prot, flags, fd, offset) */
 	MEMLEAK_CALL_MUNMAP,	     /* (addr, length) */
 	MEMLEAK_CALL_MREMAP,	     /* (old, old size, new size, flags, new addr) */
+	MEMLEAK_CALL_NEW_ARRAY,	     /* operator new[] on its way to a malloc: tells the family */
 	MEMLEAK_CALL_LIBRARIES,	     /* the dynamic loader's _dl_debug_state: libraries came or went */
 };
 
@@ -214,10 +215,10 @@ struct memleak_event {
 	__u64 addr2; /* MREMAP: the new address */
 	__u64 size2; /* MREMAP: the new length; MMAP: not 0 if fixed */
 	__u64 stack;
-	__u32 file; /* FILE: its number; PROCESS: that of the program */
+	__u32 file; /* FILE: its number; PROCESS, MMAP, MREMAP: that of the program */
 	__u8 family;
 	__u8 pad[3];
-	__u64 frame; /* ALLOC: the allocator's caller */
+	__u64 frame; /* ALLOC, MMAP, MREMAP: the caller */
 	char comm[16];
 };
 

@@ -110,14 +110,14 @@ enum unwind_result {
 	UNWIND_COMPLETE_ZERO, /* return address 0, with which many start a thread's stack */
 
 	/* it was not */
-	UNWIND_TRUNCATED,  /* deeper than the walk goes */
-	UNWIND_NO_MAPPING, /* the address is in no mapping, or in one without code */
-	UNWIND_NO_TABLE,   /* the file's table is not there yet, and frame pointers did not help */
-	UNWIND_NO_ROOM,	   /* there was no memory for the file's table; as above */
-	UNWIND_NO_ROW,	   /* a gap, JIT code, and frame pointers did not help */
+	UNWIND_TRUNCATED,      /* deeper than the walk goes */
+	UNWIND_NO_MAPPING,     /* the address is in no mapping, or in one without code */
+	UNWIND_NO_TABLE,       /* no table of the file yet, and frame pointers did not help */
+	UNWIND_NO_ROOM,	       /* there was no memory for the file's table; as above */
+	UNWIND_NO_ROW,	       /* a gap, JIT code, and frame pointers did not help */
 	UNWIND_RULE_UNUSABLE,  /* UNWIND_CFA_INVALID */
 	UNWIND_OTHER_REGISTER, /* UNWIND_CFA_REGISTER */
-	UNWIND_FP_LOST,	       /* needs the frame pointer, which an inner frame did not save */
+	UNWIND_FP_LOST,	       /* needs the frame pointer, which is not known any more */
 	UNWIND_RA_LOST,	       /* the return address is in a register that is gone */
 	UNWIND_UNREADABLE,     /* the stack could not be read */
 	UNWIND_BAD_CFA,	       /* misaligned, or not above the frame */
@@ -148,13 +148,15 @@ enum unwind_regs_flags {
 	UNWIND_FP_UNKNOWN = 2,
 };
 
-/* Where the Linux signal frame holds the interrupted registers, from sp in the signal trampoline.
+/*
+ * Where the Linux signal frame holds the interrupted registers, from sp in the signal trampoline.
+ * x86-64: ucontext's flags, link and stack (40 bytes), then r8..r15, rdi, rsi, rbp and so on.
+ * arm64: siginfo (128), 176 bytes of ucontext, the fault address (8), then x0..x30, sp, pc.
  */
-#define UNWIND_X86_SIGNAL_FP  120 /* ucontext: flags 8, link 8, stack 24; r8..r15, di, si, bp */
-#define UNWIND_X86_SIGNAL_SP  160
-#define UNWIND_X86_SIGNAL_IP  168
-#define UNWIND_ARM64_SIGNAL_X 312 /* siginfo 128, ucontext 176 before sigcontext, fault address 8  \
-				   */
+#define UNWIND_X86_SIGNAL_FP   120
+#define UNWIND_X86_SIGNAL_SP   160
+#define UNWIND_X86_SIGNAL_IP   168
+#define UNWIND_ARM64_SIGNAL_X  312
 #define UNWIND_ARM64_SIGNAL_FP (UNWIND_ARM64_SIGNAL_X + 8 * 29)
 #define UNWIND_ARM64_SIGNAL_LR (UNWIND_ARM64_SIGNAL_X + 8 * 30)
 #define UNWIND_ARM64_SIGNAL_SP (UNWIND_ARM64_SIGNAL_X + 8 * 31)

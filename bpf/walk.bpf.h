@@ -190,6 +190,21 @@ static __always_inline enum unwind_result find_rule(struct walk *w, __u64 pc,
 	return UNWIND_NO_ROW;
 }
 
+/* The frames of a C library's start code take no more. */
+#define START_CODE_REACH 1024
+
+/*
+ * Whether a walk that got stuck at @sp is through all the same: nothing but start code lies between
+ * there and the arguments with which the kernel started the program. A C library without unwind
+ * information (musl) leaves it so.
+ */
+static __always_inline bool is_at_start(__u64 sp)
+{
+	__u64 start = BPF_CORE_READ(bpf_get_current_task_btf(), mm, start_stack);
+
+	return sp <= start && start - sp < START_CODE_REACH;
+}
+
 struct walk_context {
 	struct walk *walk;
 };
@@ -215,6 +230,8 @@ static long walk_frame(__u32 index, void *data)
 	push_frame(w);
 	missing = find_rule(w, pc, &rule);
 	w->result = unwind_step(&w->regs, &rule, missing, NULL, &by_fp);
+	if (w->result == UNWIND_NO_ROW && is_at_start(w->regs.sp))
+		w->result = UNWIND_COMPLETE;
 	if (w->result != UNWIND_STEPPED)
 		return 1;
 	w->by_fp = by_fp;

@@ -471,6 +471,7 @@ static int prepare_probe(struct run *r)
 		.link = links[o->link],
 		.all = o->target == OPTIONS_TARGET_ALL,
 		.follow = o->follow,
+		.families = o->target == OPTIONS_TARGET_COMMAND,
 		.min_size = o->min_size,
 		.max_size = o->max_size,
 		.max_blocks = o->max_blocks,

@@ -195,7 +195,7 @@ stop_many() {
 	local n fds=() pids=() given=()
 	require_bpf
 	start_many 5
-	start_tool -A
+	TOP=10 start_tool -A -i 3600
 	ask_report
 	start_many_more
 	for n in {0..9}; do
@@ -215,14 +215,14 @@ stop_many() {
 	for n in 3 4 8 9; do
 		order "$n" truth
 	done
-	end_tool
+	PATIENCE=90 end_tool
 	[ "$status" = 0 ]
 	split_by_state 3 4 8 9
 	# A busy machine may fill the tables; the sums must be right all the same.
 	losses="--allow blocks --allow frees --allow stacks --allow broken_stacks"
 	losses+=" --allow truncated_stacks"
-	COMPARE="--others --outer=any $losses" compare report "$report" "$expect.ended"
-	COMPARE="--others --outer=any --running $losses" compare report "$report" "$expect.running"
+	COMPARE="--others --outer=any --top 10 $losses" compare report "$report" "$expect.ended"
+	COMPARE="--others --outer=any --top 10 --running $losses" compare report "$report" "$expect.running"
 	for n in 3 4 8 9; do
 		unharmed "${pids[n]}"
 	done

@@ -280,7 +280,7 @@ def command_report(options):
                 wrong(f"pid {pid}: outstanding: {process['outstanding']}")
         if options.stripped:
             check_stripped(process, options)
-        elif not options.top:
+        elif not options.top or len(process["stacks"]) < options.top:
             check_leaks(process, expected, top, options)
 
 

@@ -238,7 +238,7 @@ has_reports() {
 # start_tool OPTION...: in the background, JSON reports into $report.
 start_tool() {
 	rm -f "$report"
-	"$MEMLEAK" -f json --output "$report" --top 100000 "$@" >"$out" 2>"$err" 3>&- 4>&- &
+	"$MEMLEAK" -f json --output "$report" --top "${TOP:-100000}" "$@" >"$out" 2>"$err" 3>&- 4>&- &
 	tool_pid=$!
 }
 
@@ -287,7 +287,7 @@ end_tool() {
 
 wait_for_tool() {
 	status=0
-	wait_until 30 gone "$tool_pid" || {
+	wait_until "${PATIENCE:-30}" gone "$tool_pid" || {
 		cat "$err"
 		return 1
 	}

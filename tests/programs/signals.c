@@ -14,6 +14,7 @@ NOIPA static void leak_in_handler(int signal)
 NOIPA static void interrupted(int signal)
 {
 	raise(signal);
+	__asm__ volatile("" ::: "memory"); /* no tail call */
 }
 
 int main(void)

@@ -2,7 +2,8 @@
 #ifndef MEMLEAK_TESTS_UNIT_TEST_SYMBOL_H
 #define MEMLEAK_TESTS_UNIT_TEST_SYMBOL_H
 
-/* What the tests of user/symbol share: a directory to work in, commands, and one-file symbolizers. */
+/* What the tests of user/symbol share: a directory to work in, commands, and one-file symbolizers.
+ */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,8 +70,8 @@ static inline void write_file(const char *name, const char *text)
 }
 
 /* The first line that a command prints, without its newline. */
-__attribute__((format(printf, 3, 4))) static inline void
-read_command(char *line, size_t size, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static inline void read_command(char *line, size_t size,
+								      const char *fmt, ...)
 {
 	char command[8192];
 	va_list ap;
@@ -145,10 +146,10 @@ static inline void lookup_run(struct lookup *l, uint32_t id, const uint64_t *pcs
 		assert_int_equal(profile__add_location(l->profile, &location, &indexes[i]), 0);
 	}
 	assert_int_equal(profile__add_stack(l->profile, indexes, n, false, false, &stack), 0);
-	assert_int_equal(
-		vector_push(&l->profile->processes, (struct profile_process){.comm = "x"}), 0);
-	assert_int_equal(
-		vector_push(&l->profile->entries, (struct profile_entry){.stack = stack}), 0);
+	assert_int_equal(vector_push(&l->profile->processes, (struct profile_process){.comm = "x"}),
+			 0);
+	assert_int_equal(vector_push(&l->profile->entries, (struct profile_entry){.stack = stack}),
+			 0);
 	assert_int_equal(profile__sort(l->profile, PROFILE_SORT_BYTES), 0);
 	assert_int_equal(symbolizer__resolve(l->symbolizer, l->profile, 1), 0);
 	for (i = 0; i < n; i++)

@@ -2,6 +2,9 @@
 /* Where the symbols and the DWARF of a stripped program are found. */
 #include "tests/unit/test_symbol.h"
 
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+
 static const char source[] = "static __attribute__((noinline)) int hidden(int x)\n"
 			     "{\n"
 			     "	return x * 3;\n"
@@ -36,12 +39,15 @@ static void expect_of(struct lookup *l, uint64_t pc, bool symbol, bool line)
 	const struct profile_location *where = lookup_one(l, pc, true);
 
 	assert_int_equal(where->nr_lines, 1);
-	if (symbol)
+	if (symbol) {
+		assert_non_null(where->lines[0].symbol);
 		assert_string_equal(where->lines[0].symbol, "hidden");
-	else
+	} else {
 		assert_true(!where->lines[0].symbol ||
 			    strcmp(where->lines[0].symbol, "hidden") != 0);
+	}
 	if (line) {
+		assert_non_null(where->lines[0].file);
 		assert_int_equal(where->lines[0].line, 2);
 		assert_non_null(strstr(where->lines[0].file, "/debugfile.c"));
 	} else {
@@ -74,6 +80,17 @@ static void test_stripped(void **state)
 	expect("bare", "/x/bare", NULL, pc, false, false);
 }
 
+/* Linux 5.6; not known to valgrind. */
+static bool have_openat2(void)
+{
+	struct open_how how = {.flags = O_RDONLY, .resolve = RESOLVE_IN_ROOT};
+	int fd = syscall(SYS_openat2, AT_FDCWD, "/", &how, sizeof(how));
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static void test_build_id(void **state)
 {
 	uint64_t pc = build("-Wl,--build-id=0xabcdef0123456789");
@@ -83,6 +100,8 @@ static void test_build_id(void **state)
 			"cp whole.debug root/usr/lib/debug/.build-id/ab/cdef0123456789.debug"));
 	expect("bare", "/x/bare", NULL, pc, false, false);
 	expect("bare", "/x/bare", "root", pc, true, true);
+	if (!have_openat2())
+		return;
 	/* A link out of the root stays inside. */
 	assert_true(run("mkdir -p root%s && mv root/usr/lib/debug/.build-id/ab/*.debug root%s/d && "
 			"ln -s %s/d root/usr/lib/debug/.build-id/ab/cdef0123456789.debug",
@@ -106,7 +125,8 @@ static void test_wrong_build_id(void **state)
 
 static void test_debuglink(void **state)
 {
-	static const char *const places[] = {"/opt/app", "/opt/app/.debug", "/usr/lib/debug/opt/app"};
+	static const char *const places[] = {"/opt/app", "/opt/app/.debug",
+					     "/usr/lib/debug/opt/app"};
 	uint64_t pc = build("-Wl,--build-id=none");
 	size_t i;
 
@@ -114,8 +134,8 @@ static void test_debuglink(void **state)
 	assert_true(run("objcopy --add-gnu-debuglink=whole.debug bare linked"));
 	expect("linked", "/opt/app/linked", "root", pc, false, false);
 	for (i = 0; i < ARRAY_SIZE(places); i++) {
-		assert_true(run("rm -rf root && mkdir -p root%s && cp whole.debug root%s/", places[i],
-				places[i]));
+		assert_true(run("rm -rf root && mkdir -p root%s && cp whole.debug root%s/",
+				places[i], places[i]));
 		expect("linked", "/opt/app/linked", "root", pc, true, true);
 		expect("linked", "/opt/other/linked", "root", pc, false, false);
 		/* The checksum has to fit. */
@@ -145,8 +165,9 @@ static void test_debuglink_path(void **state)
 	uint64_t pc = build("-Wl,--build-id=none");
 	char path[256];
 
-	assert_true(run("objcopy --add-gnu-debuglink=whole.debug bare linked && mkdir x && "
-			"cp whole.debug x/ole.debug && sed -i 's#whole.debug#x/ole.debug#' linked"));
+	assert_true(
+		run("objcopy --add-gnu-debuglink=whole.debug bare linked && mkdir x && "
+		    "cp whole.debug x/ole.debug && sed -i 's#whole.debug#x/ole.debug#' linked"));
 	snprintf(path, sizeof(path), "%s/linked", (const char *)*state);
 	expect("linked", path, NULL, pc, false, false);
 }
@@ -216,12 +237,14 @@ static void test_debuginfod(void **state)
 		skip();
 	}
 	pc = build("-Wl,--build-id=0xabcdef0123456789");
-	assert_true(run("mkdir -p www/buildid/abcdef0123456789 && "
-			"cp whole.debug www/buildid/abcdef0123456789/debuginfo && mkdir cache && "
-			"{ python3 -u -m http.server --bind 127.0.0.1 --directory www 0 >port 2>log & "
-			"echo $! >server; } && for i in 1 2 3 4 5 6 7 8 9 10; do "
-			"grep -q port port && break; sleep 0.3; done"));
-	read_command(line, sizeof(line), "sed -n 's/.* port \\([0-9]*\\) .*/http:\\/\\/127.0.0.1:\\1\\//p' port");
+	assert_true(
+		run("mkdir -p www/buildid/abcdef0123456789 && "
+		    "cp whole.debug www/buildid/abcdef0123456789/debuginfo && mkdir cache && "
+		    "{ python3 -u -m http.server --bind 127.0.0.1 --directory www 0 >port 2>log & "
+		    "echo $! >server; } && for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do "
+		    "grep -q port port && break; sleep 0.$i; done"));
+	read_command(line, sizeof(line),
+		     "sed -n 's/.* port \\([0-9]*\\) .*/http:\\/\\/127.0.0.1:\\1\\//p' port");
 	assert_true(strlen(line) > 10);
 	setenv("DEBUGINFOD_URLS", line, 1);
 	setenv("DEBUGINFOD_CACHE_PATH", "cache", 1);

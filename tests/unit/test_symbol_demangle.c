@@ -42,7 +42,8 @@ static void test_cpp(void **state)
 	expect("_ZZ4mainENKUlvE_clEv", "main::{lambda()#1}::operator()() const");
 	expect("_Z3foov.cold", "foo() [clone .cold]");
 	expect("_Z3foov.part.0.constprop.1", "foo() [clone .part.0] [clone .constprop.1]");
-	expect("_ZNSt6vectorIiSaIiEE17_M_realloc_insertIJRKiEEEvN9__gnu_cxx17__normal_iteratorIPiS1_"
+	expect("_ZNSt6vectorIiSaIiEE17_M_realloc_insertIJRKiEEEvN9__gnu_cxx17__normal_"
+	       "iteratorIPiS1_"
 	       "EEDpOT_",
 	       "void std::vector<int, std::allocator<int> >::_M_realloc_insert<int "
 	       "const&>(__gnu_cxx::__normal_iterator<int*, std::vector<int, std::allocator<int> > "
@@ -85,8 +86,11 @@ static void test_clean(void **state)
 
 	(void)state;
 	expect("a\033[31mb\r\n\t\x7f", "a?[31mb????");
-	expect("caf\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x98\x80", "caf\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x98\x80");
-	expect("\xc2\x9b" "31m", "??31m");	     /* CSI */
+	expect("caf\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x98\x80",
+	       "caf\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x98\x80");
+	expect("\xc2\x9b"
+	       "31m",
+	       "??31m");					    /* CSI */
 	expect("\xc0\x80 \xe0\x80\x80 \xed\xa0\x80", "?? ??? ???"); /* overlong; a surrogate */
 	expect("\xf4\x90\x80\x80 \xff \xc3", "???? ? ?");
 	expect("\xe6\x97", "??");
@@ -126,10 +130,11 @@ static void test_hostile(void **state)
 		n += snprintf(name + n, size - n, "S_IS%c_S%c_E", digits[i], digits[i]);
 	expect_quick(name, true);
 	/* The same in Rust: positions are in base 62, of what stands 8 characters before. */
-	expect_quick("_RINvC1a1fTiiETB7_B7_ETBb_Bb_ETBj_Bj_ETBr_Br_ETBz_Bz_ETBH_BH_ETBP_BP_ETBX_BX_ET"
-		     "B15_B15_ETB1d_B1d_ETB1n_B1n_ETB1x_B1x_ETB1H_B1H_ETB1R_B1R_ETB21_B21_ETB2b_B2b_ET"
-		     "B2l_B2l_ETB2v_B2v_ETB2F_B2F_ETB2P_B2P_EE",
-		     false);
+	expect_quick(
+		"_RINvC1a1fTiiETB7_B7_ETBb_Bb_ETBj_Bj_ETBr_Br_ETBz_Bz_ETBH_BH_ETBP_BP_ETBX_BX_ET"
+		"B15_B15_ETB1d_B1d_ETB1n_B1n_ETB1x_B1x_ETB1H_B1H_ETB1R_B1R_ETB21_B21_ETB2b_B2b_ET"
+		"B2l_B2l_ETB2v_B2v_ETB2F_B2F_ETB2P_B2P_EE",
+		false);
 	/* And in D. */
 	n = snprintf(name, size, "_D1a1fFHiiHQeQg");
 	for (i = 0; i < 30; i++)
@@ -204,10 +209,10 @@ static void test_mutated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),	cmocka_unit_test(test_cpp),
+		cmocka_unit_test(test_plain),	    cmocka_unit_test(test_cpp),
 		cmocka_unit_test(test_rust_legacy), cmocka_unit_test(test_rust_v0),
-		cmocka_unit_test(test_d),	cmocka_unit_test(test_clean),
-		cmocka_unit_test(test_hostile), cmocka_unit_test(test_mutated),
+		cmocka_unit_test(test_d),	    cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_hostile),	    cmocka_unit_test(test_mutated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

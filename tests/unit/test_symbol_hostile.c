@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Damaged files cost names, never the program: a small program with DWARF, cut at every 64 bytes, and
- * with random changes. It says little without -fsanitize=address,undefined or valgrind.
- * MEMLEAK_MUTATIONS=N sets how many changed files are tried a kind, MEMLEAK_SEED=N where they start.
+ * Damaged files cost names, never the program: a small program with DWARF, cut at every 64 bytes,
+ * and with random changes. It says little without -fsanitize=address,undefined or valgrind.
+ * MEMLEAK_MUTATIONS=N sets how many changed files are tried a kind, MEMLEAK_SEED=N where they
+ * start.
  */
 #include "tests/unit/test_symbol.h"
 
@@ -110,8 +111,9 @@ static size_t pick_offset(const struct image *im, uint64_t *seed)
 
 static void change(const struct image *im, uint8_t *bytes, uint64_t *seed)
 {
-	static const uint64_t values[] = {0, 1, 0x7f, 0x80, 0xff, 0xffff, 0x7fffffff, 0xffffffff,
-					  INT64_MAX, UINT64_MAX, 0x1000, 0x10000};
+	static const uint64_t values[] = {0,	     1,		 0x7f,	     0x80,
+					  0xff,	     0xffff,	 0x7fffffff, 0xffffffff,
+					  INT64_MAX, UINT64_MAX, 0x1000,     0x10000};
 	size_t at = pick_offset(im, seed);
 	uint64_t r = next_random(seed), v;
 	size_t n = 1 << (r % 4);
@@ -260,13 +262,67 @@ static void test_mutated_dwz(void **state)
 	free(im.bytes);
 }
 
+/*
+ * Entries each of which claims to be followed by its own first child: every way through them is one
+ * of 2^200. The function with the tree must be found, and at once.
+ */
+static void test_shared_tree(void **state)
+{
+	struct timespec a, b;
+	struct lookup l;
+	uint64_t pc = 0x10004;
+
+	(void)state;
+	if (!have("cc"))
+		skip();
+	write_file("shared.s", "	.text\n"
+			       "start:	.skip 64, 0x90\n"
+			       "	.section .debug_abbrev\n"
+			       "	.byte 1, 0x11, 1, 0x11, 1, 0x12, 7, 0, 0\n"
+			       "	.byte 2, 0x2e, 1, 0x03, 8, 0x11, 1, 0x12, 7, 0, 0\n"
+			       "	.byte 3, 0x0b, 1, 0x01, 0x13, 0, 0, 0\n"
+			       "	.section .debug_info\n"
+			       "unit:	.4byte end - version\n"
+			       "version: .2byte 4\n"
+			       "	.4byte 0\n"
+			       "	.byte 8\n"
+			       "	.byte 1\n"
+			       "	.8byte start, 64\n"
+			       "	.byte 2\n"
+			       "	.asciz \"shared\"\n"
+			       "	.8byte start, 64\n"
+			       "	.rept 200\n"
+			       "	.byte 3\n"
+			       "	.4byte . + 4 - unit\n"
+			       "	.endr\n"
+			       "	.skip 203\n"
+			       "end:\n"
+			       "	.section .note.GNU-stack,\"\",@progbits\n");
+	write_file("shared.ld", "SECTIONS { .text 0x10000 : { *(.text) } "
+				".debug_abbrev 0 : { *(.debug_abbrev) } "
+				".debug_info 0 : { *(.debug_info) } }");
+	if (!run("cc -c shared.s && ld -T shared.ld -e start -o shared shared.o 2>/dev/null && "
+		 "objcopy -N start shared"))
+		skip();
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	lookup_open(&l, "shared");
+	lookup_one(&l, pc, true);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	assert_true(b.tv_sec - a.tv_sec < 3);
+	assert_non_null(l.profile->locations.items[0].lines[0].symbol);
+	assert_string_equal(l.profile->locations.items[0].lines[0].symbol, "shared");
+	assert_int_equal(l.profile->locations.items[0].lines[0].offset, 4);
+	lookup_end(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_truncated),	  cmocka_unit_test(test_mutated_gcc),
-		cmocka_unit_test(test_mutated_dwarf4),	  cmocka_unit_test(test_mutated_compressed),
-		cmocka_unit_test(test_mutated_clang),	  cmocka_unit_test(test_mutated_32bit),
-		cmocka_unit_test(test_mutated_split),	  cmocka_unit_test(test_mutated_dwz),
+		cmocka_unit_test(test_truncated),      cmocka_unit_test(test_mutated_gcc),
+		cmocka_unit_test(test_mutated_dwarf4), cmocka_unit_test(test_mutated_compressed),
+		cmocka_unit_test(test_mutated_clang),  cmocka_unit_test(test_mutated_32bit),
+		cmocka_unit_test(test_mutated_split),  cmocka_unit_test(test_mutated_dwz),
+		cmocka_unit_test(test_shared_tree),
 	};
 
 	return cmocka_run_group_tests(tests, setup_directory, teardown_directory);

@@ -74,8 +74,7 @@ static void compare_random(enum intervals_rule rule)
 		assert_int_equal(intervals__settle(&s, rule), 0);
 		assert_true(s.v.count <= 2 * n + 1);
 		for (addr = 0; addr < 2 * SPAN; addr++)
-			assert_int_equal(intervals__find(&s, addr),
-					 find_slowly(r, n, addr, rule));
+			assert_int_equal(intervals__find(&s, addr), find_slowly(r, n, addr, rule));
 		intervals__release(&s);
 	}
 }
@@ -112,7 +111,7 @@ static void test_deep(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty),  cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_empty),	  cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_innermost), cmocka_unit_test(test_latest),
 		cmocka_unit_test(test_deep),
 	};

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Functions, source lines and inlined calls against addr2line of binutils and eu-addr2line of elfutils,
- * for programs that the test compiles, and for the C library where its debug file is installed.
+ * Functions, source lines and inlined calls against addr2line of binutils and eu-addr2line of
+ * elfutils, for programs that the test compiles, and for the C library where its debug file is
+ * installed.
  *
- * All have faults: binutils 2.40 names wrong files with DWARF 5 and misses clang's inlined calls there,
- * eu-addr2line finds no lines without .debug_aranges. An address is right if functions and lines are
- * binutils' or LLVM's (where that is installed), or files and lines elfutils'.
+ * All have faults: binutils 2.40 names wrong files with DWARF 5 and misses clang's inlined calls
+ * there, eu-addr2line finds no lines without .debug_aranges. An address is right if functions and
+ * lines are binutils' or LLVM's (where that is installed), or files and lines elfutils'.
  */
 #include "tests/unit/test_symbol.h"
 
@@ -482,13 +483,20 @@ static void test_libc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gcc_dwarf5),     cmocka_unit_test(test_gcc_dwarf4),
-		cmocka_unit_test(test_gcc_types),      cmocka_unit_test(test_gcc_compressed),
-		cmocka_unit_test(test_gcc_lto),	       cmocka_unit_test(test_gcc_static),
-		cmocka_unit_test(test_clang_dwarf5),   cmocka_unit_test(test_clang_dwarf4),
-		cmocka_unit_test(test_dwz),	       cmocka_unit_test(test_dwz_missing),
-		cmocka_unit_test(test_split),	       cmocka_unit_test(test_no_symtab),
-		cmocka_unit_test(test_return_address), cmocka_unit_test(test_libc),
+		cmocka_unit_test(test_gcc_dwarf5),
+		cmocka_unit_test(test_gcc_dwarf4),
+		cmocka_unit_test(test_gcc_types),
+		cmocka_unit_test(test_gcc_compressed),
+		cmocka_unit_test(test_gcc_lto),
+		cmocka_unit_test(test_gcc_static),
+		cmocka_unit_test(test_clang_dwarf5),
+		cmocka_unit_test(test_clang_dwarf4),
+		cmocka_unit_test(test_dwz),
+		cmocka_unit_test(test_dwz_missing),
+		cmocka_unit_test(test_split),
+		cmocka_unit_test(test_no_symtab),
+		cmocka_unit_test(test_return_address),
+		cmocka_unit_test(test_libc),
 	};
 
 	return cmocka_run_group_tests(tests, setup_directory, teardown_directory);

@@ -190,7 +190,8 @@ static void test_namespace(void **state)
 	run("kill %d", pid);
 }
 
-/* Through the symbolizer: names are demangled, offsets are those of the address, failures not kept. */
+/* Through the symbolizer: names are demangled, offsets are those of the address, failures not kept.
+ */
 static void test_symbolizer(void **state)
 {
 	const struct profile_location *where;

@@ -178,7 +178,8 @@ static void test_left_alone(void **state)
 	end(&f);
 }
 
-/* The next profile gets the same, as strings of its own, also when the file is no longer readable. */
+/* The next profile gets the same, as strings of its own, also when the file is no longer readable.
+ */
 static void test_kept(void **state)
 {
 	struct fixture f;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Every function symbol of real libraries is found again, at its start, in its middle and at its last
- * byte; the list to compare with is made here, straight from the sections.
+ * Every function symbol of real libraries is found again, at its start, in its middle and at its
+ * last byte; the list to compare with is made here, straight from the sections.
  */
 #include "tests/unit/test_symbol.h"
 
@@ -191,8 +191,8 @@ static uint64_t address_of(const char *file, const char *symbol)
 	return strtoull(line, NULL, 16);
 }
 
-/* Assembly: a label without a size reaches to the next symbol; one inside a function is none; behind a
- * sized function is nothing. */
+/* Assembly: a label without a size reaches to the next symbol; one inside a function is none;
+ * behind a sized function is nothing. */
 static void test_choice(void **state)
 {
 	const char *name;
@@ -228,8 +228,9 @@ static void test_choice(void **state)
 			       "	.globl datum\n"
 			       "datum:	.quad 1\n"
 			       "	.section .note.GNU-stack,\"\",@progbits\n");
-	write_file("choice.ld", "SECTIONS { .text 0x10000 : { *(.text) } "
-				".other 0x20000 : { *(.text.other) } .data 0x30000 : { *(.data) } }");
+	write_file("choice.ld",
+		   "SECTIONS { .text 0x10000 : { *(.text) } "
+		   ".other 0x20000 : { *(.text.other) } .data 0x30000 : { *(.data) } }");
 	if (!run("cc -c choice.s && ld -T choice.ld -e sized -o choice choice.o"))
 		skip();
 	f = open_file("choice");
@@ -287,9 +288,9 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_libc),	cmocka_unit_test(test_libstdcxx),
-		cmocka_unit_test(test_python),	cmocka_unit_test(test_libc_debug_file),
-		cmocka_unit_test(test_choice),	cmocka_unit_test(test_names),
+		cmocka_unit_test(test_libc),   cmocka_unit_test(test_libstdcxx),
+		cmocka_unit_test(test_python), cmocka_unit_test(test_libc_debug_file),
+		cmocka_unit_test(test_choice), cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, setup_directory, teardown_directory);

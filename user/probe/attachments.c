@@ -21,12 +21,14 @@ struct attachment {
 struct attachments {
 	struct memleak *skeleton;
 	enum probe_link link;
+	bool families;
 	struct link_closer *closer;
 	VECTOR(struct attachment) list;
 	struct hash index; /* (pid, file) to list */
 };
 
-int attachments__create(struct memleak *skeleton, enum probe_link link, struct attachments **ret)
+int attachments__create(struct memleak *skeleton, enum probe_link link, bool families,
+			struct attachments **ret)
 {
 	CLEANUP_FREE struct attachments *a = calloc(1, sizeof(*a));
 	int err;
@@ -35,6 +37,7 @@ int attachments__create(struct memleak *skeleton, enum probe_link link, struct a
 		return -ENOMEM;
 	a->skeleton = skeleton;
 	a->link = link;
+	a->families = families;
 	err = link_closer__create(&a->closer);
 	if (err)
 		return err;
@@ -78,12 +81,14 @@ static void release_places(struct places *places)
 }
 
 /* What functions one program serves. */
-enum part { PART_FREES, PART_ALLOCS, PART_LIBRARIES, PARTS };
+enum part { PART_FREES, PART_ALLOCS, PART_NEW_ARRAY, PART_LIBRARIES, PARTS };
 
 static enum part part_of(const struct allocator_function *f)
 {
 	if (f->call == MEMLEAK_CALL_FREE)
 		return PART_FREES;
+	if (f->call == MEMLEAK_CALL_NEW_ARRAY)
+		return PART_NEW_ARRAY;
 	return f->call == MEMLEAK_CALL_LIBRARIES ? PART_LIBRARIES : PART_ALLOCS;
 }
 
@@ -171,6 +176,11 @@ static int link_entries(struct attachments *all, struct attachment *a, const str
 /* Frees first: a block whose free goes unseen would be a leak that is none. */
 static int link_file(struct attachments *all, struct attachment *a, const struct file *file)
 {
+	const struct bpf_program *const entry_programs[PARTS] = {
+		[PART_FREES] = all->skeleton->progs.probe_free,
+		[PART_NEW_ARRAY] = all->skeleton->progs.probe_new_array,
+		[PART_LIBRARIES] = all->skeleton->progs.probe_libraries,
+	};
 	enum part part;
 	int err = 0;
 
@@ -186,10 +196,8 @@ static int link_file(struct attachments *all, struct attachment *a, const struct
 		r.count = places.offsets.count;
 		if (part == PART_ALLOCS)
 			err = link_allocs(all, a, &r);
-		else
-			err = link_entries(all, a, part == PART_FREES ?
-							 all->skeleton->progs.probe_free :
-							 all->skeleton->progs.probe_libraries, &r);
+		else if (part != PART_NEW_ARRAY || all->families)
+			err = link_entries(all, a, entry_programs[part], &r);
 	}
 	return err;
 }

@@ -11,8 +11,10 @@
 struct memleak;
 struct attachments;
 
-/* @skeleton is borrowed. 0 or -errno. */
-int attachments__create(struct memleak *skeleton, enum probe_link link, struct attachments **ret);
+/* @skeleton is borrowed. With @families, probes that do nothing but tell families apart are placed too.
+ * 0 or -errno. */
+int attachments__create(struct memleak *skeleton, enum probe_link link, bool families,
+			struct attachments **ret);
 
 /* Take all probes out and wait until they are; NULL is accepted. */
 void attachments__destroy(struct attachments *a);

@@ -491,7 +491,8 @@ static int add_stack(struct collector *c, struct profile *p, const struct group 
 
 		if (f < 0)
 			break;
-		*family = f;
+		if (g->family == MEMLEAK_FAMILY_MALLOC)
+			*family = f;
 	}
 	for (; i < s->nr && !err; i++)
 		err = add_location(c, p, s, i, tgid, &locations[n++]);

@@ -130,6 +130,16 @@ static int note_exe(struct probe *p, uint32_t image, pid_t pid)
 	return hash__set(&p->exes, image, 0, p->exe_paths.count - 1);
 }
 
+/* A mapping that an allocator made for itself: its caller is the library that the heap is in. */
+static bool is_internal(struct probe *p, const struct memleak_event *e)
+{
+	uint32_t id = MEMLEAK_FRAME_FILE(e->frame);
+	const struct file *f = files__get(p->files, id);
+
+	/* In a static program the caller may be anyone. */
+	return f && f->allocator.has_heap && id != e->file;
+}
+
 static int handle_mapping(struct probe *p, const struct memleak_event *e)
 {
 	struct mapping m = {.image = e->image, .stack = e->stack, .time_ns = e->time_ns};
@@ -137,6 +147,8 @@ static int handle_mapping(struct probe *p, const struct memleak_event *e)
 
 	switch (e->type) {
 	case MEMLEAK_EVENT_MMAP:
+		if (is_internal(p, e))
+			return 0;
 		m.start = e->addr;
 		m.asked_end = e->addr + e->size;
 		return mappings__map(&p->mappings, &m);
@@ -228,7 +240,8 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 	if (!err)
 		err = loader__watch_processes(p->skeleton, p->lifecycle);
 	if (!err)
-		err = attachments__create(p->skeleton, p->link, &p->attachments);
+		err = attachments__create(p->skeleton, p->link, options->families,
+					  &p->attachments);
 	if (!err)
 		err = files__create(options->symbols_prefix, &p->files);
 	if (!err)

@@ -29,6 +29,7 @@ struct probe_options {
 	enum probe_link link;
 	bool all;		   /* every process of the machine */
 	bool follow;		   /* children of followed processes */
+	bool families;		   /* tell new[] from new, for one more trap per new[] */
 	uint64_t min_size, max_size;
 	uint32_t max_blocks, max_stacks, stack_depth;
 	uint64_t max_unwind_memory; /* bytes, for the unwind tables of all files */

@@ -121,7 +121,8 @@ static int try_link(const struct debugfile_search *s, const struct elffile *file
 	GElf_Word checksum;
 	size_t i;
 
-	if (!slash || s->path[0] != '/' || !elffile__section(file, ".gnu_debuglink", MAX_LINK_SECTION))
+	if (!slash || s->path[0] != '/' ||
+	    !elffile__section(file, ".gnu_debuglink", MAX_LINK_SECTION))
 		return -ENOENT;
 	name = dwelf_elf_gnu_debuglink(file->elf, &checksum);
 	if (!name || !*name || strchr(name, '/'))
@@ -195,8 +196,8 @@ int debugfile__find_alt(const struct debugfile_search *s, int from_fd, const cha
 	if (name[0] != '/')
 		directory_of(from_fd, path, sizeof(path));
 	n = strlen(path);
-	if ((n || name[0] == '/') && snprintf(path + n, sizeof(path) - n, "%s", name) <
-					     (int)(sizeof(path) - n)) {
+	if ((n || name[0] == '/') &&
+	    snprintf(path + n, sizeof(path) - n, "%s", name) < (int)(sizeof(path) - n)) {
 		err = try_roots(s, path, &id, ret);
 		if (err != -ENOENT)
 			return err;

@@ -13,19 +13,19 @@
 
 /* Where to look. */
 struct debugfile_search {
-	int process_root; /* directory descriptor; -1: none, or the same as ours */
-	int own_root;	  /* directory descriptor of "/" */
-	const char *path; /* of the file itself, in its own root */
-	const char *shown; /* the same, printable */
+	int process_root;	       /* directory descriptor; -1: none, or the same as ours */
+	int own_root;		       /* directory descriptor of "/" */
+	const char *path;	       /* of the file itself, in its own root */
+	const char *shown;	       /* the same, printable */
 	struct debuginfod *debuginfod; /* NULL: ask nobody */
 	bool tell;		       /* say it when a server is slow */
 };
 
 /*
- * The debug file of @file: by build-id below /usr/lib/debug, by the name in .gnu_debuglink beside the
- * file, in .debug/ beside it and below /usr/lib/debug; in the process's root first. A file found by
- * name must have the same build-id or, where one of them has none, the checksum that the link states.
- * 0, -ENOENT, -ENOMEM.
+ * The debug file of @file: by build-id below /usr/lib/debug, by the name in .gnu_debuglink beside
+ * the file, in .debug/ beside it and below /usr/lib/debug; in the process's root first. A file
+ * found by name must have the same build-id or, where one of them has none, the checksum that the
+ * link states. 0, -ENOENT, -ENOMEM.
  */
 int debugfile__find(const struct debugfile_search *s, const struct elffile *file,
 		    struct elffile **ret);

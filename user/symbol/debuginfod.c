@@ -32,8 +32,8 @@ static void cleanup_debuginfod(struct debuginfod **d)
 	debuginfod__destroy(*d);
 }
 
-/* Called a few times a second while the library waits; the library is loaded with RTLD_GLOBAL, since
- * all this knows is the client. */
+/* Called a few times a second while the library waits; the library is loaded with RTLD_GLOBAL,
+ * since all this knows is the client. */
 static int on_progress(struct debuginfod_client *client, long a, long b)
 {
 	get_data_fn *get_data = (get_data_fn *)dlsym(RTLD_DEFAULT, "debuginfod_get_user_data");

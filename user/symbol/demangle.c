@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A name of a hundred bytes can demangle into gigabytes, since a part may refer to an earlier part twice
- * and that one again. libiberty limits the depth but not the length, and its callback cannot say stop:
- * it is left by longjmp, which is sound because those of its functions that take a callback allocate
- * nothing (but for Rust's punycode, a few bytes). The D demangler takes none: what a name may cost is
- * estimated before.
+ * A name of a hundred bytes can demangle into gigabytes, since a part may refer to an earlier part
+ * twice and that one again. libiberty limits the depth but not the length, and its callback cannot
+ * say stop: it is left by longjmp, which is sound because those of its functions that take a
+ * callback allocate nothing (but for Rust's punycode, a few bytes). The D demangler takes none:
+ * what a name may cost is estimated before.
  */
 #include "symbol/demangle.h"
 
@@ -45,7 +45,8 @@ static void append(const char *s, size_t n, void *opaque)
 
 	if (n >= MAX_DEMANGLED - sink->size)
 		longjmp(sink->too_long, 1);
-	memcpy(sink->text + sink->size, s, n);
+	if (n)
+		memcpy(sink->text + sink->size, s, n);
 	sink->size += n;
 }
 

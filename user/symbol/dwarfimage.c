@@ -9,11 +9,11 @@
 
 #include "util/cleanup.h"
 
-#define MAX_BYTES  (4ULL << 30)
-#define PADDING	   4096
-#define NAME_SIZE  32
-#define NR_WANTED  ARRAY_SIZE(wanted)
-#define INFO	   0 /* index of .debug_info */
+#define MAX_BYTES (4ULL << 30)
+#define PADDING	  4096
+#define NAME_SIZE 32
+#define NR_WANTED ARRAY_SIZE(wanted)
+#define INFO	  0 /* index of .debug_info */
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define OWN_BYTE_ORDER ELFDATA2LSB
@@ -23,9 +23,9 @@
 
 /* The others (.debug_loclists, .debug_macro ...) are not needed for names and lines. */
 static const char wanted[][NAME_SIZE] = {
-	".debug_info",	".debug_types",	      ".debug_abbrev", ".debug_addr",
-	".debug_line",	".debug_line_str",    ".debug_str",    ".debug_str_offsets",
-	".debug_ranges", ".debug_rnglists",   ".gnu_debugaltlink",
+	".debug_info",	 ".debug_types",    ".debug_abbrev",	 ".debug_addr",
+	".debug_line",	 ".debug_line_str", ".debug_str",	 ".debug_str_offsets",
+	".debug_ranges", ".debug_rnglists", ".gnu_debugaltlink",
 };
 
 /* The sections that go into the image, by their index in wanted. */
@@ -58,7 +58,8 @@ static bool find_part(const char *name, size_t *index, bool *gnu_compressed)
 	return false;
 }
 
-/* Bytes of a section once it is uncompressed; what lies behind the end of the file does not count. */
+/* Bytes of a section once it is uncompressed; what lies behind the end of the file does not count.
+ */
 static uint64_t part_size(const struct part *p, uint64_t file_size)
 {
 	GElf_Chdr chdr;

@@ -3,12 +3,13 @@
  * libdw decodes; finding is ours, because libdw's
  * - dwarf_addrdie needs .debug_aranges, which clang does not write: the ranges of all units are put
  *   into one sorted array, at the first look-up;
- * - dwarf_getscopes reads a unit from its beginning each time, and its recursion is as deep as a file
- *   says: the functions of a unit are put into a sorted array at the first look-up in it, and of a
- *   function's tree only the path to the address is walked, without recursion.
+ * - dwarf_getscopes reads a unit from its beginning each time, and its recursion is as deep as a
+ * file says: the functions of a unit are put into a sorted array at the first look-up in it, and of
+ * a function's tree only the path to the address is walked, without recursion.
  *
- * A damaged tree may share parts, so that walking it takes exponential time: every loop over entries
- * asks the effort object, and a walk has a limit of entries.
+ * References between siblings may be damaged so that parts are shared and walking takes exponential
+ * time: a walk ends where it does not come to a later entry with each step. Every loop over what
+ * the file holds asks the effort object.
  */
 #include "symbol/dwarfinfo.h"
 
@@ -25,16 +26,15 @@
 #include "util/cleanup.h"
 #include "util/vector.h"
 
-#define MAX_DEPTH    256	  /* of nested entries */
-#define MAX_ENTRIES  (1U << 24)	  /* of one walk */
-#define MAX_RANGES   (1U << 20)	  /* of one entry */
-#define MAX_ORIGINS  8		  /* references from a function to its declaration */
-#define LOWEST_START 2		  /* linkers leave 0 or 1 where they dropped a function */
+#define MAX_DEPTH    256	/* of nested entries */
+#define MAX_RANGES   (1U << 20) /* of one entry */
+#define MAX_ORIGINS  8		/* references from a function to its declaration */
+#define LOWEST_START 2		/* linkers leave 0 or 1 where they dropped a function */
 
 struct unit {
 	Dwarf_Die die;
 	bool indexed;
-	VECTOR(Dwarf_Off) offsets; /* of functions */
+	VECTOR(Dwarf_Off) offsets;  /* of functions */
 	struct intervals functions; /* indexes of offsets */
 };
 
@@ -263,17 +263,26 @@ static int add_function(struct unit *u, Dwarf_Die *die, struct effort *effort)
 	return vector_push(&u->offsets, dwarf_dieoffset(die));
 }
 
+/* True where @die lies behind *@last, which becomes it. */
+static bool advances(const Dwarf_Die *die, const void **last)
+{
+	bool ret = (const char *)die->addr > (const char *)*last;
+
+	*last = die->addr;
+	return ret;
+}
+
 static int index_functions(struct unit *u, struct effort *effort)
 {
 	Dwarf_Die path[MAX_DEPTH];
-	unsigned int i;
+	const void *last = NULL;
 	size_t depth = 0;
 	int err = 0;
 
 	u->indexed = true;
 	if (dwarf_child(&u->die, &path[0]))
 		return 0;
-	for (i = 0; !err && i < MAX_ENTRIES && effort__tick(effort); i++) {
+	while (!err && effort__tick(effort) && advances(&path[depth], &last)) {
 		int tag = dwarf_tag(&path[depth]);
 
 		if (tag == DW_TAG_subprogram)
@@ -292,19 +301,19 @@ static int index_functions(struct unit *u, struct effort *effort)
 }
 
 /*
- * The innermost inlined calls of @function at @pc, outermost first. Blocks that state no addresses are
- * searched too; below an entry that holds pc there is no way back.
+ * The innermost inlined calls of @function at @pc, outermost first. Blocks that state no addresses
+ * are searched too; below an entry that holds pc there is no way back.
  */
 static size_t find_inlined(Dwarf_Die *function, uint64_t pc, struct effort *effort,
 			   Dwarf_Die inlined[DWARFINFO_MAX_LINES - 1])
 {
 	Dwarf_Die path[MAX_DEPTH];
 	size_t depth = 0, base = 0, nr = 0;
-	unsigned int i;
+	const void *last = NULL;
 
 	if (dwarf_child(function, &path[0]))
 		return 0;
-	for (i = 0; i < MAX_ENTRIES && effort__tick(effort); i++) {
+	while (effort__tick(effort) && advances(&path[depth], &last)) {
 		int tag = dwarf_tag(&path[depth]);
 		enum holds holds = HOLDS_NOT;
 

@@ -14,7 +14,8 @@
 
 #define DWARFINFO_MAX_LINES 256 /* functions at one address, the containing one included */
 
-/* One function at an address. The strings are the file's own: as mangled and as hostile as it is. */
+/* One function at an address. The strings are the file's own: as mangled and as hostile as it is.
+ */
 struct dwarfinfo_line {
 	const char *name;      /* linkage name, or name; NULL where unknown */
 	const char *directory; /* the source file's, where its name is relative; NULL: none */
@@ -27,9 +28,9 @@ struct dwarfinfo_line {
 struct dwarfinfo;
 
 /*
- * Take the DWARF of @file, which must outlive the object and was read from @fd: what dwz took out of
- * it is looked for from there. 0, -ENOENT where there is none that can be read, -EFBIG
- * where it would take more memory than any real one, -ENOMEM.
+ * Take the DWARF of @file, which must outlive the object and was read from @fd: what dwz took out
+ * of it is looked for from there. 0, -ENOENT where there is none that can be read, -EFBIG where it
+ * would take more memory than any real one, -ENOMEM.
  */
 int dwarfinfo__create(const struct elffile *file, int fd, const struct debugfile_search *search,
 		      struct dwarfinfo **ret);

@@ -5,9 +5,12 @@
 
 #include "util/log.h"
 
-#define NS		1000000000ULL
-#define TELL_NS		(1 * NS)
-#define LIMIT_NS	(60 * NS) /* the largest debug files of browsers need a few seconds */
+#define NS	1000000000ULL
+#define TELL_NS (1 * NS)
+/* Of one round: the largest debug files, of browsers, need some seconds. */
+#define ROUND_NS (20 * NS)
+/* Of all: by then such a file would have been read from end to end. */
+#define TOTAL_NS	(300 * NS)
 #define TICKS_PER_CHECK 1024
 
 static uint64_t now_ns(void)
@@ -38,10 +41,12 @@ void effort__tell(struct effort *e)
 
 bool effort__check(struct effort *e)
 {
+	uint64_t round = now_ns() - e->begun_ns;
+
 	if (e->spent)
 		return false;
 	effort__tell(e);
-	if (e->before_ns + now_ns() - e->begun_ns > LIMIT_NS) {
+	if (round > ROUND_NS || e->before_ns + round > TOTAL_NS) {
 		e->spent = true;
 		log_warning("%s: its symbols take too long to read; some names will be missing",
 			    e->path);

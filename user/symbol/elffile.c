@@ -8,9 +8,9 @@
 
 #include "util/cleanup.h"
 
-#define MAX_BUILD_ID	 64		/* bytes; SHA-1 has 20 */
-#define MAX_NOTES	 (1ULL << 20)	/* bytes of all notes */
-#define MAX_NAMES	 (64ULL << 20)	/* bytes of section names */
+#define MAX_BUILD_ID 64		   /* bytes; SHA-1 has 20 */
+#define MAX_NOTES    (1ULL << 20)  /* bytes of all notes */
+#define MAX_NAMES    (64ULL << 20) /* bytes of section names */
 
 /* Bytes of all notes: libelf would take as much memory as a file claims. */
 static uint64_t notes_size(Elf *elf)

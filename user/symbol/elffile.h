@@ -12,9 +12,9 @@
 
 struct elffile {
 	Elf *elf;
-	int fd;	      /* owned; -1 where borrowed or from memory */
-	void *memory; /* owned; NULL where it is a file */
-	bool trusted; /* see elffile__open() */
+	int fd;			 /* owned; -1 where borrowed or from memory */
+	void *memory;		 /* owned; NULL where it is a file */
+	bool trusted;		 /* see elffile__open() */
 	const uint8_t *build_id; /* NULL where it has none */
 	size_t build_id_size;
 };

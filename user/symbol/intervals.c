@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A line is swept over the ranges in order of their starts. The ranges under it are in a heap with the
- * one that wins on top; those that have ended stay until they come to the top. Each step emits the
- * piece up to the end of the winner or the start of the next range, whichever comes first: at most two
- * pieces a range.
+ * A line is swept over the ranges in order of their starts. The ranges under it are in a heap with
+ * the one that wins on top; those that have ended stay until they come to the top. Each step emits
+ * the piece up to the end of the winner or the start of the next range, whichever comes first: at
+ * most two pieces a range.
  */
 #include "symbol/intervals.h"
 

@@ -32,7 +32,8 @@ enum intervals_rule {
 /* Add [start, end); empty ranges are left out. 0 or -ENOMEM. */
 int intervals__add(struct intervals *s, uint64_t start, uint64_t end, uint32_t value);
 
-/* Make them disjoint and sorted; once, after the last was added. 0 or -ENOMEM with nothing in it. */
+/* Make them disjoint and sorted; once, after the last was added. 0 or -ENOMEM with nothing in it.
+ */
 int intervals__settle(struct intervals *s, enum intervals_rule rule);
 
 /* The value of the range that holds @addr, or INTERVALS_NONE. */

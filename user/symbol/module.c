@@ -20,10 +20,10 @@
 #include "util/log.h"
 
 struct module {
-	char *path;  /* may be NULL */
-	char *shown; /* the path, printable */
-	char *root;  /* NULL: ours */
-	int fd;	     /* borrowed; -1: none */
+	char *path;		 /* may be NULL */
+	char *shown;		 /* the path, printable */
+	char *root;		 /* NULL: ours */
+	int fd;			 /* borrowed; -1: none */
 	struct perfmap *perfmap; /* generated code: nothing below is used */
 	struct debuginfod *debuginfod;
 	struct effort effort;
@@ -54,8 +54,7 @@ int module__create(const struct symbol_source *source, struct debuginfod *debugi
 	if ((source->path && !m->path) || (source->root && !m->root) || !m->shown)
 		return -ENOMEM;
 	text__clean(m->shown, PATH_MAX);
-	m->effort = (struct effort){
-		.what = "reading symbols of", .path = m->shown, .tell = tell};
+	m->effort = (struct effort){.what = "reading symbols of", .path = m->shown, .tell = tell};
 	if (source->jit_pid) {
 		err = perfmap__create(source->jit_pid, &m->perfmap);
 		if (err)
@@ -189,7 +188,9 @@ static int open_module(struct module *m)
 	if (!err)
 		log_debug("%s: %zu functions, debug information %s", m->shown,
 			  m->symtab ? symtab__count(m->symtab) : 0,
-			  !m->dwarf ? "none" : m->debug ? "in its own file" : "inside");
+			  !m->dwarf  ? "none"
+			  : m->debug ? "in its own file"
+				     : "inside");
 	return err;
 }
 
@@ -202,8 +203,7 @@ static int intern_symbol(struct profile *strings, const char *name, size_t size,
 }
 
 /* The source file of a line, below its directory where it is relative. */
-static int intern_file(struct profile *strings, const struct dwarfinfo_line *line,
-		       const char **ret)
+static int intern_file(struct profile *strings, const struct dwarfinfo_line *line, const char **ret)
 {
 	char path[PATH_MAX];
 	bool joined = line->file[0] != '/' && line->directory && line->directory[0];

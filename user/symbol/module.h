@@ -19,16 +19,17 @@ struct module_lines {
 };
 
 /*
- * A module of @source, whose strings need not live on. @debuginfod may be NULL and is borrowed. 0 or
- * -ENOMEM.
+ * A module of @source, whose strings need not live on. @debuginfod may be NULL and is borrowed. 0
+ * or -ENOMEM.
  */
 int module__create(const struct symbol_source *source, struct debuginfod *debuginfod, bool tell,
 		   struct module **ret);
 void module__destroy(struct module *m);
 
 /*
- * Append what stands at @pc to @lines: at least one line, a nameless one if nothing is known. Strings
- * are interned in @strings. *@keep is false where a later look-up may find more. 0 or -ENOMEM.
+ * Append what stands at @pc to @lines: at least one line, a nameless one if nothing is known.
+ * Strings are interned in @strings. *@keep is false where a later look-up may find more. 0 or
+ * -ENOMEM.
  */
 int module__find(struct module *m, uint64_t pc, bool interrupted, struct profile *strings,
 		 struct module_lines *lines, bool *keep);

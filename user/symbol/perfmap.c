@@ -121,7 +121,8 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* Read a hexadecimal number, with or without 0x, and the blanks behind it; NULL where there is none. */
+/* Read a hexadecimal number, with or without 0x, and the blanks behind it; NULL where there is
+ * none. */
 static char *parse_hex(char *s, uint64_t *ret)
 {
 	char *end;

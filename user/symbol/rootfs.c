@@ -12,7 +12,8 @@
 
 #include "util/cleanup.h"
 
-/* openat2: Linux 5.6. Before, and where a sandbox forbids it, absolute links lead to our own root. */
+/* openat2: Linux 5.6. Before, and where a sandbox forbids it, absolute links lead to our own root.
+ */
 static int open_path(int root, const char *path, bool follow)
 {
 	struct open_how how = {

@@ -8,8 +8,9 @@
 
 /*
  * Open the regular file @path below the directory @root (a descriptor) for reading: a symbolic link
- * cannot lead out of it, and nothing but a regular file is ever opened, so that no FIFO blocks and no
- * device acts. With @follow false the last part must be no symbolic link. A descriptor or -errno.
+ * cannot lead out of it, and nothing but a regular file is ever opened, so that no FIFO blocks and
+ * no device acts. With @follow false the last part must be no symbolic link. A descriptor or
+ * -errno.
  */
 int rootfs__open(int root, const char *path, bool follow);
 

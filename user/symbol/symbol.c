@@ -25,7 +25,7 @@ struct symbolizer {
 	struct symbolizer_options options;
 	symbol_source_fn *source;
 	void *context;
-	struct debuginfod *debuginfod; /* NULL: ask nobody */
+	struct debuginfod *debuginfod;	 /* NULL: ask nobody */
 	VECTOR(struct module *) modules; /* NULL where nothing is known */
 	struct hash module_index;	 /* by id */
 	/* What was found out: by (address, module, interrupted) to results. */
@@ -139,7 +139,8 @@ static int look_up(struct symbolizer *s, uint32_t id, const struct profile_locat
 	return module__find(m, l->pc, l->interrupted, s->strings, &s->lines, keep);
 }
 
-/* The lines of @l, from before or found out now. With *@keep false they must be dropped after use. */
+/* The lines of @l, from before or found out now. With *@keep false they must be dropped after use.
+ */
 static int get_result(struct symbolizer *s, uint32_t id, const struct profile_location *l,
 		      struct result *ret, bool *keep)
 {
@@ -172,7 +173,8 @@ static int get_result(struct symbolizer *s, uint32_t id, const struct profile_lo
 }
 
 /* Give location @index of @p the @nr lines @from, with strings of its own. */
-static int set_lines(struct profile *p, uint32_t index, const struct profile_line *from, uint32_t nr)
+static int set_lines(struct profile *p, uint32_t index, const struct profile_line *from,
+		     uint32_t nr)
 {
 	CLEANUP_FREE struct profile_line *lines = reallocarray(NULL, nr, sizeof(*lines));
 	uint32_t i;
@@ -209,7 +211,8 @@ struct wanted {
 	VECTOR(uint32_t) v; /* indexes of locations, each once */
 };
 
-/* By module, so that each file is worked on in one go, and address, since neighbours share a unit. */
+/* By module, so that each file is worked on in one go, and address, since neighbours share a unit.
+ */
 static int compare(const void *x, const void *y, void *context)
 {
 	const struct profile *p = context;

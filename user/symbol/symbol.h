@@ -5,8 +5,8 @@
 /*
  * Addresses of modules to functions, source lines and inlined calls.
  *
- * Each file is read once, at its first look-up: its symbol tables (.symtab, .dynsym, and those of its
- * separate debug file and of .gnu_debugdata) into one sorted array, its DWARF on demand.
+ * Each file is read once, at its first look-up: its symbol tables (.symtab, .dynsym, and those of
+ * its separate debug file and of .gnu_debugdata) into one sorted array, its DWARF on demand.
  */
 
 #include <stdbool.h>
@@ -23,8 +23,8 @@ struct symbol_source {
 	int fd;		  /* open file, borrowed for as long as the symbolizer lives; -1: none */
 	const char *path; /* as the process knew it; debug files are looked for from here */
 	const char *root; /* of the process's file system, "/proc/PID/root"; NULL: ours */
-	pid_t jit_pid;	  /* not 0: no file but generated code of this process (tool's pid namespace);
-			     its perf map names it */
+	pid_t jit_pid; /* not 0: no file but generated code of this process (tool's pid namespace);
+			  its perf map names it */
 };
 
 /* Tell the symbolizer about the module that @id names (profile_module.id). 0 and *@ret, or -errno
@@ -42,9 +42,9 @@ int symbolizer__create(const struct symbolizer_options *options, symbol_source_f
 void symbolizer__destroy(struct symbolizer *s);
 
 /*
- * Give lines to the locations of the stacks of the first @top entries of each process of @p, which is
- * sorted; those that have lines already are left as they are. What cannot be found out becomes one
- * nameless line: damaged files cost names, never the report. Results are kept, so that the next
+ * Give lines to the locations of the stacks of the first @top entries of each process of @p, which
+ * is sorted; those that have lines already are left as they are. What cannot be found out becomes
+ * one nameless line: damaged files cost names, never the report. Results are kept, so that the next
  * profile's same addresses cost nothing. 0 or -ENOMEM.
  */
 int symbolizer__resolve(struct symbolizer *s, struct profile *p, uint64_t top);

@@ -12,12 +12,12 @@
 #include "symbol/intervals.h"
 #include "util/cleanup.h"
 
-#define MAX_SYMBOLS	(1U << 24)	/* of one table */
+#define MAX_SYMBOLS	(1U << 24)   /* of one table */
 #define MAX_TABLE_BYTES (1ULL << 30) /* of one section */
 
 struct symbol {
 	uint64_t start;
-	uint64_t end; /* start: it has no size */
+	uint64_t end;	/* start: it has no size */
 	uint64_t limit; /* where the section ends: how far one without a size can reach */
 	const char *name;
 	bool local;
@@ -92,8 +92,7 @@ static bool read_symbol(const struct table *t, size_t i, struct symbol *ret)
 	type = GELF_ST_TYPE(sym.st_info);
 	if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
 		return false;
-	if (sym.st_shndx == SHN_UNDEF || sym.st_shndx == SHN_COMMON ||
-	    sym.st_name >= t->names_size)
+	if (sym.st_shndx == SHN_UNDEF || sym.st_shndx == SHN_COMMON || sym.st_name >= t->names_size)
 		return false;
 	if (sym.st_shndx < SHN_LORESERVE)
 		index = sym.st_shndx;
@@ -208,9 +207,9 @@ static int read_file(struct symtab *t, Elf *elf)
 	if (err)
 		return err;
 	table.sections = sections;
-	table.mapping_symbols =
-		gelf_getehdr(elf, &ehdr) && (ehdr.e_machine == EM_AARCH64 ||
-					     ehdr.e_machine == EM_ARM || ehdr.e_machine == EM_RISCV);
+	table.mapping_symbols = gelf_getehdr(elf, &ehdr) &&
+				(ehdr.e_machine == EM_AARCH64 || ehdr.e_machine == EM_ARM ||
+				 ehdr.e_machine == EM_RISCV);
 	for (i = 0; !err && i < ARRAY_SIZE(types); i++) {
 		GElf_Shdr shdr;
 		Elf_Scn *scn = first_of_type(elf, types[i], &shdr);
@@ -286,7 +285,8 @@ static int make_ranges(struct symtab *t)
 		int err;
 
 		if (s->start == s->end) {
-			/* A label inside a function is not one; otherwise the code up to the next. */
+			/* A label inside a function is not one; otherwise the code up to the next.
+			 */
 			if (s->start < covered)
 				continue;
 			end = s->limit;

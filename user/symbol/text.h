@@ -7,8 +7,8 @@
 #include <stddef.h>
 
 /*
- * Make @s printable in place: control characters (also those of U+0080 to U+009F) and bytes that are
- * no UTF-8 become '?'. A string longer than @max bytes is cut there.
+ * Make @s printable in place: control characters (also those of U+0080 to U+009F) and bytes that
+ * are no UTF-8 become '?'. A string longer than @max bytes is cut there.
  */
 void text__clean(char *s, size_t max);
 

@@ -240,12 +240,15 @@ static int list_definition(const struct search *s, const struct definition *d, s
 		err = vector_push(&a->operators, r);
 	if (err)
 		return err;
-	if (is_operator(d->row) && (s->imports_malloc || ends_in_probed(s, d)))
-		return 0;
 	if (is_listed(a, d))
 		return 0;
-	if (d->row->family != MEMLEAK_FAMILY_MMAP)
+	if (is_operator(d->row) && (s->imports_malloc || ends_in_probed(s, d))) {
+		if (!is_operator_new(d->row) || d->row->family != MEMLEAK_FAMILY_NEW_ARRAY)
+			return 0;
+		f.call = MEMLEAK_CALL_NEW_ARRAY;
+	} else if (d->row->family != MEMLEAK_FAMILY_MMAP) {
 		a->has_heap = true;
+	}
 	return vector_push(&a->functions, f);
 }
 
@@ -279,4 +282,16 @@ void allocator__release(struct allocator *a)
 {
 	vector_release(&a->functions);
 	vector_release(&a->operators);
+}
+
+bool allocator__is_name(const char *name)
+{
+	size_t i;
+
+	if (strncmp(name, "operator new", strlen("operator new")) == 0)
+		return true;
+	for (i = 0; i < ARRAY_SIZE(table); i++)
+		if (strcmp(table[i].name, name) == 0)
+			return true;
+	return false;
 }

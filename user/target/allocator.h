@@ -39,10 +39,15 @@ struct allocator {
 /*
  * Find them by the object's symbol tables. Where @prefix is not NULL, the heap functions are called
  * PREFIXmalloc or PREFIX_malloc instead; the mmap family keeps its names. An operator new that ends in a
- * malloc which is probed itself is not listed in functions: one probe is enough for the block.
+ * malloc which is probed itself is not listed in functions: one probe is enough for the block. Its
+ * operator new[] is listed all the same, as MEMLEAK_CALL_NEW_ARRAY.
  * 0 (perhaps with nothing found) or -ENOMEM. *@ret is released with allocator__release.
  */
 int allocator__find(const struct object *o, const char *prefix, struct allocator *ret);
+
+/* Whether @name is that of an allocation function, as source code or a demangler writes it. */
+bool allocator__is_name(const char *name);
+
 void allocator__release(struct allocator *a);
 
 #endif
