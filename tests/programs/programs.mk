@@ -12,7 +12,7 @@ PROGRAM_C := $(filter-out lib%,$(notdir $(basename $(wildcard tests/programs/*.c
 PROGRAM_CXX := $(notdir $(basename $(wildcard tests/programs/*.cc)))
 PROGRAM_VARIANTS := malloc_one_nopie malloc_one_stripped \
 	family_static family_static_pie threads_static deep_static new_delete_static nothing_static baseline_cxx_static \
-	deep_fp deep200 deep200_fp \
+	deep_fp deep200 deep200_fp frames_static_pie frames_stripped frames_cxx_stripped \
 	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl forks_musl_static)
 PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libbump.so libpass.so
 
@@ -29,6 +29,7 @@ $(PROGRAMS)/.dir:
 	@touch $@
 
 # How a name is built differently from its source's plain form.
+$(PROGRAMS)/frames $(PROGRAMS)/frames_cxx $(PROGRAMS)/frames_static_pie \
 $(PROGRAMS)/deep $(PROGRAMS)/deep_static $(PROGRAMS)/deep200: FLAGS := -fomit-frame-pointer
 $(PROGRAMS)/deep_fp $(PROGRAMS)/deep200_fp: FLAGS := -fno-omit-frame-pointer
 $(PROGRAMS)/deep200 $(PROGRAMS)/deep200_fp: FLAGS += -DDEPTH=200
@@ -42,40 +43,43 @@ $(PROGRAMS)/own_malloc: FLAGS := -fno-builtin
 $(PROGRAMS)/libbump.so $(PROGRAMS)/libpass.so: FLAGS := -fno-builtin
 $(PROGRAMS)/libplugin_b.so: FLAGS := -DPLUGIN=plugin_b
 
-PROGRAM_CC = $(CC) $(PROGRAM_FLAGS) $(FLAGS) -o $@ $< $(LIBS)
+# Quiet, as the Makefile is.
+PROGRAM_LINK = @echo '  CC      $@'; $(CC) $(PROGRAM_FLAGS) $(FLAGS) -o $@ $< $(LIBS)
+PROGRAM_CXX_LINK = @echo '  CXX     $@'; $(CXX) -std=c++17 $(PROGRAM_FLAGS) $(FLAGS) -o $@ $< $(LIBS)
+PROGRAM_MUSL = @echo '  MUSL    $@'; musl-gcc $(PROGRAM_FLAGS) $(FLAGS) -o $@ $< $(LIBS)
 
 $(PROGRAMS)/%: tests/programs/%.c tests/programs/expect.h
-	$(PROGRAM_CC)
+	$(PROGRAM_LINK)
 
 $(PROGRAMS)/%: tests/programs/%.cc tests/programs/expect.h
-	$(CXX) -std=c++17 $(PROGRAM_FLAGS) $(FLAGS) -o $@ $< $(LIBS)
+	$(PROGRAM_CXX_LINK)
 
 $(PROGRAMS)/deep%: tests/programs/deep.c tests/programs/expect.h
-	$(PROGRAM_CC)
+	$(PROGRAM_LINK)
 
 $(PROGRAMS)/%_static: tests/programs/%.c tests/programs/expect.h
-	$(PROGRAM_CC) -static -DEXPECT_STATIC
+	$(PROGRAM_LINK) -static -DEXPECT_STATIC
 
 $(PROGRAMS)/%_static: tests/programs/%.cc tests/programs/expect.h
-	$(CXX) -std=c++17 $(PROGRAM_FLAGS) $(FLAGS) -o $@ $< $(LIBS) -static -DEXPECT_STATIC
+	$(PROGRAM_CXX_LINK) -static -DEXPECT_STATIC
 
 $(PROGRAMS)/%_static_pie: tests/programs/%.c tests/programs/expect.h
-	$(PROGRAM_CC) -static-pie -DEXPECT_STATIC
+	$(PROGRAM_LINK) -static-pie -DEXPECT_STATIC
 
 $(PROGRAMS)/%_nopie: tests/programs/%.c tests/programs/expect.h
-	$(PROGRAM_CC) -no-pie -fno-pie
+	$(PROGRAM_LINK) -no-pie -fno-pie
 
 $(PROGRAMS)/%_stripped: $(PROGRAMS)/%
-	strip -o $@ $<
+	@echo '  STRIP   $@'; strip -o $@ $<
 
 $(PROGRAMS)/%_musl: tests/programs/%.c tests/programs/expect.h
-	musl-gcc $(PROGRAM_FLAGS) $(FLAGS) -o $@ $< $(LIBS)
+	$(PROGRAM_MUSL)
 
 $(PROGRAMS)/%_musl_static: tests/programs/%.c tests/programs/expect.h
-	musl-gcc $(PROGRAM_FLAGS) $(FLAGS) -o $@ $< $(LIBS) -static
+	$(PROGRAM_MUSL) -static
 
 $(PROGRAMS)/libplugin_a.so $(PROGRAMS)/libplugin_b.so: tests/programs/libplugin.c
-	$(CC) $(PROGRAM_FLAGS) $(FLAGS) -shared -fPIC -o $@ $<
+	$(PROGRAM_LINK) -shared -fPIC
 
 $(PROGRAMS)/lib%.so: tests/programs/lib%.c
-	$(CC) $(PROGRAM_FLAGS) $(FLAGS) -shared -fPIC -o $@ $< $(LIBS)
+	$(PROGRAM_LINK) -shared -fPIC

@@ -399,7 +399,6 @@ static size_t describe(struct dwarfinfo *d, struct unit *u, uint64_t pc, struct 
 		lines[i] = (struct dwarfinfo_line){
 			.name = function_name(die),
 			.directory = directory,
-			.is_function = i == nr,
 		};
 		if (i == 0)
 			table_line(u, pc, &lines[i]);

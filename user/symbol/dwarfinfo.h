@@ -14,14 +14,14 @@
 
 #define DWARFINFO_MAX_LINES 256 /* functions at one address, the containing one included */
 
-/* One function at an address. The strings are the file's own: as mangled and as hostile as it is.
+/* One function at an address: the containing one last, those inlined into it before. The strings
+ * are the file's own: as mangled and as hostile as it is.
  */
 struct dwarfinfo_line {
 	const char *name;      /* linkage name, or name; NULL where unknown */
 	const char *directory; /* the source file's, where its name is relative; NULL: none */
 	const char *file;      /* NULL where unknown */
 	uint32_t line;	       /* 0 where unknown */
-	bool is_function;      /* the containing function, which is the last; false: inlined */
 	uint64_t start;	       /* of the containing function */
 };
 

@@ -97,6 +97,16 @@ static int no_memory_only(int err)
 	return err == -ENOMEM ? err : 0;
 }
 
+/* A file can be made so that it needs more memory than there is: that costs its names, no more. */
+static void give_up(struct module *m, int err)
+{
+	if (err && !m->effort.spent) {
+		m->effort.spent = true;
+		log_warning("%s: no memory to read its symbols; some names will be missing",
+			    m->shown);
+	}
+}
+
 /* The debug file, if something is missing in the file itself. */
 static int find_debug_file(struct module *m, const struct debugfile_search *search)
 {
@@ -235,7 +245,7 @@ static int name_function(struct module *m, uint64_t at, uint64_t pc, struct prof
 		line->offset = pc - start;
 		return intern_symbol(strings, name, unversioned_size(name), &line->symbol);
 	}
-	if (!d || !d->name)
+	if (!d || !d->name || !d->name[0])
 		return 0;
 	line->offset = pc - d->start;
 	return intern_symbol(strings, d->name, SIZE_MAX, &line->symbol);
@@ -250,7 +260,7 @@ static int find_in_file(struct module *m, uint64_t at, uint64_t pc, struct profi
 
 	if (m->dwarf) {
 		effort__begin(&m->effort);
-		err = dwarfinfo__find(m->dwarf, at, &m->effort, found, &nr);
+		give_up(m, dwarfinfo__find(m->dwarf, at, &m->effort, found, &nr));
 		effort__end(&m->effort);
 	}
 	for (i = 0; !err && i < nr; i++) {
@@ -258,7 +268,7 @@ static int find_in_file(struct module *m, uint64_t at, uint64_t pc, struct profi
 
 		if (found[i].file)
 			err = intern_file(strings, &found[i], &line.file);
-		if (!err && line.inlined && found[i].name)
+		if (!err && line.inlined && found[i].name && found[i].name[0])
 			err = intern_symbol(strings, found[i].name, SIZE_MAX, &line.symbol);
 		else if (!err && !line.inlined)
 			err = name_function(m, at, pc, strings, &found[i], &line);
@@ -284,12 +294,15 @@ static int find_generated(struct module *m, uint64_t at, uint64_t pc, struct pro
 	int err = perfmap__find(m->perfmap, at, &name, &start);
 
 	*keep = !err; /* the runtime may name it later */
-	if (!err) {
+	if (err) {
+		give_up(m, no_memory_only(err));
+	} else {
 		line.offset = pc - start;
 		err = intern_symbol(strings, name, SIZE_MAX, &line.symbol);
+		if (err)
+			return err;
 	}
-	err = no_memory_only(err);
-	return err ? err : vector_push(&lines->v, line);
+	return vector_push(&lines->v, line);
 }
 
 int module__find(struct module *m, uint64_t pc, bool interrupted, struct profile *strings,
@@ -297,12 +310,11 @@ int module__find(struct module *m, uint64_t pc, bool interrupted, struct profile
 {
 	/* A call may be the last instruction of its function: the return address is behind it. */
 	uint64_t at = interrupted || !pc ? pc : pc - 1;
-	int err = 0;
 
 	*keep = true;
 	if (m->perfmap)
 		return find_generated(m, at, pc, strings, lines, keep);
 	if (!m->opened)
-		err = open_module(m);
-	return err ? err : find_in_file(m, at, pc, strings, lines);
+		give_up(m, open_module(m));
+	return find_in_file(m, at, pc, strings, lines);
 }

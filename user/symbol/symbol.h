@@ -20,7 +20,7 @@ struct symbolizer;
 
 /* Where a module's bytes are. */
 struct symbol_source {
-	int fd;		  /* open file, borrowed for as long as the symbolizer lives; -1: none */
+	int fd;		  /* readable, borrowed for as long as the symbolizer lives; -1: none */
 	const char *path; /* as the process knew it; debug files are looked for from here */
 	const char *root; /* of the process's file system, "/proc/PID/root"; NULL: ours */
 	pid_t jit_pid; /* not 0: no file but generated code of this process (tool's pid namespace);
