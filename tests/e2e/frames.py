@@ -52,7 +52,6 @@ gdb.execute("set confirm off")
 gdb.execute("set pagination off")
 gdb.execute("set breakpoint pending on")
 gdb.execute("set debuginfod enabled off", to_string=True)
-gdb.execute("set backtrace past-main on")
 gdb.execute("handle SIGUSR1 SIGILL nostop noprint pass", to_string=True)
 gdb.execute("starti", to_string=True)
 gdb.execute("set stop-on-solib-events 1")
@@ -114,6 +113,9 @@ def main():
     # A stripped file: the walk in operator new has no name there, but the tool's frames begin later.
     while theirs and ours and theirs[0][:2] != ours[0][:2] and theirs[0][2] is None:
         theirs.pop(0)
+    # Where gdb has no debug information it may go on behind the last frame.
+    while theirs and theirs[-1][0] is None:
+        theirs.pop()
     same = sum(1 for a, b in zip(ours, theirs) if a[:2] == b[:2])
     if not theirs or same != len(theirs):
         for i in range(max(len(ours), len(theirs))):

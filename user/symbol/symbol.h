@@ -6,7 +6,16 @@
  * Addresses of modules to functions, source lines and inlined calls.
  *
  * Each file is read once, at its first look-up: its symbol tables (.symtab, .dynsym, and those of
- * its separate debug file and of .gnu_debugdata) into one sorted array, its DWARF on demand.
+ * its separate debug file and of .gnu_debugdata) into one sorted array, its DWARF on demand. Debug
+ * files are looked for by build-id and by .gnu_debuglink in the process's file system, then in
+ * ours, then, where asked for, at the debuginfod servers.
+ *
+ * All of it belongs to whoever runs the process: names come out as UTF-8 without control
+ * characters, and a file that is damaged, too large or takes too long loses names, with one
+ * warning.
+ *
+ * In the folder: symbol.c asks a module.c for each file; that finds the debugfile.c, reads the
+ * symtab.c and the dwarfinfo.c, and demangles; perfmap.c is for generated code.
  */
 
 #include <stdbool.h>

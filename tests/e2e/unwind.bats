@@ -1,0 +1,148 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2154,SC2034 # set by helper.bash
+# Stacks without frame pointers: the walk by unwind tables. The letters are those of the acceptance list
+# that the unwinder was built to; L (tables equal to elfutils') is tests/unit/test_unwind_elfutils, M
+# (fuzzing) tests/fuzz, N (kernels) tests/vm.
+
+load helper
+
+# frames PROGRAM KIND [ARG]: the tool's frames are gdb's.
+frames() {
+	require_bpf
+	require_command gdb
+	require_program "$1"
+	profile "$@"
+	[ "$status" = 0 ]
+	"$PYTHON" "$ROOT/tests/e2e/frames.py" "$report" "$PROGRAMS/$1" "${@:2}"
+}
+
+# complete SHARE COMMAND...: of the command's stacks at least SHARE (per mille) are complete.
+complete() {
+	local share=$1 line
+	shift
+	require_bpf
+	TOOL="-v ${TOOL:-}" profile "$@"
+	line=$(grep 'stacks: ' "$err") || {
+		cat "$err"
+		return 1
+	}
+	echo "$line" | awk -v share="$share" '{
+		gsub(",", "")
+		for (i = 1; i < NF; i++) {
+			if ($(i + 1) == "complete") c = $i
+			if ($(i + 1) == "truncated") t = $i
+			if ($(i + 1) ~ /^broken/) b = $i
+		}
+		printf "%d complete, %d truncated, %d broken: %.3f %%\n", c, t, b, 100 * (c + t) / (c + t + b)
+		exit !(c > 0 && (c + t) * 1000 >= share * (c + t + b))
+	}'
+	grep -E 'stacks broken' "$err" || true
+}
+
+@test "A: recursion 20, 120, 121, 122, 123 and 500 deep" {
+	for n in 20 120 121 122 123 500; do
+		profile frames recursion "$n"
+		# allocate, the recursion with its first call, main and three of the C library
+		holds "[.processes[0].stacks[].frames] | max_by(length) | length ==
+			([$n + 6, 127] | min)"
+		holds ".losses.truncated_stacks == (if $n > 121 then 1 else 0 end) and
+			.losses.broken_stacks == 0"
+	done
+	TOOL=--stack-depth=400 profile frames recursion 390
+	holds '.losses.truncated_stacks == 0 and
+		([.processes[0].stacks[].frames | length] | max) == 396'
+}
+@test "A: 60 deep, as gdb sees it" { frames frames recursion 60; }
+@test "B: alloca and VLA" { frames frames alloca; }
+@test "B: a realigned stack with alloca" { frames frames realigned; }
+@test "B: a realigned stack" { frames frames realigned_plain; }
+@test "B: a frame of 1 MiB" { frames frames big; }
+@test "C: C++ containers: no frame outside of a file" {
+	require_bpf
+	profile containers
+	holds '[.processes[].stacks[].frames[] | select(.module == null or
+		(.module | startswith("/") | not))] | length == 0'
+}
+@test "C: std::map" { frames frames_cxx map; }
+@test "C: callbacks through libstdc++" { frames frames_cxx sort; }
+@test "C: virtual calls and std::function" { frames frames_cxx virtual; }
+@test "C: an exception passes: in its destructor" { frames frames_cxx destructor; }
+@test "C: an exception passes: where it is caught" { frames frames_cxx catch; }
+@test "C: std::thread" { frames frames_cxx thread; }
+@test "C: callbacks through qsort" { frames frames qsort; }
+@test "D: a signal handler" { frames frames signal; }
+@test "D: a signal handler on its own stack" { frames frames altstack; }
+@test "D: a signal at a function's first instruction" { frames frames fault; }
+@test "D: longjmp over frames that allocated" { check longjmps; }
+@test "E: the first call, through lazy binding" { LD_BIND_NOW='' frames frames plain; }
+@test "E: hand-written code with unwind information" { frames frames asm_cfi; }
+@test "E: hand-written code without it, by frame pointer" {
+	frames frames asm
+	holds '[.processes[0].stacks[].frames[] | select(.by_frame_pointer)] | length >= 1'
+}
+@test "E: libcrypto" {
+	require_command openssl
+	complete 1000 openssl speed -bytes 64 -seconds 1 sha256
+}
+@test "F: static-pie" {
+	frames frames_static_pie qsort
+	frames frames_static_pie signal
+}
+@test "F: not position-independent" { check malloc_one_nopie; }
+@test "F: stripped" {
+	frames frames_stripped qsort
+	frames frames_stripped recursion
+	frames frames_cxx_stripped sort
+}
+@test "F: musl" { COMPARE=--outer=main check malloc_one_musl; }
+@test "G: python3 with sqlite3: at least 99.9 % complete" {
+	PYTHONMALLOC=malloc complete 999 "$PYTHON" -c '
+import json, sqlite3
+c = sqlite3.connect(":memory:")
+c.execute("create table t(a, b)")
+c.executemany("insert into t values(?, ?)", [(i, str(i)) for i in range(300)])
+json.dumps(c.execute("select * from t").fetchall())'
+}
+@test "G: a C++ compiler: at least 99.9 % complete" {
+	require_command g++
+	echo '#include <cstddef>
+template<int N> struct F { static constexpr int v = F<N - 1>::v + 1; };
+template<> struct F<0> { static constexpr int v = 0; };
+int main() { return F<100>::v; }' >"$BATS_TEST_TMPDIR/f.cc"
+	complete 999 g++ -c -o /dev/null "$BATS_TEST_TMPDIR/f.cc"
+}
+@test "G: redis-server: at least 99.9 % complete" {
+	require_command redis-server
+	complete 999 redis-server --version
+}
+@test "H: two libraries take turns at the same addresses" {
+	require_bpf
+	profile twins 500
+	holds '[.processes[0].stacks[] | select(.bytes == 500 * 410) | .frames[0].symbol] ==
+		["plugin_a_leak"]'
+	holds '[.processes[0].stacks[] | select(.bytes == 500 * 420) | .frames[0].symbol] ==
+		["plugin_b_leak"]'
+	holds '.losses.broken_stacks == 0'
+}
+@test "I: the program's file is deleted while it runs" {
+	require_bpf
+	cp "$PROGRAMS/malloc_one" "$BATS_TEST_TMPDIR/gone"
+	profile sh -c "\"$BATS_TEST_TMPDIR/gone\"; rm \"$BATS_TEST_TMPDIR/gone\""
+	holds '[.processes[].stacks[].frames[0].symbol] | index("func") != null'
+}
+@test "I: in a mount namespace of its own" {
+	require_bpf
+	require_command unshare
+	profile unshare -m sh -c "mount -t tmpfs none \"$BATS_TEST_TMPDIR\" &&
+		cp \"$PROGRAMS/malloc_one\" \"$BATS_TEST_TMPDIR/inside\" && \"$BATS_TEST_TMPDIR/inside\""
+	holds '[.processes[].stacks[] | select(.frames[0].symbol == "func") | .frames[0].module |
+		endswith("/inside")] == [true]'
+}
+@test "J: node, through code made at run time" {
+	require_command node
+	complete 990 node -e 'for (let i = 0; i < 300; i++) Buffer.alloc(20000 + i); '
+}
+@test "K: 64 threads allocate while others map and unmap" {
+	complete 999 contended
+}
