@@ -21,6 +21,7 @@
 
 #include "probe/collect.h"
 #include "probe/probe.h"
+#include "probe/stacks.h"
 #include "report/report.h"
 #include "symbol/symbol.h"
 #include "target/process.h"
@@ -56,8 +57,8 @@ static int locate_module(void *context, uint32_t id, struct symbol_source *ret)
 	struct probe_tables t;
 	const struct file *f;
 
-	if (id & COLLECT_JIT_MODULE) {
-		*ret = (struct symbol_source){.fd = -1, .jit_pid = id & ~COLLECT_JIT_MODULE};
+	if (id & STACKS_JIT_MODULE) {
+		*ret = (struct symbol_source){.fd = -1, .jit_pid = id & ~STACKS_JIT_MODULE};
 		return 0;
 	}
 	probe__tables(r->probe, &t);

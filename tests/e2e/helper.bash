@@ -61,8 +61,8 @@ teardown() {
 		[ -n "${BATS_TEST_COMPLETED:-}" ] || return 0
 		return 1
 	fi
-	wait_until 5 no_bpf_left || {
-		echo "BPF programs left behind: $(bpf_left)"
+	wait_until 20 no_bpf_left || {
+		echo "BPF programs left behind: $(bpf_left | tee -a "$BATS_SUITE_TMPDIR/bpf-before")"
 		return 1
 	}
 }

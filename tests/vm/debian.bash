@@ -3,9 +3,11 @@
 #
 # Packages of Debian for another kernel or another architecture, without touching this machine's: a
 # private apt configuration under $VM_DIR/apt, packages that are unpacked and never installed.
-# Sourced by tests/vm/run and tests/vm/cross-arm64.
+# Sourced by tests/vm/run and tests/vm/cross-arm64, in the top directory.
 
 VM_DIR=${VM_DIR:-build/vm}
+mkdir -p "$VM_DIR"
+VM_DIR=$(realpath "$VM_DIR")
 SUITES=(bookworm bookworm-backports trixie-backports sid)
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 LISTS_AGE_DAYS=1
@@ -36,8 +38,7 @@ debian_mirror() {
 
 # private apt-get|apt-cache ARG...: with the private configuration, for both architectures.
 private() {
-	local command=$1 dir
-	dir=$(realpath "$VM_DIR")/apt
+	local command=$1 dir=$VM_DIR/apt
 	shift
 	"$command" -q -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=- \
 		-o Dir::State="$dir" -o Dir::State::lists="$dir/lists" -o Dir::State::status="$dir/status" \
@@ -71,8 +72,7 @@ debian_unpack() {
 	debs=$VM_DIR/apt/debs/${package//[:\/]/_}
 	if ! compgen -G "$debs/*.deb" >/dev/null; then
 		mkdir -p "$debs"
-		(cd "$debs" && VM_DIR=$OLDPWD/$VM_DIR && [ -d "$VM_DIR" ] || VM_DIR=${VM_DIR#"$OLDPWD/"}
-			private apt-get download "$package") >"$debs/log" 2>&1 ||
+		(cd "$debs" && private apt-get download "$package") >"$debs/log" 2>&1 ||
 			die "cannot download $package: see $debs/log"
 	fi
 	mkdir -p "$to"

@@ -14,10 +14,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "probe/batch.h"
+#include "probe/stacks.h"
 #include "util/cleanup.h"
-
-/* Records a batch call reads at once. */
-#define BATCH 4096
 
 struct group {
 	uint32_t image;
@@ -48,10 +47,7 @@ struct before {
 	uint64_t seq;
 };
 
-struct stack_copy {
-	uint32_t nr, flags;
-	uint64_t frames[];
-};
+typedef VECTOR(struct before) before_list;
 
 struct collector {
 	struct probe *probe;
@@ -59,12 +55,11 @@ struct collector {
 	uint64_t seq;
 	uint64_t last_ns; /* time of the last report; 0: none */
 	VECTOR(struct past) pasts;
-	VECTOR(struct before) before;
+	before_list before;
 	struct hash before_index;	 /* (stack, image and family) to before */
-	VECTOR(struct before) process_before;
+	before_list process_before;
 	struct hash process_index;	 /* (image, 0) to process_before */
-	VECTOR(struct stack_copy *) stacks;
-	struct hash stack_index; /* (stack, 0) to stacks */
+	struct stacks *stacks;
 };
 
 /* One pass. */
@@ -95,6 +90,10 @@ int collector__create(struct probe *p, struct collector **ret)
 
 	if (!c)
 		return -ENOMEM;
+	if (stacks__create(&c->stacks)) {
+		free(c);
+		return -ENOMEM;
+	}
 	c->probe = p;
 	*ret = c;
 	return 0;
@@ -115,10 +114,7 @@ void collector__destroy(struct collector *c)
 	hash__release(&c->before_index);
 	vector_release(&c->process_before);
 	hash__release(&c->process_index);
-	for (i = 0; i < c->stacks.count; i++)
-		free(c->stacks.items[i]);
-	vector_release(&c->stacks);
-	hash__release(&c->stack_index);
+	stacks__destroy(c->stacks);
 	free(c);
 }
 
@@ -130,52 +126,7 @@ static uint64_t monotonic_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
-/* --- reading maps --- */
-
-typedef int record_fn(void *context, const void *key, const void *value);
-
-/* Call @fn for every record of a hash map, in batches. 0 or -errno, @fn's included. */
-static int read_map(int fd, size_t key_size, size_t value_size, record_fn *fn, void *context)
-{
-	uint32_t batch_size = BATCH, count, i;
-	CLEANUP_FREE char *keys = malloc(BATCH * key_size);
-	CLEANUP_FREE char *values = malloc(BATCH * value_size);
-	uint64_t position[4]; /* opaque; the kernel writes a u32 for hash maps */
-	bool first = true, last = false;
-	int err;
-
-	if (!keys || !values)
-		return -ENOMEM;
-	while (!last) {
-		count = batch_size;
-		if (bpf_map_lookup_batch(fd, first ? NULL : position, position, keys, values,
-					 &count, NULL)) {
-			if (errno == ENOSPC) {
-				/* A bucket holds more than fits: larger buffers. */
-				char *more_keys = reallocarray(keys, 2 * batch_size, key_size);
-				char *more_values;
-
-				keys = more_keys ? more_keys : keys;
-				more_values = reallocarray(values, 2 * batch_size, value_size);
-				values = more_values ? more_values : values;
-				if (!more_keys || !more_values)
-					return -ENOMEM;
-				batch_size *= 2;
-				continue;
-			}
-			if (errno != ENOENT)
-				return -errno;
-			last = true; /* with the last records */
-		}
-		first = false;
-		for (i = 0; i < count; i++) {
-			err = fn(context, keys + i * key_size, values + i * value_size);
-			if (err)
-				return err;
-		}
-	}
-	return 0;
-}
+/* --- reading the maps --- */
 
 /* What a reader of a map works on. */
 struct reading {
@@ -358,16 +309,16 @@ static int read_tables(struct collector *c, struct pass *s)
 
 	probe__tables(c->probe, &c->t);
 	/* Running ones first: who ends in between is met in `ended`, and not twice. */
-	err = read_map(c->t.processes_fd, sizeof(uint32_t), sizeof(struct memleak_process),
+	err = batch__read(c->t.processes_fd, sizeof(uint32_t), sizeof(struct memleak_process),
 		       read_running, &r);
 	if (!err)
-		err = read_map(c->t.ended_fd, sizeof(uint32_t), sizeof(struct memleak_process),
+		err = batch__read(c->t.ended_fd, sizeof(uint32_t), sizeof(struct memleak_process),
 			       read_ended, &r);
 	if (!err)
 		err = probe__consume(c->probe);
 	s->now_ns = monotonic_ns();
 	if (!err)
-		err = read_map(c->t.blocks_fd, sizeof(struct memleak_block_key),
+		err = batch__read(c->t.blocks_fd, sizeof(struct memleak_block_key),
 			       sizeof(struct memleak_block), read_block, &r);
 	if (!err)
 		err = read_mappings(c, s);
@@ -386,80 +337,7 @@ int collector__sweep(struct collector *c, bool blocks)
 	return read_tables(c, &s);
 }
 
-/* --- stacks --- */
-
-/* The frames under @key, kept from the first time on; NULL where there are none. */
-static int find_stack(struct collector *c, uint64_t key, const struct stack_copy **ret)
-{
-	uint32_t i = hash__get(&c->stack_index, key, 0);
-	struct memleak_stack raw;
-	struct stack_copy *copy;
-	int err;
-
-	*ret = NULL;
-	if (i != HASH_NONE) {
-		*ret = c->stacks.items[i];
-		return 0;
-	}
-	if (!key || bpf_map_lookup_elem(c->t.stacks_fd, &key, &raw))
-		return 0;
-	if (raw.nr_frames > MEMLEAK_MAX_FRAMES)
-		raw.nr_frames = MEMLEAK_MAX_FRAMES;
-	copy = malloc(sizeof(*copy) + raw.nr_frames * sizeof(copy->frames[0]));
-	if (!copy)
-		return -ENOMEM;
-	copy->nr = raw.nr_frames;
-	copy->flags = raw.flags;
-	memcpy(copy->frames, raw.frames, raw.nr_frames * sizeof(copy->frames[0]));
-	err = vector_push(&c->stacks, copy);
-	if (err) {
-		free(copy);
-		return err;
-	}
-	err = hash__set(&c->stack_index, key, 0, c->stacks.count - 1);
-	*ret = copy;
-	return err;
-}
-
-/* If @frame returns into an operator new, that one's family; -1 otherwise. */
-static int operator_family(const struct files *files, uint64_t frame)
-{
-	const struct file *f = files__get(files, MEMLEAK_FRAME_FILE(frame));
-	uint64_t offset = MEMLEAK_FRAME_OFFSET(frame) - 1; /* of the call */
-	size_t i;
-
-	for (i = 0; f && i < f->allocator.operators.count; i++) {
-		const struct allocator_range *r = &f->allocator.operators.items[i];
-
-		if (offset >= r->start && offset < r->end)
-			return r->family;
-	}
-	return -1;
-}
-
-static int add_location(struct collector *c, struct profile *p, const struct stack_copy *s,
-			uint32_t i, uint32_t tgid, uint32_t *ret)
-{
-	uint32_t id = MEMLEAK_FRAME_FILE(s->frames[i]);
-	const struct file *f = files__get(c->t.files, id);
-	struct profile_location l = {
-		.pc = id ? MEMLEAK_FRAME_OFFSET(s->frames[i]) : MEMLEAK_FRAME_ADDRESS(s->frames[i]),
-		.interrupted = id && s->frames[i] & MEMLEAK_FRAME_EXACT,
-		.by_frame_pointer = id && s->frames[i] & MEMLEAK_FRAME_BY_FP,
-	};
-	int err;
-
-	if (!id) {
-		err = profile__add_module(p, COLLECT_JIT_MODULE | tgid, "[anonymous memory]", NULL,
-					  &l.module);
-	} else if (!f) {
-		err = profile__add_module(p, id, "[unknown file]", NULL, &l.module);
-	} else {
-		err = profile__add_module(p, id, f->object->path, f->object->build_id, &l.module);
-		object__offset_to_vaddr(f->object, l.pc, &l.pc);
-	}
-	return err ? err : profile__add_location(p, &l, ret);
-}
+/* --- the profile --- */
 
 static const char *family_name(uint8_t family)
 {
@@ -473,42 +351,10 @@ static const char *family_name(uint8_t family)
 	return family < ARRAY_SIZE(names) ? names[family] : "unknown";
 }
 
-/* The profile's stack for a group, without the frames of operator new, which give the family. */
-static int add_stack(struct collector *c, struct profile *p, const struct group *g, uint32_t tgid,
-		     uint8_t *family, uint32_t *ret)
-{
-	uint32_t locations[MEMLEAK_MAX_FRAMES], n = 0, i = 0;
-	const struct stack_copy *s;
-	int err = find_stack(c, g->stack, &s);
-
-	if (err)
-		return err;
-	*family = g->family;
-	if (!s)
-		return profile__add_stack(p, NULL, 0, false, false, ret);
-	for (i = 0; i < s->nr; i++) {
-		int f = operator_family(c->t.files, s->frames[i]);
-
-		if (f < 0)
-			break;
-		if (g->family == MEMLEAK_FAMILY_MALLOC)
-			*family = f;
-	}
-	for (; i < s->nr && !err; i++)
-		err = add_location(c, p, s, i, tgid, &locations[n++]);
-	if (err)
-		return err;
-	return profile__add_stack(p, locations, n, s->flags & MEMLEAK_STACK_TRUNCATED,
-				  s->flags & MEMLEAK_STACK_BROKEN, ret);
-}
-
-/* --- the profile --- */
-
 /* What @index held at the report before, and what it holds now. */
-static int exchange(struct hash *index, void *list, uint64_t a, uint64_t b, uint64_t now,
+static int exchange(struct hash *index, before_list *v, uint64_t a, uint64_t b, uint64_t now,
 		    uint64_t seq, uint64_t *before, bool *known)
 {
-	VECTOR(struct before) *v = list;
 	uint32_t i = hash__get(index, a, b);
 	int err;
 
@@ -546,8 +392,9 @@ static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
 	struct profile *p = b->profile;
 	uint32_t process = hash__get(&b->process_of, g->image, 0);
 	struct profile_entry e = {.process = process};
+	struct stacks_source source = {.stacks_fd = c->t.stacks_fd, .files = c->t.files};
+	uint8_t family = g->family;
 	uint64_t before;
-	uint8_t family;
 	bool known;
 	double dt = c->last_ns ? (b->pass->now_ns - c->last_ns) / 1e9 : 0;
 	int err;
@@ -571,7 +418,8 @@ static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
 		e.growth_bytes_per_s = ((double)g->bytes - before) / dt;
 	e.oldest_ms = age_ms(b->pass, g->oldest_ns);
 	e.newest_ms = age_ms(b->pass, g->newest_ns);
-	err = add_stack(c, p, g, p->processes.items[process].pid, &family, &e.stack);
+	source.tgid = p->processes.items[process].pid;
+	err = stacks__add(c->stacks, &source, g->stack, p, &family, &e.stack);
 	if (err)
 		return err;
 	e.family = profile__intern(p, family_name(family));

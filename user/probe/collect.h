@@ -29,9 +29,6 @@ int collector__run(struct collector *c, const struct collect_options *o, struct 
  * collector__run does the same. @blocks as in the options. 0 or -errno. */
 int collector__sweep(struct collector *c, bool blocks);
 
-/* The number of the module that holds the generated code of @pid (profile_module.id). */
-#define COLLECT_JIT_MODULE 0x80000000u
-
 /* Name a frame for --trace: "module+0xoff" into @buf; false where its file is unknown. */
 bool collector__name_frame(const struct collector *c, uint64_t frame, char *buf, size_t size);
 

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "probe/stacks.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf/memleak.h"
+#include "util/hash.h"
+#include "util/vector.h"
+
+struct stack_copy {
+	uint32_t nr, flags;
+	uint64_t frames[];
+};
+
+struct stacks {
+	VECTOR(struct stack_copy *) list;
+	struct hash index; /* (key, 0) to list */
+};
+
+int stacks__create(struct stacks **ret)
+{
+	struct stacks *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	*ret = s;
+	return 0;
+}
+
+void stacks__destroy(struct stacks *s)
+{
+	size_t i;
+
+	if (!s)
+		return;
+	for (i = 0; i < s->list.count; i++)
+		free(s->list.items[i]);
+	vector_release(&s->list);
+	hash__release(&s->index);
+	free(s);
+}
+
+/* The frames under @key, kept from the first time on; NULL where there are none. */
+static int find_stack(struct stacks *s, int fd, uint64_t key, const struct stack_copy **ret)
+{
+	uint32_t i = hash__get(&s->index, key, 0);
+	struct memleak_stack raw;
+	struct stack_copy *copy;
+	int err;
+
+	*ret = NULL;
+	if (i != HASH_NONE) {
+		*ret = s->list.items[i];
+		return 0;
+	}
+	if (!key || bpf_map_lookup_elem(fd, &key, &raw))
+		return 0;
+	if (raw.nr_frames > MEMLEAK_MAX_FRAMES)
+		raw.nr_frames = MEMLEAK_MAX_FRAMES;
+	copy = malloc(sizeof(*copy) + raw.nr_frames * sizeof(copy->frames[0]));
+	if (!copy)
+		return -ENOMEM;
+	copy->nr = raw.nr_frames;
+	copy->flags = raw.flags;
+	memcpy(copy->frames, raw.frames, raw.nr_frames * sizeof(copy->frames[0]));
+	err = vector_push(&s->list, copy);
+	if (err) {
+		free(copy);
+		return err;
+	}
+	err = hash__set(&s->index, key, 0, s->list.count - 1);
+	*ret = copy;
+	return err;
+}
+
+/* If @frame returns into an operator new, that one's family; -1 otherwise. */
+static int operator_family(const struct files *files, uint64_t frame)
+{
+	const struct file *f = files__get(files, MEMLEAK_FRAME_FILE(frame));
+	uint64_t offset = MEMLEAK_FRAME_OFFSET(frame) - 1; /* of the call */
+	size_t i;
+
+	for (i = 0; f && i < f->allocator.operators.count; i++) {
+		const struct allocator_range *r = &f->allocator.operators.items[i];
+
+		if (offset >= r->start && offset < r->end)
+			return r->family;
+	}
+	return -1;
+}
+
+static int add_location(const struct stacks_source *source, struct profile *p,
+			const struct stack_copy *s, uint32_t i, uint32_t *ret)
+{
+	uint32_t id = MEMLEAK_FRAME_FILE(s->frames[i]);
+	const struct file *f = files__get(source->files, id);
+	struct profile_location l = {
+		.pc = id ? MEMLEAK_FRAME_OFFSET(s->frames[i]) : MEMLEAK_FRAME_ADDRESS(s->frames[i]),
+		.interrupted = id && s->frames[i] & MEMLEAK_FRAME_EXACT,
+		.by_frame_pointer = id && s->frames[i] & MEMLEAK_FRAME_BY_FP,
+	};
+	int err;
+
+	if (!id) {
+		err = profile__add_module(p, STACKS_JIT_MODULE | source->tgid, "[anonymous memory]", NULL,
+					  &l.module);
+	} else if (!f) {
+		err = profile__add_module(p, id, "[unknown file]", NULL, &l.module);
+	} else {
+		err = profile__add_module(p, id, f->object->path, f->object->build_id, &l.module);
+		object__offset_to_vaddr(f->object, l.pc, &l.pc);
+	}
+	return err ? err : profile__add_location(p, &l, ret);
+}
+
+int stacks__add(struct stacks *s, const struct stacks_source *source, uint64_t key,
+		struct profile *p, uint8_t *family, uint32_t *ret)
+{
+	uint32_t locations[MEMLEAK_MAX_FRAMES], n = 0, i = 0;
+	bool named = *family != MEMLEAK_FAMILY_MALLOC;
+	const struct stack_copy *copy;
+	int err = find_stack(s, source->stacks_fd, key, &copy);
+
+	if (err)
+		return err;
+	if (!copy)
+		return profile__add_stack(p, NULL, 0, false, false, ret);
+	for (i = 0; i < copy->nr; i++) {
+		int f = operator_family(source->files, copy->frames[i]);
+
+		if (f < 0)
+			break;
+		if (!named)
+			*family = f;
+	}
+	for (; i < copy->nr && !err; i++)
+		err = add_location(source, p, copy, i, &locations[n++]);
+	if (err)
+		return err;
+	return profile__add_stack(p, locations, n, copy->flags & MEMLEAK_STACK_TRUNCATED,
+				  copy->flags & MEMLEAK_STACK_BROKEN, ret);
+}
