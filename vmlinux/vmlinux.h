@@ -4,7 +4,7 @@
 
 /*
  * The kernel types that bpf/ reads, and nothing else: fields are found at load time (CO-RE), so the
- * order, the gaps and the architecture do not matter. `make check-vmlinux` holds every field
+ * order, the gaps and the architecture do not matter. `vmlinux/check` holds every field
  * against the BTF of the running kernel.
  */
 

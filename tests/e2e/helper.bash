@@ -112,11 +112,11 @@ resolve() {
 	fi
 }
 
-# under_valgrind COMMAND...: Valgrind's logs of a run, made once a suite; prints their directory.
+# under_valgrind COMMAND...: Valgrind's logs of a run, made once a run of tests/run; prints their directory.
 under_valgrind() {
 	local command dir
 	command=$(resolve "$1")
-	dir=$BATS_SUITE_TMPDIR/valgrind-${command##*/}-$(echo "$*" | cksum | cut -d ' ' -f 1)
+	dir=${VALGRIND_LOGS:-$BATS_SUITE_TMPDIR}/valgrind-${command##*/}-$(echo "$*" | cksum | cut -d ' ' -f 1)
 	shift
 	if [ ! -d "$dir" ]; then
 		mkdir -p "$dir"

@@ -16,6 +16,7 @@
 #include "symbol/perfmap.h"
 #include "symbol/symtab.h"
 #include "symbol/text.h"
+#include "target/allocator.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -245,6 +246,9 @@ static int name_function(struct module *m, uint64_t at, uint64_t pc, struct prof
 		line->offset = pc - start;
 		return intern_symbol(strings, name, unversioned_size(name), &line->symbol);
 	}
+	/* The trampoline behind a signal handler was never called: its first instruction is it. */
+	if (m->symtab && symtab__find(m->symtab, pc, &name, &start) && start == pc)
+		return intern_symbol(strings, name, unversioned_size(name), &line->symbol);
 	if (!d || !d->name || !d->name[0])
 		return 0;
 	line->offset = pc - d->start;
@@ -255,7 +259,7 @@ static int find_in_file(struct module *m, uint64_t at, uint64_t pc, struct profi
 			struct module_lines *lines)
 {
 	struct dwarfinfo_line found[DWARFINFO_MAX_LINES];
-	size_t nr = 0, i;
+	size_t nr = 0, i = 0;
 	int err = 0;
 
 	if (m->dwarf) {
@@ -263,7 +267,10 @@ static int find_in_file(struct module *m, uint64_t at, uint64_t pc, struct profi
 		give_up(m, dwarfinfo__find(m->dwarf, at, &m->effort, found, &nr));
 		effort__end(&m->effort);
 	}
-	for (i = 0; !err && i < nr; i++) {
+	/* An inlined wrapper that is called malloc is no caller of it. */
+	while (i + 1 < nr && found[i].name && allocator__is_name(found[i].name))
+		i++;
+	for (; !err && i < nr; i++) {
 		struct profile_line line = {.line = found[i].line, .inlined = i + 1 < nr};
 
 		if (found[i].file)
