@@ -197,15 +197,18 @@ static enum tracer_verdict attach_program(struct run *r, pid_t pid)
 	return TRACER_DETACH;
 }
 
-static enum tracer_verdict program_started(void *context, pid_t pid)
+static enum tracer_verdict program_started(void *context, pid_t pid, bool by_thread)
 {
 	struct run *r = context;
+	int err = by_thread ? probe__renew(r->probe, pid) : 0;
 
 	if (!r->command) { /* the first one is the command itself */
 		r->command = pid;
 		probe__set_traced(r->probe, true);
 		probe__enable(r->probe);
 	}
+	if (err)
+		log_warning("the new program of process %d is not traced: %s", pid, strerror(-err));
 	return attach_program(r, pid);
 }
 

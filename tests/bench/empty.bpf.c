@@ -7,6 +7,10 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+/* include/uapi/linux/bpf.h; vmlinux/vmlinux.h holds what the tool needs, no more. */
+#define MAP_TYPE_STACK_TRACE 7
+#define F_USER_STACK	     (1 << 8)
+
 #define MAX_FRAMES 127
 
 char LICENSE[] SEC("license") = "GPL";
@@ -18,7 +22,7 @@ const volatile bool session = false;
 __u64 stack[MAX_FRAMES];
 
 struct {
-	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
+	__uint(type, MAP_TYPE_STACK_TRACE);
 	__uint(max_entries, 1024);
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, MAX_FRAMES * sizeof(__u64));
@@ -47,7 +51,7 @@ SEC("uprobe")
 int stackid(struct pt_regs *regs)
 {
 	if (is_return())
-		bpf_get_stackid(regs, &stacks, BPF_F_USER_STACK);
+		bpf_get_stackid(regs, &stacks, F_USER_STACK);
 	return 0;
 }
 
@@ -55,7 +59,7 @@ SEC("uprobe")
 int stack_20(struct pt_regs *regs)
 {
 	if (is_return())
-		bpf_get_stack(regs, stack, 20 * sizeof(__u64), BPF_F_USER_STACK);
+		bpf_get_stack(regs, stack, 20 * sizeof(__u64), F_USER_STACK);
 	return 0;
 }
 
@@ -63,6 +67,6 @@ SEC("uprobe")
 int stack_127(struct pt_regs *regs)
 {
 	if (is_return())
-		bpf_get_stack(regs, stack, sizeof(stack), BPF_F_USER_STACK);
+		bpf_get_stack(regs, stack, sizeof(stack), F_USER_STACK);
 	return 0;
 }

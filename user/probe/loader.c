@@ -117,6 +117,17 @@ static int explain_load_failure(int err)
 	return err;
 }
 
+/* Whether what failed for @link works for perf links, which every kernel has that is supported. */
+static bool lacks_only(const struct probe_options *o, enum probe_link link)
+{
+	struct memleak *s;
+
+	if (link == PROBE_LINK_PERF || try_load(o, PROBE_LINK_PERF, &s))
+		return false;
+	memleak__destroy(s);
+	return true;
+}
+
 int loader__load(const struct probe_options *o, struct memleak **skeleton, enum probe_link *link)
 {
 	int err;
@@ -125,6 +136,8 @@ int loader__load(const struct probe_options *o, struct memleak **skeleton, enum 
 	*link = o->link;
 	if (*link != PROBE_LINK_AUTO) {
 		err = try_load(o, *link, skeleton);
+		if (err && lacks_only(o, *link))
+			err = -ENOTSUP;
 		if (err == -ENOTSUP)
 			log_error("this kernel has no %s links for uprobes", loader__link_name(*link));
 		else if (err)

@@ -109,6 +109,7 @@ static int learn_mapping(struct probe *p, const struct memleak_vma *vma)
 	if (fd < 0) {
 		log_debug("cannot open the file mapped at %llx in process %u: %s",
 			  (unsigned long long)vma->mapping.start, vma->tgid, strerror(-fd));
+		tables__free(p->tables, vma->mapping.file);
 		return 0; /* unmapped or ended in between: another process may have it */
 	}
 	err = files__add(p->files, vma->mapping.file, fd, path);
@@ -181,8 +182,10 @@ static int handle_event(void *context, void *data, size_t size)
 	case MEMLEAK_EVENT_FILE:
 		return learn_mapping(p, &vma);
 	case MEMLEAK_EVENT_PROCESS:
-		/* A static program needs no loader that tells of it. */
-		err = p->options.all ? hash__set(&p->grown, e->tgid, 0, 0) : 0;
+		/* A static program has no loader that tells of it. Whom ptrace traces was seen. */
+		err = p->skeleton->bss->stop_at_libraries ?
+			      0 :
+			      hash__set(&p->grown, e->tgid, 0, 0);
 		return err ? err : note_exe(p, e->image, e->tgid);
 	case MEMLEAK_EVENT_LIBRARIES:
 		return hash__set(&p->grown, e->tgid, 0, 0);
@@ -506,6 +509,11 @@ int probe__attach_all(struct probe *p)
 		return -ENOENT;
 	}
 	return 0;
+}
+
+int probe__renew(struct probe *p, pid_t pid)
+{
+	return attachments__remove(p->attachments, pid);
 }
 
 void probe__set_traced(struct probe *p, bool traced)

@@ -54,6 +54,12 @@ void probe__destroy(struct probe *p);
 int probe__attach(struct probe *p, pid_t pid, char *why, size_t size);
 
 /*
+ * A thread of @pid other than its first has called exec, and is the process now: probes that were placed for
+ * it are bound to the thread that is gone. Drop them; probe__attach places them anew. 0 or -ENOMEM.
+ */
+int probe__renew(struct probe *p, pid_t pid);
+
+/*
  * Processes are traced by ptrace from now on, or no longer: those that load libraries are stopped by
  * MEMLEAK_SIGNAL_LIBRARIES, for probe__signalled.
  */

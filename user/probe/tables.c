@@ -347,10 +347,11 @@ int tables__load(struct tables *t, uint32_t id, int fd)
 
 void tables__free(struct tables *t, uint32_t id)
 {
-	if (!tables__has(t, id))
+	if (id > MEMLEAK_MAX_FILES)
 		return;
 	__atomic_store_n(&t->tables[id].state, MEMLEAK_TABLE_UNKNOWN, __ATOMIC_RELEASE);
-	release_holding(t, &t->holdings.items[id]);
+	if (tables__has(t, id))
+		release_holding(t, &t->holdings.items[id]);
 }
 
 bool tables__has(const struct tables *t, uint32_t id)

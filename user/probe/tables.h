@@ -39,7 +39,8 @@ void tables__destroy(struct tables *t);
  */
 int tables__load(struct tables *t, uint32_t id, int fd);
 
-/* Nobody maps file @id now: free what it holds. It is loaded anew when it is mapped again. */
+/* Nobody maps file @id now, or it could not be opened: free what it holds. The kernel side announces it
+ * anew when a walk meets it again. */
 void tables__free(struct tables *t, uint32_t id);
 
 /* Whether tables__load was done for @id. */

@@ -175,7 +175,10 @@ static void proceed(struct tracer *t, struct task *task, enum tracer_verdict ver
 static void handle_exec(struct tracer *t, struct task *task)
 {
 	pid_t tid = task->tid, tgid = task->tgid;
+	unsigned long caller = tid; /* the id that whoever called exec had before */
 	size_t i = 0;
+
+	ptrace(PTRACE_GETEVENTMSG, tid, 0, &caller);
 
 	/* Every other thread is gone, whichever of them called exec. */
 	while (i < t->tasks.count) {
@@ -186,7 +189,8 @@ static void handle_exec(struct tracer *t, struct task *task)
 		else
 			i++;
 	}
-	proceed(t, find_task(t, tid), t->callbacks.started(t->context, tgid), 0);
+	proceed(t, find_task(t, tid), t->callbacks.started(t->context, tgid, caller != (unsigned long)tid),
+		0);
 }
 
 /* A task is about to get @signal. */

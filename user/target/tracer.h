@@ -30,8 +30,9 @@ enum tracer_verdict {
 };
 
 struct tracer_callbacks {
-	/* A program was started by exec: it and its dynamic loader are mapped, nothing else. */
-	enum tracer_verdict (*started)(void *context, pid_t pid);
+	/* A program was started by exec: it and its dynamic loader are mapped, nothing else. With
+	 * @by_thread, it was a thread other than the first that called exec. */
+	enum tracer_verdict (*started)(void *context, pid_t pid, bool by_thread);
 	/* A child was forked off, stopped before its first instruction. */
 	void (*forked)(void *context, pid_t pid);
 	/* Thread @tid of @pid would get TRACER_SIGNAL: true if that was a probe's doing, so that the

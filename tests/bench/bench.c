@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What a malloc and a free cost under the tool, against empty probes at the same instructions and
+ * against other tools, in one run.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <gnu/libc-version.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lanes.h"
+#include "util/cleanup.h"
+
+#define LEAST_ROUNDS 5
+#define MAX_TOOLS    8
+#define SKIPPED	     77
+
+static volatile sig_atomic_t interrupted;
+
+static const char usage[] =
+	"Usage: bench [OPTION...]\n"
+	"Time malloc and free under memleak-bpf, under empty probes and under other tools.\n\n"
+	"  -q, --quick         a smoke test of a few seconds\n"
+	"  -r, --rounds N      rounds (15); never fewer than 5\n"
+	"  -c, --calls N       calls a round, of each kind and depth (1000)\n"
+	"  -s, --seconds N     begin no round later than this, once there are 5 (80)\n"
+	"  -t, --tool COMMAND  measure this build of the tool; may be given again (./memleak-bpf)\n"
+	"      --no-peers      leave out heaptrack, valgrind and $PEER_MEMLEAK, bcc's memleak\n"
+	"      --strict        status 1 if a goal is missed\n"
+	"  -h, --help          print this\n";
+
+/* clang-format off */
+static const struct lanes_way own_ways[] = {
+	{.name = "bare", .measure_free = true},
+	{.name = "empty entry", .kind = PROBES_ENTRY, .measure_free = true},
+	{.name = "empty session", .kind = PROBES_SESSION, .measure_free = true},
+	{.name = "bpf_get_stackid", .kind = PROBES_STACKID},
+	{.name = "bpf_get_stack 20", .kind = PROBES_STACK_20},
+	{.name = "bpf_get_stack 127", .kind = PROBES_STACK_127},
+};
+/* clang-format on */
+
+/* Indexes into own_ways. */
+#define LANE_ENTRY   1
+#define LANE_SESSION 2
+#define FIRST_TOOL   (sizeof(own_ways) / sizeof(own_ways[0]))
+
+struct options {
+	bool quick, peers, strict;
+	unsigned int rounds, calls, seconds;
+	const char *tools[MAX_TOOLS];
+	unsigned int nr_tools;
+};
+
+static void interrupt(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+/* --- options --- */
+
+static bool parse_number(const char *text, unsigned int *ret)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*end || end == text || !n || n > MICRO_MAX_CALLS)
+		return false;
+	*ret = n;
+	return true;
+}
+
+static bool parse_one(struct options *o, int option)
+{
+	switch (option) {
+	case 'q':
+		o->quick = true;
+		o->peers = false;
+		o->rounds = 2;
+		o->calls = 200;
+		return true;
+	case 'r':
+		return parse_number(optarg, &o->rounds);
+	case 'c':
+		return parse_number(optarg, &o->calls);
+	case 's':
+		return parse_number(optarg, &o->seconds);
+	case 't':
+		if (o->nr_tools == MAX_TOOLS)
+			return false;
+		o->tools[o->nr_tools++] = optarg;
+		return true;
+	case 'P':
+		o->peers = false;
+		return true;
+	case 'S':
+		o->strict = true;
+		return true;
+	case 'h':
+		fputs(usage, stdout);
+		exit(0);
+	}
+	return false;
+}
+
+static int parse(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {
+		{"quick", no_argument, NULL, 'q'},     {"rounds", required_argument, NULL, 'r'},
+		{"calls", required_argument, NULL, 'c'}, {"seconds", required_argument, NULL, 's'},
+		{"tool", required_argument, NULL, 't'}, {"no-peers", no_argument, NULL, 'P'},
+		{"strict", no_argument, NULL, 'S'},    {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "qr:c:s:t:h", longs, NULL)) >= 0)
+		if (!parse_one(o, option))
+			return -EINVAL;
+	if (optind < argc)
+		return -EINVAL;
+	if (!o->nr_tools)
+		o->tools[o->nr_tools++] = "./memleak-bpf";
+	if (!o->quick && o->rounds < LEAST_ROUNDS)
+		o->rounds = LEAST_ROUNDS;
+	return 0;
+}
+
+/* --- lanes --- */
+
+/* Split @text, which is changed, at its blanks. */
+static void split(char *text, const char *words[LANES_MAX_WORDS])
+{
+	char *save = NULL, *word;
+	size_t n = 0;
+
+	for (word = strtok_r(text, " ", &save); word && n < LANES_MAX_WORDS - 1;
+	     word = strtok_r(NULL, " ", &save))
+		words[n++] = word;
+}
+
+static int add_tools(struct lanes *l, const struct options *o)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < o->nr_tools && !err; i++) {
+		/* Words and names live as long as the lanes: to the end. */
+		char *words = strdup(o->tools[i]);
+		const char *slash = strrchr(o->tools[i], '/');
+		struct lanes_way way = {.measure_free = true, .checked = true};
+
+		if (!words)
+			return -ENOMEM;
+		way.name = slash ? slash + 1 : o->tools[i];
+		split(words, way.tool);
+		err = lanes__add(l, &way);
+	}
+	return err;
+}
+
+/* The first tool again, such that it wants none of the blocks: what a filtered allocation costs. */
+static int add_filtered(struct lanes *l)
+{
+	struct lanes_way way = l->list.items[FIRST_TOOL].way;
+	size_t n = 0;
+
+	while (n < LANES_MAX_WORDS - 2 && way.tool[n])
+		n++;
+	way.tool[n] = "-z1G";
+	way.name = "tool -z 1G";
+	way.checked = false;
+	return lanes__add(l, &way);
+}
+
+static bool is_on_path(const char *command)
+{
+	const char *path = getenv("PATH");
+	CLEANUP_FREE char *copy = strdup(path ? path : "");
+	char *save = NULL, *part, file[4096];
+
+	for (part = strtok_r(copy, ":", &save); part; part = strtok_r(NULL, ":", &save)) {
+		snprintf(file, sizeof(file), "%s/%s", part, command);
+		if (!access(file, X_OK))
+			return true;
+	}
+	return false;
+}
+
+/* What cannot be started is left out, with a line that says why. */
+static void add_peers(struct lanes *l, const char *scratch)
+{
+	static char file[4096];
+	const char *bcc = getenv("PEER_MEMLEAK");
+	const struct lanes_way valgrind = {
+		.name = "valgrind",
+		.measure_free = true,
+		.under = {"valgrind", "--quiet", "--log-file=/dev/null"},
+	};
+	const struct lanes_way heaptrack = {
+		.name = "heaptrack",
+		.measure_free = true,
+		.under = {"heaptrack", "--output", file},
+	};
+
+	snprintf(file, sizeof(file), "%s/heaptrack.$$", scratch);
+	if (bcc && *bcc) {
+		const struct lanes_way way = {
+			.name = "bcc memleak", .bcc = bcc, .measure_free = true};
+
+		if (lanes__add(l, &way))
+			lanes__drop_last(l);
+	}
+	if (is_on_path("heaptrack") && lanes__add(l, &heaptrack))
+		lanes__drop_last(l);
+	if (is_on_path("valgrind") && lanes__add(l, &valgrind))
+		lanes__drop_last(l);
+}
+
+static int add_lanes(struct lanes *l, const struct options *o)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < FIRST_TOOL && !err; i++)
+		err = lanes__add(l, &own_ways[i]);
+	if (!err)
+		err = add_tools(l, o);
+	if (!err && !o->quick)
+		err = add_filtered(l);
+	if (!err && o->peers)
+		add_peers(l, l->options.scratch);
+	return err;
+}
+
+/* --- the output --- */
+
+static void print_head(const struct lanes *l, const struct options *o)
+{
+	struct utsname u;
+	size_t i, j;
+
+	uname(&u);
+	printf("Linux %s %s, glibc %s, %ld processors; processor time, %u calls a sample\n",
+	       u.release, u.machine, gnu_get_libc_version(), sysconf(_SC_NPROCESSORS_ONLN),
+	       o->calls);
+	printf("%s; code there:", probes__have_session(l->options.probes) ?
+					 "session links" :
+					 "no session links here: one link for entries, one for returns");
+	for (i = 0; i < 2; i++) {
+		printf(" %s", i ? ", free" : "malloc");
+		for (j = 0; j < sizeof(l->code[i]); j++)
+			printf(" %02x", l->code[i][j]);
+	}
+	putchar('\n');
+}
+
+static void print_table(const struct lanes *l, enum lanes_measure measure)
+{
+	static const char *const titles[MEASURES] = {"malloc", "free", "malloc and free"};
+	static const char *const bases[MEASURES] = {"empty session", "empty entry",
+						    "empty session on malloc and empty entry on free"};
+	size_t base = measure == MEASURE_FREE ? LANE_ENTRY : LANE_SESSION, i;
+	unsigned int build, depth;
+
+	table__print_head(titles[measure], bases[measure], lanes_builds, l->options.builds);
+	for (i = 0; i < l->list.count; i++) {
+		const struct lane *lane = &l->list.items[i];
+
+		if (measure != MEASURE_MALLOC && !lane->way.measure_free)
+			continue;
+		for (depth = 0; depth < l->options.depths; depth++) {
+			table__print_name(depth ? "" : lane->way.name, lanes_depths[depth]);
+			for (build = 0; build < l->options.builds; build++)
+				table__print_cell(&lane->samples[build][depth][measure],
+						  &l->list.items[base].samples[build][depth][measure]);
+			table__end_row();
+		}
+	}
+}
+
+/* True if all are reached. */
+static bool print_goals(const struct lanes *l, const struct options *o)
+{
+	const struct lane *lanes = l->list.items;
+	size_t filtered = FIRST_TOOL + o->nr_tools;
+	unsigned int build;
+	bool reached = true;
+	size_t i;
+
+	printf("\ngoals, as ratios, 20 frames deep\n");
+	for (i = FIRST_TOOL; i <= filtered && i < l->list.count; i++) {
+		if (o->nr_tools > 1 && i < filtered)
+			printf("%s\n", lanes[i].way.name);
+		for (build = 0; build < l->options.builds; build++) {
+			const struct samples *s = lanes[i].samples[build][1];
+			const struct samples *entry = lanes[LANE_ENTRY].samples[build][1];
+			const struct samples *session = lanes[LANE_SESSION].samples[build][1];
+
+			if (i == filtered) {
+				reached &= table__print_goal("a malloc that is not wanted, to an empty entry probe",
+							     lanes_builds[build], &s[MEASURE_MALLOC],
+							     &entry[MEASURE_MALLOC], 1.05);
+				continue;
+			}
+			reached &= table__print_goal("malloc with unwinding, to an empty session probe",
+						     lanes_builds[build], &s[MEASURE_MALLOC],
+						     &session[MEASURE_MALLOC], 1.5);
+			reached &= table__print_goal("free, to an empty entry probe",
+						     lanes_builds[build], &s[MEASURE_FREE],
+						     &entry[MEASURE_FREE], 1.15);
+		}
+	}
+	return reached;
+}
+
+/* --- the run --- */
+
+static int run_rounds(struct lanes *l, const struct options *o)
+{
+	time_t end = time(NULL) + o->seconds;
+	unsigned int i;
+	int err = lanes__run_round(l, false); /* fills caches and tables */
+
+	for (i = 0; i < o->rounds && !err && !interrupted; i++) {
+		if (i >= LEAST_ROUNDS && time(NULL) >= end)
+			break;
+		err = lanes__run_round(l, true);
+	}
+	if (interrupted)
+		return -EINTR;
+	if (!err)
+		printf("%u rounds\n", i);
+	return err;
+}
+
+/* The first and the last processor that this process may use: tools there, workloads here. */
+static void choose_cpus(struct lanes_options *o)
+{
+	cpu_set_t set;
+	int cpu;
+
+	o->workload_cpu = o->tool_cpu = -1;
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return;
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &set))
+			continue;
+		if (o->tool_cpu < 0)
+			o->tool_cpu = cpu;
+		o->workload_cpu = cpu;
+	}
+	CPU_ZERO(&set);
+	CPU_SET(o->tool_cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static int run(struct lanes *l, const struct options *o, bool *reached)
+{
+	unsigned int measure;
+	int err = probes__create(&l->options.probes);
+
+	if (err == -EPERM || err == -EACCES) {
+		printf("skipped: the kernel refuses BPF here: %s\n", strerror(-err));
+		return SKIPPED;
+	}
+	if (err) {
+		fprintf(stderr, "bench: cannot load the empty programs: %s\n", strerror(-err));
+		return err;
+	}
+	err = add_lanes(l, o);
+	if (err)
+		return err;
+	print_head(l, o);
+	err = run_rounds(l, o);
+	if (err)
+		return err;
+	for (measure = 0; measure < MEASURES; measure++)
+		print_table(l, measure);
+	*reached = print_goals(l, o);
+	return lanes__check(l);
+}
+
+static void catch_signals(void)
+{
+	const struct sigaction action = {.sa_handler = interrupt};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {.peers = true, .rounds = 15, .calls = 1000, .seconds = 80};
+	struct lanes lanes = {.options = {.builds = BUILDS, .depths = LANES_DEPTHS}};
+	const char *tmp = getenv("TMPDIR");
+	char directory[4096], scratch[4096];
+	bool reached = true;
+	int err;
+
+	if (parse(argc, argv, &options)) {
+		fputs(usage, stderr);
+		return 2;
+	}
+	if (options.quick) {
+		lanes.options.builds = 1;
+		lanes.options.depths = 2;
+	}
+	snprintf(directory, sizeof(directory), "%s", argv[0]);
+	*(strrchr(directory, '/') ?: directory) = 0;
+	snprintf(scratch, sizeof(scratch), "%s/memleak-bench.XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	if (!mkdtemp(scratch)) {
+		fprintf(stderr, "bench: cannot make %s: %s\n", scratch, strerror(errno));
+		return 2;
+	}
+	lanes.options.directory = directory;
+	lanes.options.scratch = scratch;
+	lanes.options.calls = options.calls;
+	choose_cpus(&lanes.options);
+	catch_signals();
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	err = run(&lanes, &options, &reached);
+	lanes__release(&lanes);
+	probes__destroy(lanes.options.probes);
+	lanes__delete(scratch);
+	if (err)
+		return err == SKIPPED ? SKIPPED : 2;
+	return options.strict && !reached;
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+#include "util/vector.h"
+
+#define ANSWER_SECONDS 60
+#define STOP_SECONDS   20
+
+/* In the new process: what any child needs. */
+static void settle(int cpu)
+{
+	cpu_set_t set;
+
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	signal(SIGPIPE, SIG_DFL);
+	if (cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static void send_to_null(int fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null >= 0)
+		dup2(null, fd);
+}
+
+/* The pipes may have the very numbers that they are to get: they step aside first. */
+static void place_pipes(int orders, int answers)
+{
+	orders = fcntl(orders, F_DUPFD_CLOEXEC, MICRO_FD_ANSWERS + 1);
+	answers = fcntl(answers, F_DUPFD_CLOEXEC, MICRO_FD_ANSWERS + 1);
+	dup2(orders, MICRO_FD_ORDERS);
+	dup2(answers, MICRO_FD_ANSWERS);
+}
+
+static _Noreturn void execute(char *const *argv)
+{
+	execvp(argv[0], argv);
+	fprintf(stderr, "bench: cannot run %s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+int child__start_workload(char *const *argv, const char *libraries, int cpu, struct child *ret)
+{
+	CLEANUP_CLOSE int orders_in = -1, orders_out = -1, answers_in = -1, answers_out = -1;
+	int pipes[2];
+	pid_t pid;
+
+	if (pipe2(pipes, O_CLOEXEC))
+		return -errno;
+	orders_in = pipes[0];
+	orders_out = pipes[1];
+	if (pipe2(pipes, O_CLOEXEC))
+		return -errno;
+	answers_in = pipes[0];
+	answers_out = pipes[1];
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		settle(cpu);
+		place_pipes(orders_in, answers_out);
+		send_to_null(STDIN_FILENO);
+		send_to_null(STDOUT_FILENO);
+		send_to_null(STDERR_FILENO);
+		setenv("LD_LIBRARY_PATH", libraries, 1);
+		execute(argv);
+	}
+	*ret = (struct child){.pid = pid, .to = TAKE_FD(orders_out), .from = TAKE_FD(answers_in)};
+	return 0;
+}
+
+int child__start_tool(char *const *argv, int cpu, struct child *ret)
+{
+	int pipes[2];
+	pid_t pid;
+
+	if (pipe2(pipes, O_CLOEXEC))
+		return -errno;
+	pid = fork();
+	if (!pid) {
+		settle(cpu);
+		send_to_null(STDIN_FILENO);
+		dup2(pipes[1], STDOUT_FILENO);
+		execute(argv);
+	}
+	close(pipes[1]);
+	if (pid < 0) {
+		close(pipes[0]);
+		return -EAGAIN;
+	}
+	*ret = (struct child){.pid = pid, .to = -1, .from = pipes[0]};
+	return 0;
+}
+
+static int wait_readable(int fd, int seconds)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int n = poll(&p, 1, seconds * 1000);
+
+	if (n < 0)
+		return -errno;
+	return n ? 0 : -ETIMEDOUT;
+}
+
+int child__ask(const struct child *c, const struct micro_order *order, struct micro_answer *ret)
+{
+	struct micro_answer answer;
+	ssize_t n = write(c->to, order, sizeof(*order));
+	int err;
+
+	if (n != sizeof(*order))
+		return n < 0 ? -errno : -EIO;
+	err = wait_readable(c->from, ANSWER_SECONDS);
+	if (err)
+		return err;
+	n = read(c->from, &answer, sizeof(answer));
+	if (n != sizeof(answer))
+		return n < 0 ? -errno : -EPIPE;
+	*ret = answer;
+	return 0;
+}
+
+/* Whether @pid catches or blocks SIGUSR1 (who waits for signals blocks them); -errno. */
+static int listens(pid_t pid)
+{
+	CLEANUP_FCLOSE FILE *f = NULL;
+	unsigned long mask, masks = 0;
+	char path[64], line[256];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "State: %c", path) == 1 && *path == 'Z')
+			return -ECHILD;
+		if (sscanf(line, "SigBlk: %lx", &mask) == 1 ||
+		    sscanf(line, "SigCgt: %lx", &mask) == 1)
+			masks |= mask;
+	}
+	return !!(masks & 1UL << (SIGUSR1 - 1));
+}
+
+static void nap(void)
+{
+	const struct timespec t = {.tv_nsec = 10 * 1000 * 1000};
+
+	nanosleep(&t, NULL);
+}
+
+int child__wait_listening(const struct child *c, int seconds)
+{
+	time_t end = time(NULL) + seconds;
+	int n;
+
+	for (n = listens(c->pid); !n; n = listens(c->pid)) {
+		if (time(NULL) > end)
+			return -ETIMEDOUT;
+		nap();
+	}
+	return n < 0 ? n : 0;
+}
+
+int child__read_line(const struct child *c, int seconds, char **ret)
+{
+	VECTOR(char) line = {0};
+	int err = 0;
+
+	while (!line.count || line.items[line.count - 1] != '\n') {
+		ssize_t n;
+
+		err = wait_readable(c->from, seconds);
+		if (!err)
+			err = vector_reserve(&line, line.count + 65536);
+		if (err)
+			break;
+		n = read(c->from, line.items + line.count, 65536);
+		if (n <= 0) {
+			err = n ? -errno : -EPIPE;
+			break;
+		}
+		line.count += n;
+	}
+	if (err) {
+		vector_release(&line);
+		return err;
+	}
+	line.items[line.count - 1] = 0;
+	*ret = line.items;
+	return 0;
+}
+
+/* Whether it has ended; it is not reaped, so that its group's number stays its own. */
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = {0};
+
+	return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
+}
+
+void child__stop(struct child *c, int signal)
+{
+	time_t end = time(NULL) + STOP_SECONDS;
+
+	if (!c->pid)
+		return;
+	if (c->to >= 0)
+		close(c->to);
+	if (signal)
+		kill(c->pid, signal);
+	while (!has_ended(c->pid) && time(NULL) <= end)
+		nap();
+	kill(-c->pid, SIGKILL);
+	waitpid(c->pid, NULL, 0);
+	close(c->from);
+	c->pid = 0;
+}
