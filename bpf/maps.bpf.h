@@ -31,7 +31,7 @@ const volatile __u32 own_tgid __weak; /* the tool itself is never followed */
 
 /* Numbers given out so far; also counted up by the loader, atomically. */
 __u32 last_image __weak = 0;
-__u32 last_file __weak = 0;
+__u32 last_file __weak = MEMLEAK_FILE_VDSO;
 
 /* Not yet: the probes are placed one after the other, and all begin to count at one moment. */
 bool enabled __weak = false;

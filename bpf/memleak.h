@@ -101,6 +101,7 @@ struct memleak_block {
 #define MEMLEAK_FRAME_BY_FP (1ULL << 46) /* found by frame pointer */
 #define MEMLEAK_FRAME_EXACT (1ULL << 47) /* an interrupted instruction, no return address */
 #define MEMLEAK_MAX_FILES 0xffff
+#define MEMLEAK_FILE_VDSO 1 /* the kernel's code in every process: no file, one for all */
 
 enum memleak_stack_flags {
 	MEMLEAK_STACK_TRUNCATED = 1,

@@ -97,6 +97,16 @@ static __always_inline bool find_known_mapping(struct walk *w, __u64 pc)
 	return true;
 }
 
+static __always_inline bool is_vdso(struct memleak_mapping *m)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (m->start != (__u64)BPF_CORE_READ(task, mm, context.vdso))
+		return false;
+	m->offset = 0;
+	return true;
+}
+
 /* Ask the kernel, a few times: who holds the lock often lets it go at once. */
 #define MAPPING_TRIES 3
 
@@ -115,9 +125,13 @@ static __always_inline bool find_mapping(struct walk *w, __u64 pc)
 	if (err || !copy.executable)
 		return false;
 	w->mapping = copy.mapping;
-	w->mapping.file = copy.has_file ? file_number(&copy.key) : 0;
-	if (w->mapping.file)
-		announce_file(&w->mapping);
+	if (copy.has_file) {
+		w->mapping.file = file_number(&copy.key);
+		if (w->mapping.file)
+			announce_file(&w->mapping);
+	} else {
+		w->mapping.file = is_vdso(&w->mapping) ? MEMLEAK_FILE_VDSO : 0;
+	}
 	return true;
 }
 

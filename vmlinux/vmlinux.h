@@ -96,7 +96,12 @@ struct uprobes_state {
 	struct xol_area *xol_area;
 };
 
+typedef struct {
+	void *vdso;
+} mm_context_t;
+
 struct mm_struct {
+	mm_context_t context;
 	unsigned long start_stack;
 	struct file *exe_file;
 	struct uprobes_state uprobes_state;

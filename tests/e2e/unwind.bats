@@ -74,6 +74,14 @@ complete() {
 @test "D: a signal handler" { frames frames signal; }
 @test "D: a signal handler on its own stack" { frames frames altstack; }
 @test "D: a signal at a function's first instruction" { frames frames fault; }
+@test "D: a signal in the vDSO" {
+	require_bpf
+	profile frames vdso
+	holds '.losses.broken_stacks == 0 and ([.processes[0].stacks[].frames |
+		[.[].module | select(. == "[vdso]")] | length] | max >= 1)'
+	holds '[.processes[0].stacks[] | select(.frames | map(.symbol) |
+		contains(["through_vdso", "main"]))] | length == 1'
+}
 @test "D: longjmp over frames that allocated" { check longjmps; }
 @test "E: the first call, through lazy binding" { LD_BIND_NOW='' frames frames plain; }
 @test "E: hand-written code with unwind information" { frames frames asm_cfi; }
@@ -130,6 +138,10 @@ int main() { return F<100>::v; }' >"$BATS_TEST_TMPDIR/f.cc"
 	cp "$PROGRAMS/malloc_one" "$BATS_TEST_TMPDIR/gone"
 	profile sh -c "\"$BATS_TEST_TMPDIR/gone\"; rm \"$BATS_TEST_TMPDIR/gone\""
 	holds '[.processes[].stacks[].frames[0].symbol] | index("func") != null'
+}
+@test "I: a thread other than the first calls exec" {
+	check exec_by_thread "$PROGRAMS/malloc_one"
+	holds '.processes[0].exe | endswith("/malloc_one")'
 }
 @test "I: in a mount namespace of its own" {
 	require_bpf

@@ -9,6 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/time.h>
+#include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define MARK 54321
@@ -119,7 +123,13 @@ NOINLINE static void through_signal(int flags)
  * before. */
 NOINLINE static void faults(void)
 {
+#if defined(__x86_64__)
 	__asm__ volatile("ud2");
+#elif defined(__aarch64__)
+	__asm__ volatile("udf #0");
+#else
+	raise(SIGILL);
+#endif
 }
 
 static sigjmp_buf back;
@@ -175,6 +185,39 @@ __asm__(".text\n"
 	"	leave\n"
 	"	ret\n"
 	".size asm_without_cfi, .-asm_without_cfi\n");
+#elif defined(__aarch64__)
+void asm_with_cfi(void (*f)(void));
+__asm__(".text\n"
+	".type asm_with_cfi, %function\n"
+	"asm_with_cfi:\n"
+	".cfi_startproc\n"
+	"	str x30, [sp, #-16]!\n"
+	"	.cfi_adjust_cfa_offset 16\n"
+	"	.cfi_offset x30, -16\n"
+	"	sub sp, sp, #1008\n"
+	"	.cfi_adjust_cfa_offset 1008\n"
+	"	blr x0\n"
+	"	add sp, sp, #1008\n"
+	"	.cfi_adjust_cfa_offset -1008\n"
+	"	ldr x30, [sp], #16\n"
+	"	.cfi_adjust_cfa_offset -16\n"
+	"	.cfi_restore x30\n"
+	"	ret\n"
+	".cfi_endproc\n"
+	".size asm_with_cfi, .-asm_with_cfi\n");
+
+void asm_without_cfi(void (*f)(void));
+__asm__(".text\n"
+	".type asm_without_cfi, %function\n"
+	"asm_without_cfi:\n"
+	"	stp x29, x30, [sp, #-16]!\n"
+	"	mov x29, sp\n"
+	"	sub sp, sp, #64\n"
+	"	blr x0\n"
+	"	mov sp, x29\n"
+	"	ldp x29, x30, [sp], #16\n"
+	"	ret\n"
+	".size asm_without_cfi, .-asm_without_cfi\n");
 #else
 static void asm_with_cfi(void (*f)(void))
 {
@@ -185,6 +228,36 @@ static void asm_without_cfi(void (*f)(void))
 	f();
 }
 #endif
+
+/* A signal that comes while the kernel's code in every process, vdso(7), is executed. */
+static void vdso_handler(int signal, siginfo_t *info, void *context)
+{
+	const ucontext_t *uc = context;
+	unsigned long vdso = getauxval(AT_SYSINFO_EHDR);
+#if defined(__x86_64__)
+	unsigned long ip = uc->uc_mcontext.gregs[REG_RIP];
+#else
+	unsigned long ip = uc->uc_mcontext.pc;
+#endif
+
+	(void)signal;
+	(void)info;
+	if (!kept && ip > vdso && ip - vdso < 8192)
+		allocate();
+}
+
+NOINLINE static void through_vdso(void)
+{
+	struct sigaction sa = {.sa_sigaction = vdso_handler, .sa_flags = SA_SIGINFO | SA_RESTART};
+	struct itimerval often = {{0, 1000}, {0, 1000}};
+	struct timespec now;
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	while (!kept)
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	__asm__ volatile("" ::: "memory");
+}
 
 int main(int argc, char **argv)
 {
@@ -210,6 +283,8 @@ int main(int argc, char **argv)
 		through_signal(SA_ONSTACK);
 	else if (strcmp(kind, "fault") == 0)
 		through_fault();
+	else if (strcmp(kind, "vdso") == 0)
+		through_vdso();
 	else if (strcmp(kind, "asm_cfi") == 0)
 		asm_with_cfi(allocate);
 	else if (strcmp(kind, "asm") == 0)

@@ -8,7 +8,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +23,9 @@
 #include "target/process.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+
+/* No kernel's vDSO is longer. */
+#define VDSO_PAGES 8
 
 struct probe {
 	struct probe_options options;
@@ -226,6 +232,37 @@ static int create_tables(struct probe *p)
 	return tables__create(&maps, &p->tables);
 }
 
+/*
+ * The kernel maps the same code into every 64-bit process, vdso(7): learn it from our own. Without it, walks
+ * through it would go by frame pointer, which it has not.
+ */
+static int learn_vdso(struct probe *p)
+{
+	const char *image = (const char *)getauxval(AT_SYSINFO_EHDR);
+	size_t size = VDSO_PAGES * sysconf(_SC_PAGESIZE);
+	struct iovec local = {.iov_len = size}, remote = {.iov_base = (void *)image};
+	CLEANUP_FREE char *copy = malloc(size);
+	int fd, err;
+	ssize_t n;
+
+	if (!copy)
+		return -ENOMEM;
+	/* How long it is, is nowhere said: as long as it can be read, page by page. */
+	local.iov_base = copy;
+	remote.iov_len = size;
+	n = image ? process_vm_readv(getpid(), &local, 1, &remote, 1, 0) : 0;
+	if (n <= 0)
+		return 0;
+	fd = memfd_create("vdso", MFD_CLOEXEC);
+	if (fd < 0 || write(fd, copy, n) != n) {
+		err = -errno;
+		cleanup_close(&fd);
+		return err;
+	}
+	err = files__add(p->files, MEMLEAK_FILE_VDSO, fd, "[vdso]");
+	return err ? err : load_table(p, MEMLEAK_FILE_VDSO);
+}
+
 int probe__create(const struct probe_options *options, struct probe **ret)
 {
 	struct probe *p = calloc(1, sizeof(*p));
@@ -249,6 +286,8 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 		err = files__create(options->symbols_prefix, &p->files);
 	if (!err)
 		err = create_tables(p);
+	if (!err)
+		err = learn_vdso(p);
 	if (!err) {
 		p->ring = ring_buffer__new(bpf_map__fd(p->skeleton->maps.events), handle_event, p,
 					   NULL);
@@ -611,7 +650,7 @@ int probe__free_tables(struct probe *p)
 	err = list_mappings(p, 0, &vmas);
 	for (i = 0; i < vmas.count && !err; i++)
 		err = hash__set(&mapped, vmas.items[i].mapping.file, 0, 0);
-	for (id = 1; id <= p->skeleton->bss->last_file && !err; id++)
+	for (id = MEMLEAK_FILE_VDSO + 1; id <= p->skeleton->data->last_file && !err; id++)
 		if (hash__get(&mapped, id, 0) == HASH_NONE)
 			tables__free(p->tables, id);
 	return err;
