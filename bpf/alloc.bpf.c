@@ -2,8 +2,8 @@
 /*
  * The probes on allocation functions.
  *
- * An allocator call is followed from its entry, where its sizes are, to its return, where its pointer
- * is. Allocators call each other (calloc calls malloc, operator new calls malloc): only the
+ * An allocator call is followed from its entry, where its sizes are, to its return, where its
+ * pointer is. Allocators call each other (calloc calls malloc, operator new calls malloc): only the
  * outermost call counts. A thread's storage holds the one that is in flight.
  *
  * A block leaves the table at the entry of free and realloc: behind it another thread may be given
@@ -18,8 +18,8 @@ struct call {
 	__u64 sp; /* at its entry; 0: none */
 	__u64 cookie;
 	__u64 size;
-	__u64 arg;		  /* realloc, mremap: the old pointer; posix_memalign: the out-parameter */
-	__u64 arg2;		  /* mmap: flags; mremap: old size */
+	__u64 arg;  /* realloc, mremap: the old pointer; posix_memalign: the out-parameter */
+	__u64 arg2; /* mmap: flags; mremap: old size */
 	struct memleak_block old; /* realloc: what left the table at entry */
 	__u32 image;
 	__u32 has_old;
@@ -41,12 +41,12 @@ struct {
 extern bool bpf_session_is_return(void) __ksym __weak;
 
 /* From the entry of operator new[] to that of malloc the stack grows by a few small frames. */
-#define NEW_ARRAY_REACH 512
+#define NEW_ARRAY_REACH	    512
 
-#define MAP_FIXED 0x10
-#define MAP_STACK 0x20000
+#define MAP_FIXED	    0x10
+#define MAP_STACK	    0x20000
 #define MAP_FIXED_NOREPLACE 0x100000
-#define MREMAP_DONTUNMAP 4
+#define MREMAP_DONTUNMAP    4
 
 /* A vfork child runs in its parent's memory: what it does is the parent's doing. */
 static __always_inline struct memleak_process *current_process(void)
@@ -179,8 +179,7 @@ static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
 		err = bpf_map_update_elem(&blocks, &key, b, BPF_NOEXIST);
 	}
 	if (err) {
-		count_loss(err == -E2BIG ? MEMLEAK_LOSS_BLOCK_TABLE :
-						   MEMLEAK_LOSS_BLOCK_MEMORY);
+		count_loss(err == -E2BIG ? MEMLEAK_LOSS_BLOCK_TABLE : MEMLEAK_LOSS_BLOCK_MEMORY);
 		return false;
 	}
 	__sync_fetch_and_add(&p->allocs, 1);
@@ -273,8 +272,8 @@ static __always_inline bool is_mapping(__u64 cookie)
 }
 
 /*
- * operator new[] jumps to operator new in libstdc++, so that no frame tells of it: its own probe, where
- * there is one, has left where it was entered.
+ * operator new[] jumps to operator new in libstdc++, so that no frame tells of it: its own probe,
+ * where there is one, has left where it was entered.
  */
 static __always_inline void note_new_array(struct thread *t, __u64 sp)
 {
@@ -425,8 +424,8 @@ static __always_inline void mapping_exit(struct memleak_process *p, struct threa
 	if (result == -1ULL)
 		return;
 	stack = walk_stack(&t->walk, regs, p->image);
-	send_mapping_event(kind == MEMLEAK_CALL_MMAP ? MEMLEAK_EVENT_MMAP : MEMLEAK_EVENT_MREMAP,
-			   p, t, result, stack);
+	send_mapping_event(kind == MEMLEAK_CALL_MMAP ? MEMLEAK_EVENT_MMAP : MEMLEAK_EVENT_MREMAP, p,
+			   t, result, stack);
 }
 
 static __always_inline void heap_exit(struct memleak_process *p, struct thread *t,

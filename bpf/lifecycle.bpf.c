@@ -21,8 +21,8 @@ static __always_inline void tell_process(__u32 type, struct memleak_process *p)
 }
 
 /*
- * The image of @tgid is over. After an exit its numbers move to where the loader collects them; after
- * an exec they are dropped with its blocks.
+ * The image of @tgid is over. After an exit its numbers move to where the loader collects them;
+ * after an exec they are dropped with its blocks.
  */
 static __always_inline void end_image(__u32 tgid, struct task_struct *exiting)
 {
@@ -110,7 +110,8 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	return 0;
 }
 
-/* One record for each executable mapping of a file, of one process or of all, as the loader asks. */
+/* One record for each executable mapping of a file, of one process or of all, as the loader asks.
+ */
 SEC("iter/task_vma")
 int list_mappings(struct bpf_iter__task_vma *ctx)
 {
@@ -137,7 +138,7 @@ int list_mappings(struct bpf_iter__task_vma *ctx)
 
 /* struct r_debug of <link.h>, to which the loader's protocol with debuggers (SVR4) goes back. */
 #define R_STATE_OFFSET 24
-#define RT_CONSISTENT 0
+#define RT_CONSISTENT  0
 
 static __always_inline bool is_blocked(struct task_struct *task, int signal)
 {
@@ -145,10 +146,10 @@ static __always_inline bool is_blocked(struct task_struct *task, int signal)
 }
 
 /*
- * _dl_debug_state: the dynamic loader has mapped libraries, or taken them away, and runs none of their
- * code yet. (glibc calls it before, too: then the state is not consistent.) A process that the tool traces
- * is stopped here by a signal, so that what is new can be probed and unwound from its first instruction
- * on; for others an event has to do.
+ * _dl_debug_state: the dynamic loader has mapped libraries, or taken them away, and runs none of
+ * their code yet. (glibc calls it before, too: then the state is not consistent.) A process that
+ * the tool traces is stopped here by a signal, so that what is new can be probed and unwound from
+ * its first instruction on; for others an event has to do.
  */
 SEC("uprobe")
 int probe_libraries(struct pt_regs *regs)
@@ -167,7 +168,8 @@ int probe_libraries(struct pt_regs *regs)
 				    (void *)(PT_REGS_IP(regs) + distance + R_STATE_OFFSET));
 	if (state != RT_CONSISTENT)
 		return 0;
-	if (stop_at_libraries && !is_blocked(bpf_get_current_task_btf(), MEMLEAK_SIGNAL_LIBRARIES) &&
+	if (stop_at_libraries &&
+	    !is_blocked(bpf_get_current_task_btf(), MEMLEAK_SIGNAL_LIBRARIES) &&
 	    !bpf_map_update_elem(&signalled, &tid, &tgid, BPF_ANY)) {
 		if (!bpf_send_signal_thread(MEMLEAK_SIGNAL_LIBRARIES))
 			return 0;

@@ -14,8 +14,8 @@
 #include "bpf/unwind.h"
 
 /* include/uapi/asm-generic/errno-base.h */
-#define E2BIG 7
-#define EBUSY 16
+#define E2BIG  7
+#define EBUSY  16
 #define EEXIST 17
 
 /* Set by the loader before the programs are loaded: the verifier drops what is switched off. */

@@ -9,7 +9,8 @@
  * Terms. An *image* is one program in one process, from exec (or from the attach) to the next exec
  * or the exit; every image has a number of its own, never used again while the tool runs, so that
  * neither exec nor a recycled pid can mix blocks. A *block* is what an allocator handed out and has
- * not got back. A *frame* is a file and an offset in it: the same for every process that maps the file.
+ * not got back. A *frame* is a file and an offset in it: the same for every process that maps the
+ * file.
  */
 
 #ifdef __bpf__
@@ -32,7 +33,7 @@ enum memleak_call {
 	MEMLEAK_CALL_MUNMAP,	     /* (addr, length) */
 	MEMLEAK_CALL_MREMAP,	     /* (old, old size, new size, flags, new addr) */
 	MEMLEAK_CALL_NEW_ARRAY,	     /* operator new[] on its way to a malloc: tells the family */
-	MEMLEAK_CALL_LIBRARIES,	     /* the dynamic loader's _dl_debug_state: libraries came or went */
+	MEMLEAK_CALL_LIBRARIES, /* the dynamic loader's _dl_debug_state: libraries came or went */
 };
 
 /* The family of what a hooked function gives; the second byte of a probe's cookie. */
@@ -45,27 +46,26 @@ enum memleak_family {
 
 /* For MEMLEAK_CALL_LIBRARIES the rest of the cookie is where the loader's _r_debug lies, counted
  * from the probed instruction; 0: it has none. */
-#define MEMLEAK_COOKIE_LIBRARIES(distance)                                                         \
-	(MEMLEAK_CALL_LIBRARIES | (__u64)(distance) << 16)
-#define MEMLEAK_COOKIE_DISTANCE(cookie) ((__s64)(cookie) >> 16)
+#define MEMLEAK_COOKIE_LIBRARIES(distance) (MEMLEAK_CALL_LIBRARIES | (__u64)(distance) << 16)
+#define MEMLEAK_COOKIE_DISTANCE(cookie)	   ((__s64)(cookie) >> 16)
 
-#define MEMLEAK_COOKIE(call, family) ((__u64)(call) | (__u64)(family) << 8)
-#define MEMLEAK_COOKIE_CALL(cookie) ((__u8)(cookie))
-#define MEMLEAK_COOKIE_FAMILY(cookie) ((__u8)((cookie) >> 8))
+#define MEMLEAK_COOKIE(call, family)	   ((__u64)(call) | (__u64)(family) << 8)
+#define MEMLEAK_COOKIE_CALL(cookie)	   ((__u8)(cookie))
+#define MEMLEAK_COOKIE_FAMILY(cookie)	   ((__u8)((cookie) >> 8))
 
 /* Why something is missing from the tables: one counter each, in the map `losses`. */
 enum memleak_loss {
-	MEMLEAK_LOSS_BLOCK_TABLE,  /* blocks: the table is full (--max-blocks) */
-	MEMLEAK_LOSS_BLOCK_MEMORY, /* blocks: the kernel had no memory at that moment */
-	MEMLEAK_LOSS_BLOCK_THREAD, /* blocks: no memory for a thread's state */
+	MEMLEAK_LOSS_BLOCK_TABLE,   /* blocks: the table is full (--max-blocks) */
+	MEMLEAK_LOSS_BLOCK_MEMORY,  /* blocks: the kernel had no memory at that moment */
+	MEMLEAK_LOSS_BLOCK_THREAD,  /* blocks: no memory for a thread's state */
 	MEMLEAK_LOSS_BLOCK_POINTER, /* blocks: posix_memalign's result could not be read */
-	MEMLEAK_LOSS_FREE,	   /* frees: not seen, the address was handed out again */
-	MEMLEAK_LOSS_STACK,	   /* stacks: the table is full (--max-stacks) */
-	MEMLEAK_LOSS_TRUNCATED,	   /* stacks: deeper than --stack-depth */
-	MEMLEAK_LOSS_BROKEN,	   /* stacks: the walk stopped short */
-	MEMLEAK_LOSS_PROCESS,	   /* processes: the table is full */
-	MEMLEAK_LOSS_EVENT,	   /* mappings and process events: the ring buffer was full */
-	MEMLEAK_LOSS_TRACE,	   /* trace lines: the ring buffer was full */
+	MEMLEAK_LOSS_FREE,	    /* frees: not seen, the address was handed out again */
+	MEMLEAK_LOSS_STACK,	    /* stacks: the table is full (--max-stacks) */
+	MEMLEAK_LOSS_TRUNCATED,	    /* stacks: deeper than --stack-depth */
+	MEMLEAK_LOSS_BROKEN,	    /* stacks: the walk stopped short */
+	MEMLEAK_LOSS_PROCESS,	    /* processes: the table is full */
+	MEMLEAK_LOSS_EVENT,	    /* mappings and process events: the ring buffer was full */
+	MEMLEAK_LOSS_TRACE,	    /* trace lines: the ring buffer was full */
 	MEMLEAK_LOSSES
 };
 
@@ -92,16 +92,17 @@ struct memleak_block {
 
 /*
  * A frame: the file's number in the upper 16 bits, the offset in the file in the lower 46, and two
- * flags between. File 0 is memory without a file: there the lower 48 bits are the address, unflagged.
+ * flags between. File 0 is memory without a file: there the lower 48 bits are the address,
+ * unflagged.
  */
-#define MEMLEAK_FRAME_FILE(frame) ((__u32)((frame) >> 48))
-#define MEMLEAK_FRAME_OFFSET(frame) ((frame)&0x3fffffffffffULL)
+#define MEMLEAK_FRAME_FILE(frame)    ((__u32)((frame) >> 48))
+#define MEMLEAK_FRAME_OFFSET(frame)  ((frame)&0x3fffffffffffULL)
 #define MEMLEAK_FRAME_ADDRESS(frame) ((frame)&0xffffffffffffULL)
-#define MEMLEAK_FRAME(file, offset) ((__u64)(file) << 48 | MEMLEAK_FRAME_OFFSET(offset))
-#define MEMLEAK_FRAME_BY_FP (1ULL << 46) /* found by frame pointer */
-#define MEMLEAK_FRAME_EXACT (1ULL << 47) /* an interrupted instruction, no return address */
-#define MEMLEAK_MAX_FILES 0xffff
-#define MEMLEAK_FILE_VDSO 1 /* the kernel's code in every process: no file, one for all */
+#define MEMLEAK_FRAME(file, offset)  ((__u64)(file) << 48 | MEMLEAK_FRAME_OFFSET(offset))
+#define MEMLEAK_FRAME_BY_FP	     (1ULL << 46) /* found by frame pointer */
+#define MEMLEAK_FRAME_EXACT	     (1ULL << 47) /* an interrupted instruction, no return address */
+#define MEMLEAK_MAX_FILES	     0xffff
+#define MEMLEAK_FILE_VDSO	     1 /* the kernel's code in every process: no file, one for all */
 
 enum memleak_stack_flags {
 	MEMLEAK_STACK_TRUNCATED = 1,
@@ -192,10 +193,10 @@ struct memleak_mappings {
 /* --- events, in the ring buffer --- */
 
 enum memleak_event_type {
-	MEMLEAK_EVENT_FILE,    /* a file seen for the first time */
-	MEMLEAK_EVENT_PROCESS, /* an image came to be: fork, exec, or seen for the first time */
-	MEMLEAK_EVENT_EXEC,    /* an image ended by exec */
-	MEMLEAK_EVENT_EXIT,    /* an image ended by the exit of its process */
+	MEMLEAK_EVENT_FILE,	 /* a file seen for the first time */
+	MEMLEAK_EVENT_PROCESS,	 /* an image came to be: fork, exec, or seen for the first time */
+	MEMLEAK_EVENT_EXEC,	 /* an image ended by exec */
+	MEMLEAK_EVENT_EXIT,	 /* an image ended by the exit of its process */
 	MEMLEAK_EVENT_LIBRARIES, /* the process has loaded libraries */
 	MEMLEAK_EVENT_MMAP,
 	MEMLEAK_EVENT_MUNMAP,	     /* at entry */

@@ -7,8 +7,9 @@
  *
  * It starts where the hooked function has just returned: the instruction pointer is the caller's
  * return address already, stack and frame pointer are the caller's. So frame 0 is right whatever
- * the allocator did with its frame. Every further frame is found by one step (bpf/unwind.bpf.h) from
- * the one before, by the table of the file that the code is in; frame pointers are the fall-back.
+ * the allocator did with its frame. Every further frame is found by one step (bpf/unwind.bpf.h)
+ * from the one before, by the table of the file that the code is in; frame pointers are the
+ * fall-back.
  *
  * Invariants: a frame is recorded only if its address lies in an executable mapping; the stack
  * pointer only grows, so that the walk ends.
@@ -37,7 +38,8 @@ static __always_inline int unwind_read(void *ctx, void *to, __u32 size, __u64 ad
 	return bpf_probe_read_user(to, size, (void *)addr);
 }
 
-/* Where the kernel's uretprobe trampoline lies in this process; 0: no return probe was ever armed. */
+/* Where the kernel's uretprobe trampoline lies in this process; 0: no return probe was ever armed.
+ */
 static __always_inline __u64 trampoline_address(struct task_struct *task)
 {
 	return BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
@@ -73,8 +75,8 @@ static long note_mapping(struct task_struct *task, struct vm_area_struct *vma, v
 
 /*
  * Who looks a mapping up while another thread changes the address space is told to try again
- * (-EBUSY), which a program in the kernel cannot wait for. What user space saw when libraries were last
- * loaded is the answer then.
+ * (-EBUSY), which a program in the kernel cannot wait for. What user space saw when libraries were
+ * last loaded is the answer then.
  */
 static __always_inline bool find_known_mapping(struct walk *w, __u64 pc)
 {

@@ -49,9 +49,9 @@ struct options {
 	const char *output; /* NULL: standard output */
 	uint32_t max_blocks, max_stacks, stack_depth;
 	uint64_t max_unwind_memory; /* bytes */
-	const char *user; /* -u; NULL: the user behind sudo, if there is one */
-	bool debuginfod;  /* ask the servers of DEBUGINFOD_URLS for debug information */
-	int verbosity;	  /* -1 quiet, 0, 1 verbose, 2 debug */
+	const char *user;	    /* -u; NULL: the user behind sudo, if there is one */
+	bool debuginfod;	    /* ask the servers of DEBUGINFOD_URLS for debug information */
+	int verbosity;		    /* -1 quiet, 0, 1 verbose, 2 debug */
 	enum options_color color;
 	enum options_link link; /* hidden, for tests */
 };

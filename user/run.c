@@ -2,8 +2,8 @@
 /*
  * One run: options in, probes in, reports out, probes out.
  *
- * Everything that happens arrives at one epoll: signals (also of children), the interval, the kernel's
- * events, the end of processes. Nothing is polled: between reports the tool does not run.
+ * Everything that happens arrives at one epoll: signals (also of children), the interval, the
+ * kernel's events, the end of processes. Nothing is polled: between reports the tool does not run.
  */
 #include "run.h"
 
@@ -45,8 +45,8 @@ struct run {
 	bool attached;	     /* the command is probed */
 	struct hash refused; /* (pid, 0): said why they are not traced */
 	bool done;
-	int error;	 /* -errno of what made the run end early; 0: nothing */
-	int status;	 /* of the command, as an exit status */
+	int error;  /* -errno of what made the run end early; 0: nothing */
+	int status; /* of the command, as an exit status */
 };
 
 /* --- reports --- */
@@ -129,9 +129,9 @@ static void report(struct run *r, bool final)
 
 static const char *event_family(uint8_t family)
 {
-	return family == MEMLEAK_FAMILY_NEW_ARRAY ? "new[]" :
-	       family == MEMLEAK_FAMILY_NEW	  ? "new" :
-						    "malloc";
+	return family == MEMLEAK_FAMILY_NEW_ARRAY ? "new[]"
+	       : family == MEMLEAK_FAMILY_NEW	  ? "new"
+						  : "malloc";
 }
 
 static void trace_event(void *context, const struct memleak_event *e)
@@ -154,19 +154,21 @@ static void trace_event(void *context, const struct memleak_event *e)
 	memcpy(comm, e->comm, sizeof(e->comm));
 	clock_gettime(CLOCK_REALTIME, &real);
 	clock_gettime(CLOCK_MONOTONIC, &mono);
-	line.time_ms = real.tv_sec * 1000LL + real.tv_nsec / 1000000 -
-		       ((mono.tv_sec * 1000000000LL + mono.tv_nsec) - (int64_t)e->time_ns) / 1000000;
+	line.time_ms =
+		real.tv_sec * 1000LL + real.tv_nsec / 1000000 -
+		((mono.tv_sec * 1000000000LL + mono.tv_nsec) - (int64_t)e->time_ns) / 1000000;
 	if (e->frame && collector__name_frame(r->collector, e->frame, caller, sizeof(caller)))
 		line.caller = caller;
-	err = r->o->format == OPTIONS_FORMAT_JSON ? report__event_json(&line, &o, r->out) :
-						    report__event_text(&line, &o, r->out);
+	err = r->o->format == OPTIONS_FORMAT_JSON ? report__event_json(&line, &o, r->out)
+						  : report__event_text(&line, &o, r->out);
 	if (err)
 		stop(r, err);
 }
 
 /* --- targets --- */
 
-/* The command itself cannot be traced: nothing of its own has run yet, so ending it loses nothing. */
+/* The command itself cannot be traced: nothing of its own has run yet, so ending it loses nothing.
+ */
 static void refuse_command(struct run *r, int err, const char *why)
 {
 	log_error("cannot trace '%s': %s", r->o->command[0], why);

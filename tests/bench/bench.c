@@ -28,8 +28,8 @@ static const char usage[] =
 	"Usage: bench [OPTION...]\n"
 	"Time malloc and free under memleak-bpf, under empty probes and under other tools.\n\n"
 	"  -q, --quick         a smoke test of a few seconds\n"
-	"  -r, --rounds N      rounds (15); never fewer than 5\n"
-	"  -c, --calls N       calls a round, of each kind and depth (1000)\n"
+	"  -r, --rounds N      rounds (25); never fewer than 5\n"
+	"  -c, --calls N       calls a round, of each kind and depth (500)\n"
 	"  -s, --seconds N     begin no round later than this, once there are 5 (80)\n"
 	"  -t, --tool COMMAND  measure this build of the tool; may be given again (./memleak-bpf)\n"
 	"      --no-peers      leave out heaptrack, valgrind and $PEER_MEMLEAK, bcc's memleak\n"
@@ -50,6 +50,7 @@ static const struct lanes_way own_ways[] = {
 /* Indexes into own_ways. */
 #define LANE_ENTRY   1
 #define LANE_SESSION 2
+#define GOAL_DEPTH   1 /* into lanes_depths */
 #define FIRST_TOOL   (sizeof(own_ways) / sizeof(own_ways[0]))
 
 struct options {
@@ -111,15 +112,22 @@ static bool parse_one(struct options *o, int option)
 	return false;
 }
 
+/* clang-format off */
+static const struct option longs[] = {
+	{"quick",	no_argument,		NULL, 'q'},
+	{"rounds",	required_argument,	NULL, 'r'},
+	{"calls",	required_argument,	NULL, 'c'},
+	{"seconds",	required_argument,	NULL, 's'},
+	{"tool",	required_argument,	NULL, 't'},
+	{"no-peers",	no_argument,		NULL, 'P'},
+	{"strict",	no_argument,		NULL, 'S'},
+	{"help",	no_argument,		NULL, 'h'},
+	{NULL,		0,			NULL, 0},
+};
+/* clang-format on */
+
 static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = {
-		{"quick", no_argument, NULL, 'q'},     {"rounds", required_argument, NULL, 'r'},
-		{"calls", required_argument, NULL, 'c'}, {"seconds", required_argument, NULL, 's'},
-		{"tool", required_argument, NULL, 't'}, {"no-peers", no_argument, NULL, 'P'},
-		{"strict", no_argument, NULL, 'S'},    {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "qr:c:s:t:h", longs, NULL)) >= 0)
@@ -219,9 +227,9 @@ static void add_peers(struct lanes *l, const char *scratch)
 		if (lanes__add(l, &way))
 			lanes__drop_last(l);
 	}
-	if (is_on_path("heaptrack") && lanes__add(l, &heaptrack))
+	if (!interrupted && is_on_path("heaptrack") && lanes__add(l, &heaptrack))
 		lanes__drop_last(l);
-	if (is_on_path("valgrind") && lanes__add(l, &valgrind))
+	if (!interrupted && is_on_path("valgrind") && lanes__add(l, &valgrind))
 		lanes__drop_last(l);
 }
 
@@ -231,7 +239,7 @@ static int add_lanes(struct lanes *l, const struct options *o)
 	int err = 0;
 
 	for (i = 0; i < FIRST_TOOL && !err; i++)
-		err = lanes__add(l, &own_ways[i]);
+		err = interrupted ? -EINTR : lanes__add(l, &own_ways[i]);
 	if (!err)
 		err = add_tools(l, o);
 	if (!err && !o->quick)
@@ -252,9 +260,9 @@ static void print_head(const struct lanes *l, const struct options *o)
 	printf("Linux %s %s, glibc %s, %ld processors; processor time, %u calls a sample\n",
 	       u.release, u.machine, gnu_get_libc_version(), sysconf(_SC_NPROCESSORS_ONLN),
 	       o->calls);
-	printf("%s; code there:", probes__have_session(l->options.probes) ?
-					 "session links" :
-					 "no session links here: one link for entries, one for returns");
+	printf("%s; code there:", probes__have_session(l->options.probes)
+					  ? "session links"
+					  : "no session links: one for entries, one for returns");
 	for (i = 0; i < 2; i++) {
 		printf(" %s", i ? ", free" : "malloc");
 		for (j = 0; j < sizeof(l->code[i]); j++)
@@ -266,10 +274,12 @@ static void print_head(const struct lanes *l, const struct options *o)
 static void print_table(const struct lanes *l, enum lanes_measure measure)
 {
 	static const char *const titles[MEASURES] = {"malloc", "free", "malloc and free"};
-	static const char *const bases[MEASURES] = {"empty session", "empty entry",
-						    "empty session on malloc and empty entry on free"};
-	size_t base = measure == MEASURE_FREE ? LANE_ENTRY : LANE_SESSION, i;
+	static const char *const bases[MEASURES] = {
+		"empty session", "empty entry", "empty session on malloc and empty entry on free"};
+	const struct lane *base =
+		&l->list.items[measure == MEASURE_FREE ? LANE_ENTRY : LANE_SESSION];
 	unsigned int build, depth;
+	size_t i;
 
 	table__print_head(titles[measure], bases[measure], lanes_builds, l->options.builds);
 	for (i = 0; i < l->list.count; i++) {
@@ -281,43 +291,48 @@ static void print_table(const struct lanes *l, enum lanes_measure measure)
 			table__print_name(depth ? "" : lane->way.name, lanes_depths[depth]);
 			for (build = 0; build < l->options.builds; build++)
 				table__print_cell(&lane->samples[build][depth][measure],
-						  &l->list.items[base].samples[build][depth][measure]);
+						  &base->samples[build][depth][measure]);
 			table__end_row();
 		}
 	}
 }
 
+/* The goals of one tool in one build; true if they are reached. */
+static bool print_build_goals(const struct lanes *l, const struct lane *lane, bool filtered,
+			      enum lanes_build build)
+{
+	const struct samples *s = lane->samples[build][GOAL_DEPTH];
+	const struct samples *entry = l->list.items[LANE_ENTRY].samples[build][GOAL_DEPTH];
+	const struct samples *session = l->list.items[LANE_SESSION].samples[build][GOAL_DEPTH];
+	const char *name = lanes_builds[build];
+	bool reached;
+
+	if (filtered)
+		return table__print_goal("malloc not wanted / empty entry", name,
+					 &s[MEASURE_MALLOC], &entry[MEASURE_MALLOC], 1.05);
+	reached = table__print_goal("malloc with unwinding / empty session", name,
+				    &s[MEASURE_MALLOC], &session[MEASURE_MALLOC], 1.5);
+	reached &= table__print_goal("free / empty entry", name, &s[MEASURE_FREE],
+				     &entry[MEASURE_FREE], 1.15);
+	return reached;
+}
+
 /* True if all are reached. */
 static bool print_goals(const struct lanes *l, const struct options *o)
 {
-	const struct lane *lanes = l->list.items;
-	size_t filtered = FIRST_TOOL + o->nr_tools;
+	size_t filtered = FIRST_TOOL + o->nr_tools, i;
 	unsigned int build;
 	bool reached = true;
-	size_t i;
 
-	printf("\ngoals, as ratios, 20 frames deep\n");
+	printf("\ngoals at depth %u: median of the ratios (ratio of the minima)\n",
+	       lanes_depths[GOAL_DEPTH]);
 	for (i = FIRST_TOOL; i <= filtered && i < l->list.count; i++) {
-		if (o->nr_tools > 1 && i < filtered)
-			printf("%s\n", lanes[i].way.name);
-		for (build = 0; build < l->options.builds; build++) {
-			const struct samples *s = lanes[i].samples[build][1];
-			const struct samples *entry = lanes[LANE_ENTRY].samples[build][1];
-			const struct samples *session = lanes[LANE_SESSION].samples[build][1];
-
-			if (i == filtered) {
-				reached &= table__print_goal("a malloc that is not wanted, to an empty entry probe",
-							     lanes_builds[build], &s[MEASURE_MALLOC],
-							     &entry[MEASURE_MALLOC], 1.05);
-				continue;
-			}
-			reached &= table__print_goal("malloc with unwinding, to an empty session probe",
-						     lanes_builds[build], &s[MEASURE_MALLOC],
-						     &session[MEASURE_MALLOC], 1.5);
-			reached &= table__print_goal("free, to an empty entry probe",
-						     lanes_builds[build], &s[MEASURE_FREE],
-						     &entry[MEASURE_FREE], 1.15);
-		}
+		if (i == filtered && o->quick)
+			break;
+		if (o->nr_tools > 1)
+			printf("%s\n", l->list.items[i].way.name);
+		for (build = 0; build < l->options.builds; build++)
+			reached &= print_build_goals(l, &l->list.items[i], i == filtered, build);
 	}
 	return reached;
 }
@@ -389,6 +404,20 @@ static int run(struct lanes *l, const struct options *o, bool *reached)
 	return lanes__check(l);
 }
 
+/* Where this program lies, and the workload beside it. */
+static int find_directory(char *directory, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", directory, size - 1);
+
+	if (n < 0) {
+		fprintf(stderr, "bench: cannot read /proc/self/exe: %s\n", strerror(errno));
+		return -errno;
+	}
+	directory[n] = 0;
+	*strrchr(directory, '/') = 0;
+	return 0;
+}
+
 static void catch_signals(void)
 {
 	const struct sigaction action = {.sa_handler = interrupt};
@@ -401,7 +430,7 @@ static void catch_signals(void)
 
 int main(int argc, char **argv)
 {
-	struct options options = {.peers = true, .rounds = 15, .calls = 1000, .seconds = 80};
+	struct options options = {.peers = true, .rounds = 25, .calls = 500, .seconds = 80};
 	struct lanes lanes = {.options = {.builds = BUILDS, .depths = LANES_DEPTHS}};
 	const char *tmp = getenv("TMPDIR");
 	char directory[4096], scratch[4096];
@@ -416,8 +445,8 @@ int main(int argc, char **argv)
 		lanes.options.builds = 1;
 		lanes.options.depths = 2;
 	}
-	snprintf(directory, sizeof(directory), "%s", argv[0]);
-	*(strrchr(directory, '/') ?: directory) = 0;
+	if (find_directory(directory, sizeof(directory)))
+		return 2;
 	snprintf(scratch, sizeof(scratch), "%s/memleak-bench.XXXXXX", tmp && *tmp ? tmp : "/tmp");
 	if (!mkdtemp(scratch)) {
 		fprintf(stderr, "bench: cannot make %s: %s\n", scratch, strerror(errno));

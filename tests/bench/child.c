@@ -226,12 +226,13 @@ void child__stop(struct child *c, int signal)
 		return;
 	if (c->to >= 0)
 		close(c->to);
+	/* What it still prints is not wanted, and must not hold it up. */
+	close(c->from);
 	if (signal)
 		kill(c->pid, signal);
 	while (!has_ended(c->pid) && time(NULL) <= end)
 		nap();
 	kill(-c->pid, SIGKILL);
 	waitpid(c->pid, NULL, 0);
-	close(c->from);
 	c->pid = 0;
 }

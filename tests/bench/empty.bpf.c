@@ -11,7 +11,7 @@
 #define MAP_TYPE_STACK_TRACE 7
 #define F_USER_STACK	     (1 << 8)
 
-#define MAX_FRAMES 127
+#define MAX_FRAMES	     127
 
 char LICENSE[] SEC("license") = "GPL";
 

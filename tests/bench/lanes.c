@@ -15,11 +15,11 @@
 
 #include "util/cleanup.h"
 
-#define KEPT_BLOCKS	 3
-#define ATTACH_SECONDS	 60
-#define REPORT_SECONDS	 60
-#define WATCHED_NS	 1000 /* a malloc that bcc's tool watches is no faster */
-#define MAX_TOOL_WORDS	 (LANES_MAX_WORDS + 8)
+#define KEPT_BLOCKS    3
+#define ATTACH_SECONDS 60
+#define REPORT_SECONDS 60
+#define WATCHED_NS     1000 /* a malloc that bcc's tool watches is no faster */
+#define MAX_TOOL_WORDS (LANES_MAX_WORDS + 8)
 
 const unsigned int lanes_depths[LANES_DEPTHS] = {5, 20, 60};
 const char *const lanes_builds[BUILDS] = {"no frame pointers", "frame pointers"};
@@ -27,7 +27,8 @@ static const char *const programs[BUILDS] = {"micro", "micro_fp"};
 
 static int fail(const char *lane, const char *what, int err)
 {
-	fprintf(stderr, "bench: %s: %s: %s\n", lane, what, strerror(-err));
+	if (err != -EINTR)
+		fprintf(stderr, "bench: %s: %s: %s\n", lane, what, strerror(-err));
 	return err;
 }
 
@@ -51,8 +52,7 @@ static int copy_file(const char *from, const char *to)
 }
 
 /* A directory with a copy of the C library; its own path, and the library's. */
-static int copy_library(const struct lanes *l, enum lanes_build build, char *directory,
-			char *library, size_t size)
+static int copy_library(struct lanes *l, char *directory, char *library, size_t size)
 {
 	Dl_info info;
 	const char *base;
@@ -62,7 +62,7 @@ static int copy_library(const struct lanes *l, enum lanes_build build, char *dir
 	base = strrchr(info.dli_fname, '/');
 	if (!base)
 		return -ENOENT;
-	snprintf(directory, size, "%s/%zu%c", l->options.scratch, l->list.count, "pf"[build]);
+	snprintf(directory, size, "%s/%u", l->options.scratch, l->nr_copies++);
 	if (mkdir(directory, 0755))
 		return -errno;
 	if ((size_t)snprintf(library, size, "%s%s", directory, base) >= size)
@@ -87,8 +87,7 @@ static int start_workload(struct lanes *l, struct lane *lane, enum lanes_build b
 	argv[n++] = cpu;
 	argv[n] = NULL;
 	/* What it runs under may have threads and helpers: they go where the tools are. */
-	return child__start_workload(argv, libraries, l->options.tool_cpu,
-				     &lane->workloads[build]);
+	return child__start_workload(argv, libraries, l->options.tool_cpu, &lane->workloads[build]);
 }
 
 static int ask(struct lane *lane, enum lanes_build build, enum micro_what what, unsigned int depth,
@@ -178,7 +177,7 @@ int lanes__add(struct lanes *l, const struct lanes_way *way)
 		return err;
 	lane = &l->list.items[l->list.count - 1];
 	for (build = 0; build < l->options.builds; build++) {
-		err = copy_library(l, build, directory, library, sizeof(library));
+		err = copy_library(l, directory, library, sizeof(library));
 		if (!err)
 			err = start_workload(l, lane, build, directory);
 		if (err)
@@ -187,8 +186,7 @@ int lanes__add(struct lanes *l, const struct lanes_way *way)
 		err = ask(lane, build, MICRO_APART, 5, 1, &answer);
 		if (err)
 			return err;
-		err = way->bcc ? attach_bcc(l, lane, build, library) :
-				       attach_own(l, lane, library);
+		err = way->bcc ? attach_bcc(l, lane, build, library) : attach_own(l, lane, library);
 		if (err)
 			return fail(way->name, "cannot place the probes", err);
 	}

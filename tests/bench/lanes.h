@@ -30,8 +30,8 @@ extern const char *const lanes_builds[BUILDS];
 struct lanes_way {
 	const char *name;
 	enum probes_kind kind;
-	bool measure_free;		    /* free, and the pair, are watched too */
-	bool checked;			    /* its report is to show the stacks as deep as they are */
+	bool measure_free; /* free, and the pair, are watched too */
+	bool checked;	   /* its report is to show the stacks as deep as they are */
 	const char *tool[LANES_MAX_WORDS];  /* attached to all workloads by -p */
 	const char *under[LANES_MAX_WORDS]; /* workloads are started under it */
 	const char *bcc;		    /* attached to each workload as bcc's memleak is */
@@ -56,6 +56,7 @@ struct lanes_options {
 struct lanes {
 	struct lanes_options options;
 	struct probes_places places;
+	unsigned int nr_copies;	  /* of the C library, made so far */
 	unsigned char code[2][8]; /* at the places of malloc and free */
 	VECTOR(struct lane) list;
 };

@@ -4,7 +4,7 @@
  *
  * Time is the thread's processor time: a trap counts, waiting for a busy core does not. Memory
  * for itself is static, so that nobody else calls malloc. The way down goes through functions with
- * frames of different sizes, as programs have them; one that calls itself would be found in every cache.
+ * frames of different sizes, as programs have them: one that calls itself is found in every cache.
  */
 #include "micro.h"
 
@@ -90,12 +90,14 @@ static inline void down(uint32_t left, struct job *job)
 		room[0]++; /* no tail call */                                                      \
 	}
 
-LINK(0) LINK(1) LINK(2) LINK(3) LINK(4) LINK(5) LINK(6) LINK(7)
-LINK(8) LINK(9) LINK(10) LINK(11) LINK(12) LINK(13) LINK(14) LINK(15)
+LINK(0)
+LINK(1)
+LINK(2) LINK(3) LINK(4) LINK(5) LINK(6) LINK(7) LINK(8) LINK(9) LINK(10) LINK(11) LINK(12) LINK(13)
+	LINK(14) LINK(15)
 
-static link_fn *const links[NR_LINKS] = {
-	link_0, link_1, link_2,	 link_3,  link_4,  link_5,  link_6,  link_7,
-	link_8, link_9, link_10, link_11, link_12, link_13, link_14, link_15,
+		static link_fn *const links[NR_LINKS] = {
+			link_0, link_1, link_2,	 link_3,  link_4,  link_5,  link_6,  link_7,
+			link_8, link_9, link_10, link_11, link_12, link_13, link_14, link_15,
 };
 
 static void pin(int cpu)

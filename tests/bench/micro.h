@@ -13,8 +13,8 @@
 #define MICRO_FD_ORDERS	 20
 #define MICRO_FD_ANSWERS 21
 
-#define MICRO_MAX_CALLS 100000
-#define MICRO_MAX_DEPTH 400
+#define MICRO_MAX_CALLS	 100000
+#define MICRO_MAX_DEPTH	 400
 
 enum micro_what {
 	MICRO_APART, /* so many malloc, then as many free: times in `malloc_ns` and `free_ns` */

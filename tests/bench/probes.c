@@ -71,10 +71,9 @@ static int load(bool session, struct empty **ret)
 	if (!s)
 		return -errno;
 	s->rodata->session = session;
-	bpf_object__for_each_program(p, s->obj)
-		bpf_program__set_expected_attach_type(p, session && p != s->progs.empty_entry ?
-								 LINK_TRACE_UPROBE_SESSION :
-								 LINK_TRACE_UPROBE_MULTI);
+	bpf_object__for_each_program(p, s->obj) bpf_program__set_expected_attach_type(
+		p, session && p != s->progs.empty_entry ? LINK_TRACE_UPROBE_SESSION
+							: LINK_TRACE_UPROBE_MULTI);
 	err = empty__load(s);
 	if (!err && session &&
 	    !link__is_supported(bpf_program__fd(s->progs.empty), LINK_TRACE_UPROBE_SESSION))
@@ -138,8 +137,7 @@ static int link_one(struct probes *p, const struct bpf_program *prog, uint32_t t
 		    uint64_t place, bool at_return)
 {
 	uint64_t cookie = 0;
-	struct link_request r = {
-		.file_fd = fd, .offsets = &place, .cookies = &cookie, .count = 1};
+	struct link_request r = {.file_fd = fd, .offsets = &place, .cookies = &cookie, .count = 1};
 
 	return keep_link(p, link__multi(bpf_program__fd(prog), type, &r, at_return));
 }

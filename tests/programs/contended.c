@@ -6,8 +6,8 @@
 #include <sys/mman.h>
 
 #define THREADS 64
-#define ROUNDS 150
-#define NOIPA __attribute__((noipa))
+#define ROUNDS	150
+#define NOIPA	__attribute__((noipa))
 
 static atomic_int stop;
 

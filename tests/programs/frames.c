@@ -15,7 +15,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define MARK 54321
+#define MARK	 54321
 #define NOINLINE __attribute__((noinline, noclone))
 
 static void *volatile kept;

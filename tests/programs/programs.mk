@@ -6,6 +6,7 @@
 PROGRAMS := $(BUILD)/tests/programs
 PROGRAM_FLAGS := -O2 -g -D_GNU_SOURCE -Wall -Wextra -Wno-unused-result -Wno-use-after-free \
 	-Wno-alloc-size-larger-than -Wno-missing-field-initializers
+STRIP ?= strip
 HAVE_MUSL := $(shell command -v musl-gcc)
 
 PROGRAM_C := $(filter-out lib%,$(notdir $(basename $(wildcard tests/programs/*.c))))
@@ -70,7 +71,7 @@ $(PROGRAMS)/%_nopie: tests/programs/%.c tests/programs/expect.h
 	$(PROGRAM_LINK) -no-pie -fno-pie
 
 $(PROGRAMS)/%_stripped: $(PROGRAMS)/%
-	@echo '  STRIP   $@'; strip -o $@ $<
+	@echo '  STRIP   $@'; $(STRIP) -o $@ $<
 
 $(PROGRAMS)/%_musl: tests/programs/%.c tests/programs/expect.h
 	$(PROGRAM_MUSL)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Two libraries take turns at the same addresses: twins ROUNDS. The first leaks blocks of 410 bytes, the
- * second of 420; which of them a block came from is told by its size alone.
+ * Two libraries take turns at the same addresses: twins ROUNDS. The first leaks blocks of 410
+ * bytes, the second of 420; which of them a block came from is told by its size alone.
  */
 #include <dlfcn.h>
 #include <stdio.h>

@@ -163,8 +163,8 @@ static int link_allocs(struct attachments *all, struct attachment *a, const stru
 }
 
 /* Link @prog to entries alone. */
-static int link_entries(struct attachments *all, struct attachment *a, const struct bpf_program *prog,
-			const struct link_request *r)
+static int link_entries(struct attachments *all, struct attachment *a,
+			const struct bpf_program *prog, const struct link_request *r)
 {
 	if (!r->count)
 		return 0;

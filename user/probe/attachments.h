@@ -11,15 +11,16 @@
 struct memleak;
 struct attachments;
 
-/* @skeleton is borrowed. With @families, probes that do nothing but tell families apart are placed too.
- * 0 or -errno. */
+/* @skeleton is borrowed. With @families, probes that do nothing but tell families apart are placed
+ * too. 0 or -errno. */
 int attachments__create(struct memleak *skeleton, enum probe_link link, bool families,
 			struct attachments **ret);
 
 /* Take all probes out and wait until they are; NULL is accepted. */
 void attachments__destroy(struct attachments *a);
 
-/* Probe all functions of @file, number @id, for @pid (0: for all), unless that was done. 0 or -errno. */
+/* Probe all functions of @file, number @id, for @pid (0: for all), unless that was done. 0 or
+ * -errno. */
 int attachments__add(struct attachments *a, pid_t pid, uint32_t id, const struct file *file);
 
 /* The process is gone: close its links, not waiting for it. 0 or -ENOMEM. */

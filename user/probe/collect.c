@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Terms: a *group* is the blocks of one image that share stack and family; groups become the entries
- * of a profile. The blocks table is read while programs go on: sums of processes come from their
- * counters, which are exact at every moment; groups are what the pass met.
+ * Terms: a *group* is the blocks of one image that share stack and family; groups become the
+ * entries of a profile. The blocks table is read while programs go on: sums of processes come from
+ * their counters, which are exact at every moment; groups are what the pass met.
  *
- * An image that ended is collected once: its groups are kept here, its blocks leave the kernel's table.
+ * An image that ended is collected once: its groups are kept here, its blocks leave the kernel's
+ * table.
  */
 #include "probe/collect.h"
 
@@ -56,9 +57,9 @@ struct collector {
 	uint64_t last_ns; /* time of the last report; 0: none */
 	VECTOR(struct past) pasts;
 	before_list before;
-	struct hash before_index;	 /* (stack, image and family) to before */
+	struct hash before_index; /* (stack, image and family) to before */
 	before_list process_before;
-	struct hash process_index;	 /* (image, 0) to process_before */
+	struct hash process_index; /* (image, 0) to process_before */
 	struct stacks *stacks;
 };
 
@@ -201,8 +202,7 @@ static int add_block(struct pass *s, uint32_t group, uint64_t addr, uint64_t siz
 	g->old_bytes += size;
 	if (!s->options->blocks)
 		return 0;
-	l.block = (struct profile_block){
-		.addr = addr, .bytes = size, .age_ms = age_ms(s, time_ns)};
+	l.block = (struct profile_block){.addr = addr, .bytes = size, .age_ms = age_ms(s, time_ns)};
 	return vector_push(&s->listed, l);
 }
 
@@ -310,16 +310,16 @@ static int read_tables(struct collector *c, struct pass *s)
 	probe__tables(c->probe, &c->t);
 	/* Running ones first: who ends in between is met in `ended`, and not twice. */
 	err = batch__read(c->t.processes_fd, sizeof(uint32_t), sizeof(struct memleak_process),
-		       read_running, &r);
+			  read_running, &r);
 	if (!err)
 		err = batch__read(c->t.ended_fd, sizeof(uint32_t), sizeof(struct memleak_process),
-			       read_ended, &r);
+				  read_ended, &r);
 	if (!err)
 		err = probe__consume(c->probe);
 	s->now_ns = monotonic_ns();
 	if (!err)
 		err = batch__read(c->t.blocks_fd, sizeof(struct memleak_block_key),
-			       sizeof(struct memleak_block), read_block, &r);
+				  sizeof(struct memleak_block), read_block, &r);
 	if (!err)
 		err = read_mappings(c, s);
 	if (!err)
@@ -375,7 +375,7 @@ struct building {
 	struct collector *collector;
 	const struct pass *pass;
 	struct profile *profile;
-	struct hash process_of; /* (image, 0) to profile.processes */
+	struct hash process_of;	   /* (image, 0) to profile.processes */
 	VECTOR(uint32_t) entry_of; /* by group; HASH_NONE: none */
 };
 

@@ -25,8 +25,8 @@ void collector__destroy(struct collector *c);
 /* A new profile, unsorted, owned by the caller. 0 or -errno. */
 int collector__run(struct collector *c, const struct collect_options *o, struct profile **ret);
 
-/* Drop the blocks of images that are over, so that they fill the table no longer. For long intervals;
- * collector__run does the same. @blocks as in the options. 0 or -errno. */
+/* Drop the blocks of images that are over, so that they fill the table no longer. For long
+ * intervals; collector__run does the same. @blocks as in the options. 0 or -errno. */
 int collector__sweep(struct collector *c, bool blocks);
 
 /* Name a frame for --trace: "module+0xoff" into @buf; false where its file is unknown. */

@@ -107,13 +107,17 @@ static int explain_load_failure(int err)
 	else if (access("/sys/bus/event_source/devices/uprobe", F_OK))
 		log_error("this kernel has no uprobes: it needs CONFIG_UPROBE_EVENTS=y");
 	else if (err == -EPERM || err == -EACCES)
-		log_error("the kernel refuses BPF here (%s): a container's seccomp profile or kernel "
-			  "lockdown may forbid bpf(2)", strerror(-err));
+		log_error(
+			"the kernel refuses BPF here (%s): a container's seccomp profile or kernel "
+			"lockdown may forbid bpf(2)",
+			strerror(-err));
 	else if (err == -ENOMEM)
 		log_error("no memory for the kernel's tables: try a smaller --max-blocks");
 	else
-		log_error("cannot load the BPF programs (%s): Linux 6.1 or newer is needed; -vv shows "
-			  "what the kernel says", strerror(-err));
+		log_error("cannot load the BPF programs (%s): Linux 6.1 or newer is needed; -vv "
+			  "shows "
+			  "what the kernel says",
+			  strerror(-err));
 	return err;
 }
 
@@ -139,7 +143,8 @@ int loader__load(const struct probe_options *o, struct memleak **skeleton, enum 
 		if (err && lacks_only(o, *link))
 			err = -ENOTSUP;
 		if (err == -ENOTSUP)
-			log_error("this kernel has no %s links for uprobes", loader__link_name(*link));
+			log_error("this kernel has no %s links for uprobes",
+				  loader__link_name(*link));
 		else if (err)
 			explain_load_failure(err);
 		return err;

@@ -9,13 +9,13 @@
 struct memleak;
 
 /*
- * Load the skeleton as @o says. 0 with *@skeleton, which memleak__destroy() frees, and *@link, which is
- * never AUTO; or -errno after the lines that say why and what to do.
+ * Load the skeleton as @o says. 0 with *@skeleton, which memleak__destroy() frees, and *@link,
+ * which is never AUTO; or -errno after the lines that say why and what to do.
  */
 int loader__load(const struct probe_options *o, struct memleak **skeleton, enum probe_link *link);
 
-/* Watch processes start and end; @fds gets LOADER_LIFECYCLE descriptors; on failure, fewer, the rest is
- * left as it was. 0, or -errno after a line that says why. */
+/* Watch processes start and end; @fds gets LOADER_LIFECYCLE descriptors; on failure, fewer, the
+ * rest is left as it was. 0, or -errno after a line that says why. */
 #define LOADER_LIFECYCLE 3
 int loader__watch_processes(struct memleak *skeleton, int *fds);
 

@@ -31,7 +31,8 @@ struct mappings {
 /* All zero is empty. */
 void mappings__release(struct mappings *m);
 
-/* Add [@addr, @addr + @size) with the rest of the last page, replacing what was there. 0 or -ENOMEM. */
+/* Add [@addr, @addr + @size) with the rest of the last page, replacing what was there. 0 or
+ * -ENOMEM. */
 int mappings__map(struct mappings *m, const struct mapping *fresh);
 
 /* End all of @image's in [@start, @start + @size), rounded up to pages. 0 or -ENOMEM. */

@@ -41,7 +41,7 @@ struct probe {
 	struct hash grown;	 /* (pid, 0) to 0: has loaded libraries */
 	struct hash exes;	 /* (image, 0) to exe_paths */
 	VECTOR(char *) exe_paths;
-	struct stat object; /* of options.object */
+	struct stat object;		 /* of options.object */
 	int lifecycle[LOADER_LIFECYCLE]; /* links of the tracepoints */
 	uint64_t start_ns;
 };
@@ -68,7 +68,8 @@ static int check_object(struct probe *p)
 	}
 	if (!S_ISREG(p->object.st_mode)) {
 		close(fd);
-		log_error("'%s' is not a regular file: -O takes a program or a shared library", path);
+		log_error("'%s' is not a regular file: -O takes a program or a shared library",
+			  path);
 		return -EINVAL;
 	}
 	err = object__create(fd, path, &o);
@@ -77,8 +78,10 @@ static int check_object(struct probe *p)
 	if (err)
 		return err;
 	if (!o->machine) {
-		log_error("'%s' is not an ELF file, or a damaged one: -O takes a program or a shared "
-			  "library", path);
+		log_error(
+			"'%s' is not an ELF file, or a damaged one: -O takes a program or a shared "
+			"library",
+			path);
 		return -EINVAL;
 	}
 	if (!a.functions.count) {
@@ -189,9 +192,7 @@ static int handle_event(void *context, void *data, size_t size)
 		return learn_mapping(p, &vma);
 	case MEMLEAK_EVENT_PROCESS:
 		/* A static program has no loader that tells of it. Whom ptrace traces was seen. */
-		err = p->skeleton->bss->stop_at_libraries ?
-			      0 :
-			      hash__set(&p->grown, e->tgid, 0, 0);
+		err = p->skeleton->bss->stop_at_libraries ? 0 : hash__set(&p->grown, e->tgid, 0, 0);
 		return err ? err : note_exe(p, e->image, e->tgid);
 	case MEMLEAK_EVENT_LIBRARIES:
 		return hash__set(&p->grown, e->tgid, 0, 0);
@@ -233,8 +234,8 @@ static int create_tables(struct probe *p)
 }
 
 /*
- * The kernel maps the same code into every 64-bit process, vdso(7): learn it from our own. Without it, walks
- * through it would go by frame pointer, which it has not.
+ * The kernel maps the same code into every 64-bit process, vdso(7): learn it from our own. Without
+ * it, walks through it would go by frame pointer, which it has not.
  */
 static int learn_vdso(struct probe *p)
 {
@@ -280,8 +281,7 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 	if (!err)
 		err = loader__watch_processes(p->skeleton, p->lifecycle);
 	if (!err)
-		err = attachments__create(p->skeleton, p->link, options->families,
-					  &p->attachments);
+		err = attachments__create(p->skeleton, p->link, options->families, &p->attachments);
 	if (!err)
 		err = files__create(options->symbols_prefix, &p->files);
 	if (!err)
@@ -427,7 +427,8 @@ static int note_mappings(struct probe *p, uint32_t image, const vma_list *vmas)
 		m->list[m->nr++] = vmas->items[i].mapping;
 	/* A full table costs some stacks under contention, which are counted. */
 	if (bpf_map_update_elem(bpf_map__fd(p->skeleton->maps.image_mappings), &image, m,
-				BPF_ANY) && errno != E2BIG)
+				BPF_ANY) &&
+	    errno != E2BIG)
 		return -errno;
 	return 0;
 }
@@ -464,8 +465,10 @@ static int explain_no_allocator(struct probe *p, const vma_list *vmas, char *why
 		if (!f || !vmas->items[i].is_exe)
 			continue;
 		if (f->allocator.is_go) {
-			snprintf(why, size, "%s is a Go program: its allocator cannot be probed "
-				 "(Go's own pprof can show its heap)", f->object->path);
+			snprintf(why, size,
+				 "%s is a Go program: its allocator cannot be probed "
+				 "(Go's own pprof can show its heap)",
+				 f->object->path);
 			return -ENOTSUP;
 		}
 		if (f->object->machine && !f->object->is_64bit) {
@@ -473,10 +476,12 @@ static int explain_no_allocator(struct probe *p, const vma_list *vmas, char *why
 				 f->object->path);
 			return -ENOTSUP;
 		}
-		snprintf(why, size, "no allocation function found in %s and the libraries it has "
-			 "mapped%s", f->object->path,
-			 p->options.object ? " (-O names a file that it has not mapped)" :
-					     "; --symbols-prefix or -O may name them");
+		snprintf(why, size,
+			 "no allocation function found in %s and the libraries it has "
+			 "mapped%s",
+			 f->object->path,
+			 p->options.object ? " (-O names a file that it has not mapped)"
+					   : "; --symbols-prefix or -O may name them");
 		return -ENOENT;
 	}
 	snprintf(why, size, "no program is mapped: it has just ended");
@@ -540,7 +545,8 @@ int probe__attach_all(struct probe *p)
 			attach_file(p, 0, vmas.items[i].mapping.file); /* said there what failed */
 	}
 	if (err) {
-		log_error("cannot list the mappings of the machine's processes: %s", strerror(-err));
+		log_error("cannot list the mappings of the machine's processes: %s",
+			  strerror(-err));
 		return err;
 	}
 	if (!attachments__count(p->attachments)) {
@@ -680,12 +686,14 @@ void probe__log_walks(const struct probe *p)
 	for (i = 0; i < UNWIND_RESULTS; i++)
 		bad += broken[i] ? walks[i] : 0;
 	log_info("stacks: %llu complete, %llu truncated, %llu broken; %llu with a frame found by "
-		 "frame pointer", (unsigned long long)complete,
-		 (unsigned long long)walks[UNWIND_TRUNCATED], (unsigned long long)bad,
+		 "frame pointer",
+		 (unsigned long long)complete, (unsigned long long)walks[UNWIND_TRUNCATED],
+		 (unsigned long long)bad,
 		 (unsigned long long)p->skeleton->bss->walks_by_frame_pointer);
 	for (i = 0; i < UNWIND_RESULTS; i++)
 		if (broken[i] && walks[i])
-			log_info("stacks broken: %llu: %s", (unsigned long long)walks[i], broken[i]);
+			log_info("stacks broken: %llu: %s", (unsigned long long)walks[i],
+				 broken[i]);
 	tables__stats(p->tables, &stats);
 	log_info("unwind tables: %llu files, %llu rows, %llu KiB; %llu found no room",
 		 (unsigned long long)stats.files, (unsigned long long)stats.rows,

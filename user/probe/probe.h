@@ -27,47 +27,50 @@ typedef void probe_trace_fn(void *context, const struct memleak_event *event);
 
 struct probe_options {
 	enum probe_link link;
-	bool all;		   /* every process of the machine */
-	bool follow;		   /* children of followed processes */
-	bool families;		   /* tell new[] from new, for one more trap per new[] */
+	bool all;      /* every process of the machine */
+	bool follow;   /* children of followed processes */
+	bool families; /* tell new[] from new, for one more trap per new[] */
 	uint64_t min_size, max_size;
 	uint32_t max_blocks, max_stacks, stack_depth;
 	uint64_t max_unwind_memory; /* bytes, for the unwind tables of all files */
-	const char *object;	   /* look for allocation functions in this file alone; NULL: all */
+	const char *object; /* look for allocation functions in this file alone; NULL: all */
 	const char *symbols_prefix; /* NULL: none */
-	probe_trace_fn *trace;	   /* NULL: no events for blocks */
+	probe_trace_fn *trace;	    /* NULL: no events for blocks */
 	void *trace_context;
 };
 
-/* Load everything; nothing is probed yet. 0, or -errno after the lines that say why and what to do. */
+/* Load everything; nothing is probed yet. 0, or -errno after the lines that say why and what to do.
+ */
 int probe__create(const struct probe_options *options, struct probe **ret);
 
 /* Take every probe out and free everything; NULL is accepted. */
 void probe__destroy(struct probe *p);
 
 /*
- * Follow the process @pid: probe the allocation functions of what it has mapped by now. Harmless where
- * it is followed already: then only what is new is probed. 0; -EAGAIN where the program's loader is
- * mapped and its libraries are not; or -errno. @why (of @size bytes) then says why in words: no
- * allocation function found, a 32-bit program ...
+ * Follow the process @pid: probe the allocation functions of what it has mapped by now. Harmless
+ * where it is followed already: then only what is new is probed. 0; -EAGAIN where the program's
+ * loader is mapped and its libraries are not; or -errno. @why (of @size bytes) then says why in
+ * words: no allocation function found, a 32-bit program ...
  */
 int probe__attach(struct probe *p, pid_t pid, char *why, size_t size);
 
 /*
- * A thread of @pid other than its first has called exec, and is the process now: probes that were placed for
- * it are bound to the thread that is gone. Drop them; probe__attach places them anew. 0 or -ENOMEM.
+ * A thread of @pid other than its first has called exec, and is the process now: probes that were
+ * placed for it are bound to the thread that is gone. Drop them; probe__attach places them anew. 0
+ * or -ENOMEM.
  */
 int probe__renew(struct probe *p, pid_t pid);
 
 /*
- * Processes are traced by ptrace from now on, or no longer: those that load libraries are stopped by
- * MEMLEAK_SIGNAL_LIBRARIES, for probe__signalled.
+ * Processes are traced by ptrace from now on, or no longer: those that load libraries are stopped
+ * by MEMLEAK_SIGNAL_LIBRARIES, for probe__signalled.
  */
 void probe__set_traced(struct probe *p, bool traced);
 
 /*
- * Thread @tid would get MEMLEAK_SIGNAL_LIBRARIES: true if the kernel side sent it to show that libraries
- * were loaded. Then the process must not get it, and probe__attach has to look at it again.
+ * Thread @tid would get MEMLEAK_SIGNAL_LIBRARIES: true if the kernel side sent it to show that
+ * libraries were loaded. Then the process must not get it, and probe__attach has to look at it
+ * again.
  */
 bool probe__signalled(struct probe *p, pid_t tid);
 

@@ -105,8 +105,8 @@ static int add_location(const struct stacks_source *source, struct profile *p,
 	int err;
 
 	if (!id) {
-		err = profile__add_module(p, STACKS_JIT_MODULE | source->tgid, "[anonymous memory]", NULL,
-					  &l.module);
+		err = profile__add_module(p, STACKS_JIT_MODULE | source->tgid, "[anonymous memory]",
+					  NULL, &l.module);
 	} else if (!f) {
 		err = profile__add_module(p, id, "[unknown file]", NULL, &l.module);
 	} else {

@@ -2,7 +2,8 @@
 #ifndef MEMLEAK_PROBE_STACKS_H
 #define MEMLEAK_PROBE_STACKS_H
 
-/* The kernel's stacks as a profile has them: each is read once and kept, since a stack never changes. */
+/* The kernel's stacks as a profile has them: each is read once and kept, since a stack never
+ * changes. */
 
 #include <stdint.h>
 
@@ -23,9 +24,9 @@ struct stacks_source {
 };
 
 /*
- * Index in @p of the stack with this key. Frames of operator new are left out, since they are no callers;
- * they tell the family where *@family says malloc. A key that is unknown or 0 gives an empty stack. 0
- * or -ENOMEM.
+ * Index in @p of the stack with this key. Frames of operator new are left out, since they are no
+ * callers; they tell the family where *@family says malloc. A key that is unknown or 0 gives an
+ * empty stack. 0 or -ENOMEM.
  */
 int stacks__add(struct stacks *s, const struct stacks_source *source, uint64_t key,
 		struct profile *p, uint8_t *family, uint32_t *ret);

@@ -16,8 +16,8 @@
 
 static_assert(UNWIND_RESULTS <= MEMLEAK_WALK_RESULTS, "a counter for every result of a walk");
 
-/* A shard that was made. Rows are handed out from the front; when no file has any left, all of it is
- * free again. */
+/* A shard that was made. Rows are handed out from the front; when no file has any left, all of it
+ * is free again. */
 struct shard {
 	uint32_t *rows; /* mapped */
 	uint32_t used, live;
@@ -48,7 +48,7 @@ struct tables {
 	size_t nr_rules; /* copied so far */
 	VECTOR(struct shard) shards;
 	VECTOR(struct run) free_pages;
-	uint32_t next_page; /* none from here on was ever used */
+	uint32_t next_page;		 /* none from here on was ever used */
 	VECTOR(struct holding) holdings; /* by file number */
 	uint64_t no_room;
 };

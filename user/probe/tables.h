@@ -3,8 +3,9 @@
 #define MEMLEAK_PROBE_TABLES_H
 
 /*
- * The unwind tables of files in the kernel's maps: compiled once for all processes that map the file,
- * published when complete, freed when nobody maps it any more, all within one bound of memory.
+ * The unwind tables of files in the kernel's maps: compiled once for all processes that map the
+ * file, published when complete, freed when nobody maps it any more, all within one bound of
+ * memory.
  */
 
 #include <stdbool.h>
@@ -34,13 +35,14 @@ void tables__destroy(struct tables *t);
 
 /*
  * Compile the ELF file behind @fd and publish its table as that of file @id; nothing where it is
- * there already. A file without unwind information, or one that is damaged, gets an empty table: walks
- * through it go by frame pointer. 0, -ENOSPC (no room: counted, walks say so), -ENOMEM, -errno.
+ * there already. A file without unwind information, or one that is damaged, gets an empty table:
+ * walks through it go by frame pointer. 0, -ENOSPC (no room: counted, walks say so), -ENOMEM,
+ * -errno.
  */
 int tables__load(struct tables *t, uint32_t id, int fd);
 
-/* Nobody maps file @id now, or it could not be opened: free what it holds. The kernel side announces it
- * anew when a walk meets it again. */
+/* Nobody maps file @id now, or it could not be opened: free what it holds. The kernel side
+ * announces it anew when a walk meets it again. */
 void tables__free(struct tables *t, uint32_t id);
 
 /* Whether tables__load was done for @id. */

@@ -27,7 +27,7 @@
 struct profile_module {
 	const char *path;     /* as the process knew it; never NULL */
 	const char *build_id; /* lower-case hex; NULL where unknown */
-	uint32_t id;	      /* whoever collected it knows the file by this; PROFILE_NONE if loaded */
+	uint32_t id; /* whoever collected it knows the file by this; PROFILE_NONE if loaded */
 };
 
 /* One function at a location: the function itself last, the ones inlined into it before. */
@@ -41,15 +41,16 @@ struct profile_line {
 
 struct profile_location {
 	uint32_t module;
-	uint64_t pc;	      /* address of the module (what addr2line takes), a return address */
-	bool interrupted;     /* pc is the very instruction (a signal came), no return address */
+	uint64_t pc;	       /* address of the module (what addr2line takes), a return address */
+	bool interrupted;      /* pc is the very instruction (a signal came), no return address */
 	bool by_frame_pointer; /* found by the frame-pointer rule: may be wrong */
-	uint32_t nr_lines;    /* 0: not symbolized yet; otherwise at least one, perhaps nameless */
+	uint32_t nr_lines;     /* 0: not symbolized yet; otherwise at least one, perhaps nameless */
 	const struct profile_line *lines;
 };
 
 struct profile_stack {
-	uint32_t first; /* in profile.frames, which holds location indexes; caller of allocator first */
+	uint32_t first; /* in profile.frames, which holds location indexes; caller of allocator
+			   first */
 	uint32_t count;
 	bool truncated; /* deeper than --stack-depth; the outermost frames are missing */
 	bool broken;	/* the walk could not go on before the outermost frame */
@@ -84,7 +85,7 @@ struct profile_entry {
 	const char *type; /* C++ class of the blocks; NULL where unknown */
 	bool cycle;
 	struct profile_sum sum;
-	double growth_bytes_per_s;  /* against the report before; 0 in the first */
+	double growth_bytes_per_s; /* against the report before; 0 in the first */
 	double oldest_ms, newest_ms;
 	uint32_t first_block; /* in profile.blocks, oldest first; where blocks were asked for */
 	uint32_t nr_blocks;
@@ -144,7 +145,8 @@ struct profile *profile__create(void);
 /* Free it with everything it holds; NULL is accepted. */
 void profile__destroy(struct profile *p);
 
-/* The profile's own copy of @s, one pointer for equal strings; NULL for NULL, and without memory. */
+/* The profile's own copy of @s, one pointer for equal strings; NULL for NULL, and without memory.
+ */
 const char *profile__intern(struct profile *p, const char *s);
 
 /*
@@ -178,8 +180,8 @@ enum profile_sort {
 /*
  * Bring processes into order of outstanding bytes, largest first, and entries into order of process
  * and then @order, largest first, ties by the other measures so that the order is the same every
- * time; sets first_entry and nr_entries of every process. Call it once, after all entries are in and
- * before anything reads them. 0 or -ENOMEM.
+ * time; sets first_entry and nr_entries of every process. Call it once, after all entries are in
+ * and before anything reads them. 0 or -ENOMEM.
  */
 int profile__sort(struct profile *p, enum profile_sort order);
 

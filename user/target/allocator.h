@@ -32,16 +32,16 @@ struct allocator_range {
 struct allocator {
 	VECTOR(struct allocator_function) functions;
 	VECTOR(struct allocator_range) operators;
-	bool has_heap;	   /* one of the functions is of the heap, not of the mmap family */
-	bool is_go;	   /* a Go program: its allocator cannot be probed */
+	bool has_heap; /* one of the functions is of the heap, not of the mmap family */
+	bool is_go;    /* a Go program: its allocator cannot be probed */
 };
 
 /*
  * Find them by the object's symbol tables. Where @prefix is not NULL, the heap functions are called
- * PREFIXmalloc or PREFIX_malloc instead; the mmap family keeps its names. An operator new that ends in a
- * malloc which is probed itself is not listed in functions: one probe is enough for the block. Its
- * operator new[] is listed all the same, as MEMLEAK_CALL_NEW_ARRAY.
- * 0 (perhaps with nothing found) or -ENOMEM. *@ret is released with allocator__release.
+ * PREFIXmalloc or PREFIX_malloc instead; the mmap family keeps its names. An operator new that ends
+ * in a malloc which is probed itself is not listed in functions: one probe is enough for the block.
+ * Its operator new[] is listed all the same, as MEMLEAK_CALL_NEW_ARRAY. 0 (perhaps with nothing
+ * found) or -ENOMEM. *@ret is released with allocator__release.
  */
 int allocator__find(const struct object *o, const char *prefix, struct allocator *ret);
 

@@ -87,7 +87,8 @@ int process__check(pid_t pid)
 		return -EINVAL;
 	}
 	if (state[0] == 'Z' || state[0] == 'X') {
-		log_error("process %d has ended already (a zombie that its parent has not waited for)",
+		log_error("process %d has ended already (a zombie that its parent has not waited "
+			  "for)",
 			  pid);
 		return -ESRCH;
 	}

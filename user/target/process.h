@@ -17,8 +17,9 @@ int process__check(pid_t pid);
 /* The thread group of @tid, or -errno. */
 pid_t process__tgid(pid_t tid);
 
-/* A readable descriptor of the file mapped at [@start, @end), also if it was deleted or lies in another
- * mount namespace; its path as the process knows it in *@path, freed with free(). -errno on failure. */
+/* A readable descriptor of the file mapped at [@start, @end), also if it was deleted or lies in
+ * another mount namespace; its path as the process knows it in *@path, freed with free(). -errno on
+ * failure. */
 int process__open_mapping(pid_t pid, uint64_t start, uint64_t end, char **path);
 
 /* The path of the program, freed with free(); NULL where unknown. */

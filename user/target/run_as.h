@@ -12,9 +12,9 @@ struct run_as {
 };
 
 /*
- * Look up whom the command shall run as: @name, or the user behind sudo where @name is NULL and there
- * is one. 1 and *@ret, to be released with run_as__release; 0 where it shall run as whoever runs the tool;
- * -errno after one line that says why.
+ * Look up whom the command shall run as: @name, or the user behind sudo where @name is NULL and
+ * there is one. 1 and *@ret, to be released with run_as__release; 0 where it shall run as whoever
+ * runs the tool; -errno after one line that says why.
  */
 int run_as__find(const char *name, struct run_as *ret);
 void run_as__release(struct run_as *u);

@@ -2,12 +2,13 @@
 /*
  * Where a new program is stopped.
  *
- * First at its exec: one without a dynamic loader is complete then. A loader is mapped at that moment and
- * nothing else; what follows is the callbacks' business: they place a probe on the loader that sends
- * the thread a signal when the libraries are mapped, and a signal is where a tracer gets hold of a thread.
+ * First at its exec: one without a dynamic loader is complete then. A loader is mapped at that
+ * moment and nothing else; what follows is the callbacks' business: they place a probe on the
+ * loader that sends the thread a signal when the libraries are mapped, and a signal is where a
+ * tracer gets hold of a thread.
  *
- * PTRACE_SEIZE throughout: with it a tracer that is killed leaves nothing stopped, and nothing is ever
- * written into a process, so that there is nothing to be left behind.
+ * PTRACE_SEIZE throughout: with it a tracer that is killed leaves nothing stopped, and nothing is
+ * ever written into a process, so that there is nothing to be left behind.
  */
 #include "target/tracer.h"
 
@@ -36,8 +37,8 @@
 /* A traced thread. */
 struct task {
 	pid_t tid, tgid;
-	uint64_t mask;	 /* signals that it had blocked, while `starting` */
-	bool starting;	 /* from its exec until its loader's signal, which must not be blocked */
+	uint64_t mask; /* signals that it had blocked, while `starting` */
+	bool starting; /* from its exec until its loader's signal, which must not be blocked */
 };
 
 struct tracer {
@@ -189,8 +190,8 @@ static void handle_exec(struct tracer *t, struct task *task)
 		else
 			i++;
 	}
-	proceed(t, find_task(t, tid), t->callbacks.started(t->context, tgid, caller != (unsigned long)tid),
-		0);
+	proceed(t, find_task(t, tid),
+		t->callbacks.started(t->context, tgid, caller != (unsigned long)tid), 0);
 }
 
 /* A task is about to get @signal. */
@@ -337,8 +338,8 @@ static int start_child(struct tracer *t, pid_t pid, int go, int failed, const ch
 		return -ENOMEM;
 	if (write(go, "", 1) != 1)
 		return -errno;
-	/* Either the exec closes the pipe or its failure comes through it; signals of a terminal may
-	 * stop the child in between. */
+	/* Either the exec closes the pipe or its failure comes through it; signals of a terminal
+	 * may stop the child in between. */
 	for (;;) {
 		if (waitpid(pid, &status, __WALL) != pid)
 			return -errno;
@@ -436,8 +437,8 @@ static void detach_stopped(struct tracer *t, struct task *task, int status)
 	detach(t, task, signal);
 }
 
-/* How long the detaching of threads that cannot be stopped is waited for. The kernel detaches what is
- * left at our exit: a parent in vfork(2), say, whose child takes its time. */
+/* How long the detaching of threads that cannot be stopped is waited for. The kernel detaches what
+ * is left at our exit: a parent in vfork(2), say, whose child takes its time. */
 #define DETACH_LIMIT_MS 1000
 
 void tracer__detach(struct tracer *t)

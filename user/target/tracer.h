@@ -5,10 +5,11 @@
 /*
  * Starting a command, and following its children, by ptrace.
  *
- * A new program is stopped at its exec, a forked child at its birth, and a thread whenever it would get
- * TRACER_SIGNAL. At each of these moments a callback can place probes, then the process goes on. Nothing
- * else is stopped, apart from what ptrace itself shows of signals, clone and exec, which is passed on
- * at once. Nothing is written into any process; if the tool dies, the kernel lets all of them go.
+ * A new program is stopped at its exec, a forked child at its birth, and a thread whenever it would
+ * get TRACER_SIGNAL. At each of these moments a callback can place probes, then the process goes
+ * on. Nothing else is stopped, apart from what ptrace itself shows of signals, clone and exec,
+ * which is passed on at once. Nothing is written into any process; if the tool dies, the kernel
+ * lets all of them go.
  */
 
 #include <stdbool.h>
@@ -17,8 +18,8 @@
 struct tracer;
 
 /*
- * The signal by which a probe can stop a thread: ignored by default, so that it does nothing where the
- * tool has just gone. Also bpf/memleak.h's MEMLEAK_SIGNAL_LIBRARIES.
+ * The signal by which a probe can stop a thread: ignored by default, so that it does nothing where
+ * the tool has just gone. Also bpf/memleak.h's MEMLEAK_SIGNAL_LIBRARIES.
  */
 #define TRACER_SIGNAL 23 /* SIGURG */
 
@@ -35,8 +36,8 @@ struct tracer_callbacks {
 	enum tracer_verdict (*started)(void *context, pid_t pid, bool by_thread);
 	/* A child was forked off, stopped before its first instruction. */
 	void (*forked)(void *context, pid_t pid);
-	/* Thread @tid of @pid would get TRACER_SIGNAL: true if that was a probe's doing, so that the
-	 * process does not get it; then @*verdict is set. */
+	/* Thread @tid of @pid would get TRACER_SIGNAL: true if that was a probe's doing, so that
+	 * the process does not get it; then @*verdict is set. */
 	bool (*signalled)(void *context, pid_t pid, pid_t tid, enum tracer_verdict *verdict);
 	/* The command that tracer__launch started has ended; @status is waitpid's. */
 	void (*ended)(void *context, int status);
@@ -51,8 +52,9 @@ void tracer__destroy(struct tracer *t);
 
 /*
  * Start @argv as @user (NULL: whoever runs the tool), with a signal mask and dispositions as if a
- * shell had started it. Returns at once; the callbacks come from tracer__dispatch. The command is the
- * caller's child. Its pid, or -errno after one line that says why (not found, not executable ...).
+ * shell had started it. Returns at once; the callbacks come from tracer__dispatch. The command is
+ * the caller's child. Its pid, or -errno after one line that says why (not found, not executable
+ * ...).
  */
 pid_t tracer__launch(struct tracer *t, char *const argv[], const char *user);
 

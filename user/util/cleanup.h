@@ -37,9 +37,9 @@ static inline void cleanup_closedir(DIR **d)
 		closedir(*d);
 }
 
-#define CLEANUP_FREE CLEANUP(cleanup_free)
-#define CLEANUP_CLOSE CLEANUP(cleanup_close)
-#define CLEANUP_FCLOSE CLEANUP(cleanup_fclose)
+#define CLEANUP_FREE	 CLEANUP(cleanup_free)
+#define CLEANUP_CLOSE	 CLEANUP(cleanup_close)
+#define CLEANUP_FCLOSE	 CLEANUP(cleanup_fclose)
 #define CLEANUP_CLOSEDIR CLEANUP(cleanup_closedir)
 
 #define TAKE_PTR(p)                                                                                \

@@ -35,7 +35,8 @@ void hash__remove(struct hash *h, uint64_t a, uint64_t b);
 /* Free everything; the index is empty afterwards and can be used again. */
 void hash__release(struct hash *h);
 
-/* A 64-bit hash of @n bytes (FNV-1a, www.isthe.com/chongo/tech/comp/fnv), to make keys of strings. */
+/* A 64-bit hash of @n bytes (FNV-1a, www.isthe.com/chongo/tech/comp/fnv), to make keys of strings.
+ */
 uint64_t hash__bytes(const void *p, size_t n);
 
 #endif

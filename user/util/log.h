@@ -23,9 +23,9 @@ int log__enabled(enum log_level level);
 /* Print one line. errno is unchanged. @fmt has no final newline. */
 void log__print(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-#define log_error(...) log__print(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_error(...)	 log__print(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log__print(LOG_LEVEL_WARNING, __VA_ARGS__)
-#define log_info(...) log__print(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_debug(...) log__print(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_info(...)	 log__print(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)	 log__print(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 #endif
