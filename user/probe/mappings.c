@@ -150,7 +150,9 @@ int mappings__undo_unmap(struct mappings *m, uint32_t tid)
 	size_t i;
 	int err;
 
-	for (i = 0; m->undo.tid == tid && i < m->undo.pieces.count; i++) {
+	if (m->undo.tid != tid)
+		return 0; /* another one's came in between: what it ended is forgotten */
+	for (i = 0; i < m->undo.pieces.count; i++) {
 		err = mappings__map(m, &m->undo.pieces.items[i]);
 		if (err)
 			return err;

@@ -330,6 +330,8 @@ static bool x86_read(const unsigned char *code, size_t n, struct x86 *x)
 		return false;
 	if (x->map == 0 && x->opcode == 0x8f && x->reg & 7)
 		return false; /* AMD's XOP */
+	if (x->operands == 'J' && x->prefixes & X86_OPERAND_SIZE && !(x->rex & REX_W))
+		return false; /* Intel and AMD differ */
 	immediate = x86_immediate(x);
 	if (x->at + immediate > n)
 		return false;
@@ -344,6 +346,8 @@ static bool x86_read(const unsigned char *code, size_t n, struct x86 *x)
 static bool x86_is_refused(const struct x86 *x)
 {
 	if (x->prefixes & X86_BAD)
+		return true;
+	if (x->prefixes & X86_OPERAND_SIZE && strchr("jJ", x->operands))
 		return true;
 	if (x->map)
 		return false;
