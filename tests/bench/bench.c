@@ -57,6 +57,7 @@ struct options {
 	bool quick, peers, strict;
 	unsigned int rounds, calls, seconds;
 	const char *tools[MAX_TOOLS];
+	char *words[MAX_TOOLS]; /* of the tools' commands; the lanes point there */
 	unsigned int nr_tools;
 };
 
@@ -155,21 +156,20 @@ static void split(char *text, const char *words[LANES_MAX_WORDS])
 		words[n++] = word;
 }
 
-static int add_tools(struct lanes *l, const struct options *o)
+static int add_tools(struct lanes *l, struct options *o)
 {
 	unsigned int i;
 	int err = 0;
 
 	for (i = 0; i < o->nr_tools && !err; i++) {
-		/* Words and names live as long as the lanes: to the end. */
-		char *words = strdup(o->tools[i]);
 		const char *slash = strrchr(o->tools[i], '/');
 		struct lanes_way way = {.measure_free = true, .checked = true};
 
-		if (!words)
+		o->words[i] = strdup(o->tools[i]);
+		if (!o->words[i])
 			return -ENOMEM;
 		way.name = slash ? slash + 1 : o->tools[i];
-		split(words, way.tool);
+		split(o->words[i], way.tool);
 		err = lanes__add(l, &way);
 	}
 	return err;
@@ -195,6 +195,8 @@ static bool is_on_path(const char *command)
 	CLEANUP_FREE char *copy = strdup(path ? path : "");
 	char *save = NULL, *part, file[4096];
 
+	if (!copy)
+		return false;
 	for (part = strtok_r(copy, ":", &save); part; part = strtok_r(NULL, ":", &save)) {
 		snprintf(file, sizeof(file), "%s/%s", part, command);
 		if (!access(file, X_OK))
@@ -233,7 +235,7 @@ static void add_peers(struct lanes *l, const char *scratch)
 		lanes__drop_last(l);
 }
 
-static int add_lanes(struct lanes *l, const struct options *o)
+static int add_lanes(struct lanes *l, struct options *o)
 {
 	size_t i;
 	int err = 0;
@@ -378,7 +380,7 @@ static void choose_cpus(struct lanes_options *o)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-static int run(struct lanes *l, const struct options *o, bool *reached)
+static int run(struct lanes *l, struct options *o, bool *reached)
 {
 	unsigned int measure;
 	int err = probes__create(&l->options.probes);
@@ -435,6 +437,7 @@ int main(int argc, char **argv)
 	const char *tmp = getenv("TMPDIR");
 	char directory[4096], scratch[4096];
 	bool reached = true;
+	unsigned int i;
 	int err;
 
 	if (parse(argc, argv, &options)) {
@@ -462,6 +465,8 @@ int main(int argc, char **argv)
 	lanes__release(&lanes);
 	probes__destroy(lanes.options.probes);
 	lanes__delete(scratch);
+	for (i = 0; i < options.nr_tools; i++)
+		free(options.words[i]);
 	if (err)
 		return err == SKIPPED ? SKIPPED : 2;
 	return options.strict && !reached;

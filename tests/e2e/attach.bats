@@ -75,7 +75,7 @@ start_redis() {
 	ln -s "$server" "$BATS_TEST_TMPDIR/redis-server"
 	redis_socket=$BATS_TEST_TMPDIR/redis.sock
 	redis=("$BATS_TEST_TMPDIR/redis-server" --port 0 --unixsocket "$redis_socket" --save '' --appendonly no
-		--dir "$BATS_TEST_TMPDIR" --activedefrag no)
+		--dir "$BATS_TEST_TMPDIR" --activedefrag no --pidfile "$BATS_TEST_TMPDIR/pidfile")
 }
 
 redis_cli() {
@@ -167,6 +167,7 @@ start_many() {
 		"$PROGRAMS/pump" <&"$fd" >"$BATS_TEST_TMPDIR/answers$n" 3>&- 4>&- &
 		pids[n]=$!
 		given[n]=0
+		order "$n" "leak 0 0" # it is up
 	done
 }
 
@@ -238,6 +239,7 @@ start_many_more() {
 		"$PROGRAMS/pump" <&"$fd" >"$BATS_TEST_TMPDIR/answers$n" 3>&- 4>&- &
 		pids[n]=$!
 		given[n]=0
+		order "$n" "leak 0 0"
 	done
 }
 

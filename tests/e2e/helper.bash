@@ -52,6 +52,9 @@ setup() {
 # No test leaves a process behind.
 teardown() {
 	local left
+	[ -z "${public:-}" ] || rm -rf "$public"
+	# redis overwrites its environment, and with it the mark that ours() looks for.
+	[ ! -s "$BATS_TEST_TMPDIR/pidfile" ] || kill "$(cat "$BATS_TEST_TMPDIR/pidfile")" || true
 	[ -z "${pump_fd:-}" ] || exec {pump_fd}>&-
 	if [ -z "${BATS_TEST_COMPLETED:-}" ] || ! wait_until 5 none_of_ours; then
 		left=$(ours)
@@ -148,7 +151,7 @@ compare() {
 	local what=$1
 	shift
 	# shellcheck disable=SC2086
-	"$PYTHON" "$COMPARE_PY" "$what" "$@" ${COMPARE:-} ${ALSO:-} || {
+	"$PYTHON" "$COMPARE_PY" "$what" "$@" ${COMPARE:-} || {
 		[ ! -s "$err" ] || sed 's/^/memleak-bpf said: /' "$err"
 		return 1
 	}
@@ -306,6 +309,7 @@ start_pump() {
 	open_pump
 	"$PROGRAMS/pump" <&"$pump_fd" >"$answers" 2>&1 3>&- 4>&- &
 	target=$!
+	tell "leak 0 0" # it is up
 }
 
 open_pump() {

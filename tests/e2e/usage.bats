@@ -173,16 +173,16 @@ time.sleep(60)' >"$BATS_TEST_TMPDIR/zombie" 3>&- 4>&- &
 	require_command setpriv
 	local tool=$MEMLEAK
 	start_pump
-	# Somewhere nobody can reach.
-	MEMLEAK=$(mktemp -d /tmp/memleak-test.XXXXXX)/memleak-bpf
-	chmod 755 "${MEMLEAK%/*}"
+	# Somewhere nobody can reach it; teardown removes it.
+	public=$(mktemp -d /tmp/memleak-test.XXXXXX)
+	MEMLEAK=$public/memleak-bpf
+	chmod 755 "$public"
 	cp "$tool" "$MEMLEAK"
 	AS=(setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all --inh-caps=-all)
 	refused 1 "CAP_|root" -p "$target"
 	grep -q "CAP_" "$err"
 	refused 1 "CAP_" -- /bin/true
 	refused 1 "CAP_" -A
-	rm -r "${MEMLEAK%/*}"
 	kill "$target"
 }
 

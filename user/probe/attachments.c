@@ -3,10 +3,13 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "bpf/memleak.skel.h"
+#include "target/placement.h"
 #include "util/cleanup.h"
 #include "util/hash.h"
 #include "util/log.h"
@@ -22,9 +25,11 @@ struct attachments {
 	struct memleak *skeleton;
 	enum probe_link link;
 	bool families;
+	bool new_nops; /* placement__has_new_nops */
 	struct link_closer *closer;
 	VECTOR(struct attachment) list;
 	struct hash index; /* (pid, file) to list */
+	struct hash told;  /* files whose places were logged */
 };
 
 int attachments__create(struct memleak *skeleton, enum probe_link link, bool families,
@@ -38,6 +43,7 @@ int attachments__create(struct memleak *skeleton, enum probe_link link, bool fam
 	a->skeleton = skeleton;
 	a->link = link;
 	a->families = families;
+	a->new_nops = placement__has_new_nops();
 	err = link_closer__create(&a->closer);
 	if (err)
 		return err;
@@ -64,8 +70,75 @@ void attachments__destroy(struct attachments *a)
 		close_attachment(a, &a->list.items[i]);
 	vector_release(&a->list);
 	hash__release(&a->index);
+	hash__release(&a->told);
 	link_closer__destroy(a->closer);
 	free(a);
+}
+
+/* The place of each of a file's functions, in their order. */
+struct placements {
+	VECTOR(struct placement) list;
+};
+
+static void release_placements(struct placements *p)
+{
+	vector_release(&p->list);
+}
+
+static int place_functions(const struct attachments *all, const struct file *file,
+			   struct placements *ret)
+{
+	const struct allocator *a = &file->allocator;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < a->functions.count && !err; i++) {
+		const struct allocator_function *f = &a->functions.items[i];
+		/* A distance counts from the first instruction; without a size it is kept. */
+		uint64_t size = f->call == MEMLEAK_CALL_LIBRARIES ? 0 : f->size;
+		struct placement p;
+
+		err = placement__choose(file->object, f->offset, size, all->new_nops, &p);
+		if (!err)
+			err = vector_push(&ret->list, p);
+	}
+	return err;
+}
+
+/* Log where the probes of a file go, once a file; a long line is broken. */
+static int tell_places(struct attachments *all, uint32_t id, const struct file *file,
+		       const struct placements *placements)
+{
+	const char *slash = strrchr(file->object->path, '/');
+	const char *name = slash ? slash + 1 : file->object->path;
+	char line[1024] = "";
+	size_t length = 0;
+	size_t i;
+
+	if (hash__get(&all->told, id, 0) != HASH_NONE)
+		return 0;
+	for (i = 0; i < placements->list.count; i++) {
+		const struct allocator_function *f = &file->allocator.functions.items[i];
+		const struct placement *p = &placements->list.items[i];
+		char place[192];
+
+		if (p->cost == PLACEMENT_REFUSED) {
+			log_warning("%s: %s cannot be probed (the kernel refuses its first "
+				    "instruction): its calls are not seen",
+				    file->object->path, f->name);
+			continue;
+		}
+		placement__describe(p, f->offset, place, sizeof(place));
+		length += snprintf(line + length, sizeof(line) - length, "%s%s%s",
+				   length ? ", " : "", f->name, place);
+		if (length > sizeof(line) * 3 / 4) {
+			log_info("%s: %s", name, line);
+			length = 0;
+		}
+	}
+	if (length)
+		log_info("%s: %s", name, line);
+	return hash__set(&all->told, id, 0, 0);
 }
 
 /* What places of one file are asked for. */
@@ -99,17 +172,20 @@ static uint64_t cookie_of(const struct allocator_function *f)
 	return MEMLEAK_COOKIE(f->call, f->family);
 }
 
-static int choose_places(const struct allocator *a, enum part part, struct places *ret)
+static int choose_places(const struct allocator *a, const struct placements *placements,
+			 enum part part, struct places *ret)
 {
 	size_t i;
 	int err;
 
 	for (i = 0; i < a->functions.count; i++) {
 		const struct allocator_function *f = &a->functions.items[i];
+		const struct placement *p = &placements->list.items[i];
 
-		if (part_of(f) != part)
+		/* One that is refused would fail the whole link. */
+		if (part_of(f) != part || p->cost == PLACEMENT_REFUSED)
 			continue;
-		err = vector_push(&ret->offsets, f->offset);
+		err = vector_push(&ret->offsets, p->offset);
 		if (!err)
 			err = vector_push(&ret->cookies, cookie_of(f));
 		if (err)
@@ -176,19 +252,23 @@ static int link_entries(struct attachments *all, struct attachment *a,
 /* Frees first: a block whose free goes unseen would be a leak that is none. */
 static int link_file(struct attachments *all, struct attachment *a, const struct file *file)
 {
+	CLEANUP(release_placements) struct placements placements = {0};
 	const struct bpf_program *const entry_programs[PARTS] = {
 		[PART_FREES] = all->skeleton->progs.probe_free,
 		[PART_NEW_ARRAY] = all->skeleton->progs.probe_new_array,
 		[PART_LIBRARIES] = all->skeleton->progs.probe_libraries,
 	};
 	enum part part;
-	int err = 0;
+	int err;
 
+	err = place_functions(all, file, &placements);
+	if (!err)
+		err = tell_places(all, a->file, file, &placements);
 	for (part = 0; part < PARTS && !err; part++) {
 		CLEANUP(release_places) struct places places = {0};
 		struct link_request r = {.file_fd = file->object->fd, .pid = a->pid};
 
-		err = choose_places(&file->allocator, part, &places);
+		err = choose_places(&file->allocator, &placements, part, &places);
 		if (err)
 			break;
 		r.offsets = places.offsets.items;

@@ -35,7 +35,7 @@ void effort__tell(struct effort *e)
 {
 	if (e->tell && !e->told && now_ns() - e->begun_ns > TELL_NS) {
 		e->told = true;
-		log_warning("%s %s ...", e->what, e->path);
+		log_notice("%s %s ...", e->what, e->path);
 	}
 }
 
@@ -48,8 +48,8 @@ bool effort__check(struct effort *e)
 	effort__tell(e);
 	if (round > ROUND_NS || e->before_ns + round > TOTAL_NS) {
 		e->spent = true;
-		log_warning("%s: its symbols take too long to read; some names will be missing",
-			    e->path);
+		log_notice("%s: its symbols take too long to read; some names will be missing",
+			   e->path);
 	}
 	return !e->spent;
 }

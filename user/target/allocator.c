@@ -224,6 +224,7 @@ static int list_definition(const struct search *s, const struct definition *d, s
 	struct allocator_function f = {
 		.name = d->row->name,
 		.offset = d->offset,
+		.size = d->size,
 		.call = d->row->call,
 		.family = d->row->family,
 	};

@@ -18,6 +18,7 @@
 struct allocator_function {
 	const char *name; /* static */
 	uint64_t offset;  /* in the file */
+	uint64_t size;	  /* of its symbol; 0: unknown */
 	enum memleak_call call;
 	enum memleak_family family;
 	int64_t distance; /* MEMLEAK_CALL_LIBRARIES: from here to _r_debug; 0: there is none */

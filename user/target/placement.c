@@ -11,7 +11,8 @@
  * instruction is taken. A call or jump through a slot in memory leaves the function.
  *
  * Not seen: jumps from other functions into the middle of this one. Compilers make them from a
- * function's cold part alone, whose jumps lead behind the branch that led there.
+ * function's cold part alone, whose jumps lead behind the branch that led there. Hand-written code
+ * may do it (glibc's memcpy does); no allocator was found to.
  *
  * x86: lengths by the opcode maps of Intel's SDM, volume 2, appendix A; what is refused and what is
  * emulated, by arch/x86/kernel/uprobes.c of Linux 6.18 (is_prefix_bad, good_insns_64,

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 /* Written once at start: what the person asked to see is a property of the process's stderr. */
-static enum log_level shown = LOG_LEVEL_WARNING;
+static enum log_level shown = LOG_LEVEL_NOTICE;
 
 void log__set_level(enum log_level level)
 {
@@ -21,10 +21,8 @@ int log__enabled(enum log_level level)
 void log__print(enum log_level level, const char *fmt, ...)
 {
 	static const char *const prefix[] = {
-		[LOG_LEVEL_ERROR] = "",
-		[LOG_LEVEL_WARNING] = "warning: ",
-		[LOG_LEVEL_INFO] = "",
-		[LOG_LEVEL_DEBUG] = "debug: ",
+		[LOG_LEVEL_ERROR] = "", [LOG_LEVEL_WARNING] = "warning: ", [LOG_LEVEL_NOTICE] = "",
+		[LOG_LEVEL_INFO] = "",	[LOG_LEVEL_DEBUG] = "debug: ",
 	};
 	int saved = errno;
 	char line[2048];

@@ -9,7 +9,8 @@
 
 enum log_level {
 	LOG_LEVEL_ERROR,   /* the work cannot be done */
-	LOG_LEVEL_WARNING, /* a result is incomplete; the default shows up to here */
+	LOG_LEVEL_WARNING, /* a result is incomplete */
+	LOG_LEVEL_NOTICE,  /* what takes long, and why; the default shows up to here */
 	LOG_LEVEL_INFO,	   /* -v: what was found and done */
 	LOG_LEVEL_DEBUG,   /* -vv: for whoever debugs the tool */
 };
@@ -25,6 +26,7 @@ void log__print(enum log_level level, const char *fmt, ...) __attribute__((forma
 
 #define log_error(...)	 log__print(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log__print(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_notice(...)	 log__print(LOG_LEVEL_NOTICE, __VA_ARGS__)
 #define log_info(...)	 log__print(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...)	 log__print(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
