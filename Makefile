@@ -71,6 +71,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(MODULES)
 unit-tests: $(UNIT_TESTS)
 
 include tests/programs/programs.mk
+include tests/bench/bench.mk
 
 # NO_SKIP=1: a test that was skipped fails the run.
 check: all unit-tests programs

@@ -38,8 +38,6 @@ struct {
 	__type(value, struct thread);
 } threads SEC(".maps");
 
-extern bool bpf_session_is_return(void) __ksym __weak;
-
 /* From the entry of operator new[] to that of malloc the stack grows by a few small frames. */
 #define NEW_ARRAY_REACH	    512
 
@@ -502,13 +500,20 @@ static __always_inline int new_array_enter(struct pt_regs *regs)
 
 /* --- the probes --- */
 
+/*
+ * At both ends of a session the helper gives the probed address. The kernel's own function for this,
+ * bpf_session_is_return(), has no argument in 6.18 and one in 7.3, and libbpf before 1.3 loads no program
+ * that would do with either.
+ */
+static __always_inline bool is_return(struct pt_regs *regs)
+{
+	return PT_REGS_IP(regs) != bpf_get_func_ip(regs);
+}
+
 SEC("uprobe")
 int probe_session(struct pt_regs *regs)
 {
-	/* The kernel function is weak: without session links this program is not loaded. */
-	if (!has_session)
-		return 1;
-	if (bpf_session_is_return())
+	if (is_return(regs))
 		return alloc_exit(regs);
 	return alloc_enter(regs, bpf_get_attach_cookie(regs));
 }

@@ -22,7 +22,6 @@
 const volatile bool trace_all __weak;	    /* -A: follow every process */
 const volatile bool follow_children __weak; /* a fork's child is followed as its parent is */
 const volatile bool trace_events __weak;    /* --trace */
-const volatile bool has_session __weak;	    /* session links: the cookie kfuncs exist */
 const volatile __u64 min_size __weak;
 const volatile __u64 max_size __weak = -1ULL;
 const volatile __u32 max_depth __weak = 127;

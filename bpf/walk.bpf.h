@@ -22,6 +22,9 @@
 #include "bpf/files.bpf.h"
 #include "bpf/unwind.bpf.h"
 
+/* Mappings that a thread's walks keep. */
+#define KEPT_MAPPINGS 4
+
 struct walk {
 	struct unwind_regs regs;
 	struct memleak_mapping mapping; /* of the last address; start == end: none */
@@ -30,6 +33,9 @@ struct walk {
 	__u32 result; /* enum unwind_result of the last step */
 	__u32 pad;
 	__u64 trampoline; /* where pending return probes point their return addresses; 0: none */
+	struct memleak_mapping kept[KEPT_MAPPINGS]; /* hold while the address space is as it was */
+	__u32 kept_seq;				    /* mm_lock_seq when they were found; even */
+	__u32 next_kept;
 	struct memleak_stack stack;
 };
 
@@ -42,7 +48,10 @@ static __always_inline int unwind_read(void *ctx, void *to, __u32 size, __u64 ad
  */
 static __always_inline __u64 trampoline_address(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
+	struct mm_struct *mm = task->mm;
+	struct xol_area *area = mm ? mm->uprobes_state.xol_area : NULL;
+
+	return area ? area->vaddr : 0;
 }
 
 #define MAX_RETURN_INSTANCES 32
@@ -112,6 +121,51 @@ static __always_inline bool is_vdso(struct memleak_mapping *m)
 /* Ask the kernel, a few times: who holds the lock often lets it go at once. */
 #define MAPPING_TRIES 3
 
+/* Whether the kernel tells when an address space was changed last. */
+static __always_inline bool counts_changes(void)
+{
+	return bpf_core_field_exists(struct mm_struct___seqcount, mm_lock_seq);
+}
+
+/*
+ * What walks found before holds if the address space has not been changed since, nor is being changed
+ * now (an odd count): asking the kernel for a mapping is the dearest part of a walk's step.
+ */
+static __always_inline void recall_mappings(struct walk *w, __u32 image)
+{
+	struct mm_struct___seqcount *mm;
+	__u32 seq;
+
+	if (!counts_changes())
+		return;
+	mm = (void *)bpf_get_current_task_btf()->mm;
+	seq = mm ? BPF_CORE_READ(mm, mm_lock_seq.sequence) : 1;
+	if (!(seq & 1) && seq == w->kept_seq && image == w->image)
+		return;
+	for (int i = 0; i < KEPT_MAPPINGS; i++)
+		w->kept[i].start = w->kept[i].end = 0;
+	w->kept_seq = seq;
+}
+
+static __always_inline bool find_kept_mapping(struct walk *w, __u64 pc)
+{
+	if (!counts_changes())
+		return false;
+	for (int i = 0; i < KEPT_MAPPINGS; i++) {
+		if (pc >= w->kept[i].start && pc < w->kept[i].end) {
+			w->mapping = w->kept[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+static __always_inline void keep_mapping(struct walk *w)
+{
+	if (counts_changes())
+		w->kept[w->next_kept++ & (KEPT_MAPPINGS - 1)] = w->mapping;
+}
+
 /* Make walk->mapping the one that holds @pc; false where there is none with code. */
 static __always_inline bool find_mapping(struct walk *w, __u64 pc)
 {
@@ -120,6 +174,8 @@ static __always_inline bool find_mapping(struct walk *w, __u64 pc)
 
 	if (pc >= w->mapping.start && pc < w->mapping.end)
 		return true;
+	if (find_kept_mapping(w, pc))
+		return true;
 	for (int i = 0; i < MAPPING_TRIES && err == -EBUSY; i++)
 		err = bpf_find_vma(bpf_get_current_task_btf(), pc, note_mapping, &copy, 0);
 	if (err == -EBUSY)
@@ -127,13 +183,11 @@ static __always_inline bool find_mapping(struct walk *w, __u64 pc)
 	if (err || !copy.executable)
 		return false;
 	w->mapping = copy.mapping;
-	if (copy.has_file) {
+	if (copy.has_file)
 		w->mapping.file = file_number(&copy.key);
-		if (w->mapping.file)
-			announce_file(&w->mapping);
-	} else {
+	else
 		w->mapping.file = is_vdso(&w->mapping) ? MEMLEAK_FILE_VDSO : 0;
-	}
+	keep_mapping(w);
 	return true;
 }
 
@@ -178,8 +232,10 @@ static __always_inline enum unwind_result find_rule(struct walk *w, __u64 pc,
 		return UNWIND_NO_ROW;
 	key = w->mapping.file;
 	table = bpf_map_lookup_elem(&tables, &key);
-	if (!table || table->state < MEMLEAK_TABLE_LOADED)
+	if (!table || table->state < MEMLEAK_TABLE_LOADED) {
+		announce_file(&w->mapping);
 		return UNWIND_NO_TABLE;
+	}
 	if (table->state == MEMLEAK_TABLE_NO_ROOM)
 		return UNWIND_NO_ROOM;
 	index = unwind_page_index(offset, table->start);
@@ -330,6 +386,7 @@ static __always_inline __u64 walk_stack(struct walk *w, struct pt_regs *regs, __
 		.fp = PT_REGS_FP(regs),
 	};
 	w->mapping.start = w->mapping.end = 0;
+	recall_mappings(w, image);
 	w->image = image;
 	w->by_fp = 0;
 	w->trampoline = trampoline_address(bpf_get_current_task_btf());

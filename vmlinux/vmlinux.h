@@ -100,6 +100,16 @@ typedef struct {
 	void *vdso;
 } mm_context_t;
 
+struct seqcount {
+	unsigned int sequence;
+};
+
+/* A counter of changes to the address space since Linux 6.13 (commit 03a001b156d2); before, there was a
+ * plain number that changed only at their end. */
+struct mm_struct___seqcount {
+	struct seqcount mm_lock_seq;
+};
+
 struct mm_struct {
 	mm_context_t context;
 	unsigned long start_stack;

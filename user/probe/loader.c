@@ -27,7 +27,7 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return 0;
 }
 
-static void configure(struct memleak *s, const struct probe_options *o, bool session)
+static void configure(struct memleak *s, const struct probe_options *o)
 {
 	uint32_t nr_pages, nr_shards;
 
@@ -37,7 +37,6 @@ static void configure(struct memleak *s, const struct probe_options *o, bool ses
 	s->rodata->trace_all = o->all;
 	s->rodata->follow_children = o->follow;
 	s->rodata->trace_events = o->trace != NULL;
-	s->rodata->has_session = session;
 	s->rodata->min_size = o->min_size;
 	s->rodata->max_size = o->max_size;
 	s->rodata->max_depth = o->stack_depth;
@@ -73,7 +72,7 @@ static int try_load(const struct probe_options *o, enum probe_link link, struct 
 
 	if (!s)
 		return -errno;
-	configure(s, o, link == PROBE_LINK_SESSION);
+	configure(s, o);
 	configure_programs(s, link);
 	err = memleak__load(s);
 	if (!err && link == PROBE_LINK_SESSION &&
@@ -121,17 +120,6 @@ static int explain_load_failure(int err)
 	return err;
 }
 
-/* Whether what failed for @link works for perf links, which every kernel has that is supported. */
-static bool lacks_only(const struct probe_options *o, enum probe_link link)
-{
-	struct memleak *s;
-
-	if (link == PROBE_LINK_PERF || try_load(o, PROBE_LINK_PERF, &s))
-		return false;
-	memleak__destroy(s);
-	return true;
-}
-
 int loader__load(const struct probe_options *o, struct memleak **skeleton, enum probe_link *link)
 {
 	int err;
@@ -140,8 +128,6 @@ int loader__load(const struct probe_options *o, struct memleak **skeleton, enum 
 	*link = o->link;
 	if (*link != PROBE_LINK_AUTO) {
 		err = try_load(o, *link, skeleton);
-		if (err && lacks_only(o, *link))
-			err = -ENOTSUP;
 		if (err == -ENOTSUP)
 			log_error("this kernel has no %s links for uprobes",
 				  loader__link_name(*link));
