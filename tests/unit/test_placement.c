@@ -159,14 +159,14 @@ static const struct example jumps[] = {
 	 "+4 (stepped over endbr64; push, emulated)"},
 	{"behind what cannot be decoded", "f3 0f 1e fa 55 06 c3", "+0 (endbr64, single-stepped)"},
 	{"behind vector instructions", "f3 0f 1e fa 55 c5 fe 6f 07 62 f1 7c 48 58 c0 c5 f8 77 "
-	 "c4 e2 7d 18 05 00 00 00 00 74 e3", "+0 (endbr64, single-stepped)"},
+	 "c4 e2 7d 18 05 00 00 00 00 74 e7", "+0 (endbr64, single-stepped)"},
 };
 
-/* Tried on Linux 6.18: EOPNOTSUPP or ENOTSUPP for every one. */
+/* Tried on Linux 6.18: ENOTSUPP for every one. */
 static const struct example refused[] = {
 	{"cs je", "2e 74 00 c3", "+0 (je, refused)"},
 	{"ds je", "3e 74 00 c3", "+0 (je, refused)"},
-	{"ss nop", "36 90 c3", "+0 (nop, refused)"},
+	{"ss nop", "36 90", "+0 (nop, refused)"},
 	{"es nop", "26 90 48 83 ec 08", "+2 (stepped over nop; sub, single-stepped)"},
 	{"notrack jmp *%rax", "3e ff e0", "+0 (other, refused)"},
 	{"lock incq (%rdi)", "f0 48 ff 07 c3", "+0 (other, refused)"},
