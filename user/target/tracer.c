@@ -21,6 +21,7 @@
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "target/process.h"
@@ -439,27 +440,46 @@ static void detach_stopped(struct tracer *t, struct task *task, int status)
 
 /* How long the detaching of threads that cannot be stopped is waited for. The kernel detaches what
  * is left at our exit: a parent in vfork(2), say, whose child takes its time. */
-#define DETACH_LIMIT_MS 1000
+#define DETACH_LIMIT_S 1
+
+/* Wait for something to happen to a task, until the moment @end (CLOCK_MONOTONIC); false then. */
+static bool wait_for_child(const struct timespec *end)
+{
+	struct timespec now, left;
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD); /* blocked by whoever dispatches it */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	left.tv_sec = end->tv_sec - now.tv_sec;
+	left.tv_nsec = end->tv_nsec - now.tv_nsec;
+	if (left.tv_nsec < 0) {
+		left.tv_nsec += 1000000000;
+		left.tv_sec--;
+	}
+	return left.tv_sec >= 0 && sigtimedwait(&child, NULL, &left) >= 0;
+}
 
 void tracer__detach(struct tracer *t)
 {
-	int waited, status;
+	struct timespec end;
+	int status;
 	size_t i;
 	pid_t tid;
 
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += DETACH_LIMIT_S;
+
 	for (i = 0; i < t->tasks.count; i++)
 		ptrace(PTRACE_INTERRUPT, t->tasks.items[i].tid, 0, 0);
-	for (waited = 0; t->tasks.count && waited < DETACH_LIMIT_MS;) {
+	while (t->tasks.count) {
 		struct task *task;
 
 		tid = waitpid(-1, &status, __WALL | WNOHANG);
-		if (tid < 0)
+		if (tid < 0 || (tid == 0 && !wait_for_child(&end)))
 			break;
-		if (tid == 0) {
-			usleep(1000);
-			waited++;
+		if (tid == 0)
 			continue;
-		}
 		if (!WIFSTOPPED(status)) {
 			handle_end(t, tid, status);
 			continue;
