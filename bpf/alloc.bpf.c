@@ -189,12 +189,14 @@ static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
 /* --- entry --- */
 
 /*
- * Whether @call is still in flight deeper than where the stack is now, at @sp. A call that longjmp
+ * Whether the thread's call is still in flight, so that this one is part of it. A call that longjmp
  * or an exception left behind is not: its return address, which the kernel replaced by that of the
- * trampoline, is no longer where it was.
+ * trampoline, is no longer where it was. arm64 functions save it where they like.
  */
-static __always_inline bool in_flight(struct call *call, __u64 sp)
+static __always_inline bool in_flight(struct thread *t, struct pt_regs *regs, __u32 image)
 {
+	struct call *call = &t->call;
+	__u64 sp = PT_REGS_SP(regs);
 #if defined(__TARGET_ARCH_x86)
 	__u64 ret = 0;
 #endif
@@ -206,7 +208,7 @@ static __always_inline bool in_flight(struct call *call, __u64 sp)
 		return false;
 	return ret == trampoline_address(bpf_get_current_task_btf());
 #else
-	return true;
+	return is_inside_call(&t->walk, regs, call->sp, image);
 #endif
 }
 
@@ -339,7 +341,7 @@ static __always_inline int alloc_enter(struct pt_regs *regs, __u64 cookie)
 		return 1;
 	}
 	call = &t->call;
-	if (in_flight(call, sp))
+	if (in_flight(t, regs, p->image))
 		return 1;
 	call->cookie = cookie;
 	call->image = p->image;

@@ -312,6 +312,68 @@ static long walk_frame(__u32 index, void *data)
 	return 0;
 }
 
+/* Frames between a probed call and another that it makes; beyond them the walk is given up. */
+#define MAX_INNER_FRAMES 32
+
+struct inner_walk {
+	struct walk *walk;
+	__u64 sp;
+};
+
+/* One step from inside of a call, until @sp is reached; 1 ends the walk. */
+static long walk_inner_frame(__u32 index, void *data)
+{
+	struct inner_walk *c = data;
+	struct walk *w = c->walk;
+	struct unwind_rule rule = UNWIND_GAP_RULE;
+	__u64 pc = unwind_search_pc(&w->regs);
+	enum unwind_result missing;
+	bool by_fp;
+
+	if (!find_mapping(w, pc)) {
+		w->result = UNWIND_NO_MAPPING;
+		return 1;
+	}
+	missing = find_rule(w, pc, &rule);
+	w->result = unwind_step(&w->regs, &rule, missing, NULL, &by_fp);
+	if (w->result != UNWIND_STEPPED || w->regs.sp >= c->sp)
+		return 1;
+	if (w->regs.ip == w->trampoline)
+		w->regs.ip = hidden_return_address(bpf_get_current_task_btf(), w->regs.slot);
+	return 0;
+}
+
+/*
+ * Whether the function that is being entered was called, over whatever others, by the one that was
+ * entered at @sp with a return probe: then the frame that ends there returns to the trampoline.
+ * A walk that gets lost on the way says yes.
+ */
+static __always_inline bool is_inside_call(struct walk *w, struct pt_regs *regs, __u64 sp,
+					   __u32 image)
+{
+	struct inner_walk c = {.walk = w, .sp = sp};
+
+	w->regs = (struct unwind_regs){
+		.ip = PT_REGS_IP(regs),
+		.sp = PT_REGS_SP(regs),
+		.fp = PT_REGS_FP(regs),
+		.lr = PT_REGS_RET(regs),
+	};
+	w->mapping.start = w->mapping.end = 0;
+	recall_mappings(w, image);
+	w->image = image;
+	w->trampoline = trampoline_address(bpf_get_current_task_btf());
+	w->result = unwind_step_entry(&w->regs, NULL);
+	if (w->result != UNWIND_STEPPED)
+		return true;
+	if (w->regs.ip == w->trampoline)
+		w->regs.ip = hidden_return_address(bpf_get_current_task_btf(), w->regs.slot);
+	bpf_loop(MAX_INNER_FRAMES, walk_inner_frame, &c, 0);
+	if (w->result != UNWIND_STEPPED || w->regs.sp < sp)
+		return true;
+	return w->regs.sp == sp && w->regs.ip == w->trampoline;
+}
+
 /* Two 64-bit hashes of the frames, made in one pass: the key and the check. */
 struct stack_hash {
 	struct walk *walk;

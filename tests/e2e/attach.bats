@@ -162,6 +162,7 @@ start_many() {
 	local n fd
 	for ((n = 0; n < $1; n++)); do
 		mkfifo "$BATS_TEST_TMPDIR/orders$n"
+		: >"$BATS_TEST_TMPDIR/answers$n"
 		exec {fd}<>"$BATS_TEST_TMPDIR/orders$n"
 		fds[n]=$fd
 		"$PROGRAMS/pump" <&"$fd" >"$BATS_TEST_TMPDIR/answers$n" 3>&- 4>&- &
@@ -234,6 +235,7 @@ start_many_more() {
 	local n fd
 	for n in {5..9}; do
 		mkfifo "$BATS_TEST_TMPDIR/orders$n"
+		: >"$BATS_TEST_TMPDIR/answers$n"
 		exec {fd}<>"$BATS_TEST_TMPDIR/orders$n"
 		fds[n]=$fd
 		"$PROGRAMS/pump" <&"$fd" >"$BATS_TEST_TMPDIR/answers$n" 3>&- 4>&- &

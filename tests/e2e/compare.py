@@ -123,7 +123,7 @@ def check_stack(pid, stack, options):
             wrong(f"{where}: begins with the allocator, {top}")
     if stack["age_ms"]["oldest"] < stack["age_ms"]["newest"]:
         wrong(f"{where}: oldest is younger than newest")
-    if options.show_allocs and not options.older:
+    if options.show_allocs:
         same(f"{where}: listed blocks", len(stack.get("allocs", [])), stack["blocks"])
         same(f"{where}: listed bytes", sum(a["bytes"] for a in stack.get("allocs", [])),
              stack["bytes"])
@@ -145,7 +145,8 @@ def check_process_sane(process, final, options):
         check_stack(pid, stack, options)
     if options.top and len(process["stacks"]) > options.top:
         wrong(f"pid {pid}: {len(process['stacks'])} stacks, --top {options.top}")
-    if options.top or (options.older and not final):
+    # Stacks of periodic reports leave out what is younger than --older.
+    if options.top or not final:
         return
     for key in ("blocks", "bytes"):
         heap = sum(s[key] for s in process["stacks"] if s["family"] != "mmap")
@@ -321,7 +322,6 @@ def main():
         sub.add_argument("--allow", action="append", default=[], help="a loss that may be")
         sub.add_argument("--outer", choices=("start", "main", "any"), default="start")
         sub.add_argument("--top", type=int, default=0, help="the tool ran with this --top")
-        sub.add_argument("--older", action="store_true", help="the tool ran with --older")
         sub.add_argument("--others", action="store_true", help="other processes may be listed")
         sub.add_argument("--running", action="store_true", help="the processes still run")
         sub.add_argument("--no-final", action="store_true", help="the last one is no final report")

@@ -192,7 +192,7 @@ load helper
 	ask_report
 	holds '.processes[0] | .outstanding.blocks == 5 and .mmap.blocks == 1 and .stacks == []'
 	end_tool
-	COMPARE=--older compare report "$report" "$expect" --running
+	compare report "$report" "$expect" --running
 	tell "exit 0"
 }
 
