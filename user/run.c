@@ -505,6 +505,7 @@ static int prepare_probe(struct run *r)
 static int prepare(struct run *r)
 {
 	/* Every file that is mapped stays open. */
+	CLEANUP_FREE char *path = NULL;
 	struct rlimit files;
 	size_t i;
 	int err = 0;
@@ -513,8 +514,11 @@ static int prepare(struct run *r)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
+	/* What is refused is refused at once, before anything is loaded. */
 	for (i = 0; i < r->o->nr_pids && !err; i++)
 		err = process__check(r->o->pids[i]);
+	if (r->o->target == OPTIONS_TARGET_COMMAND)
+		err = tracer__find_command(r->o->command[0], &path);
 	if (err)
 		return err;
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);

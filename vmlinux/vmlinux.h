@@ -49,11 +49,15 @@ enum {
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 };
 
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
+/*
+ * The registers that a program is handed: an ABI (arch/x86/include/asm/ptrace.h,
+ * arch/arm64/include/uapi/asm/ptrace.h), so no relocation, which newer compilers turn into an address
+ * that the verifier refuses to read from.
+ */
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-	unsigned long r10, r9, r8, bp, bx, ax, cx, dx, si, di, ip, sp;
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip;
+	unsigned long cs, flags, sp, ss;
 };
 #elif defined(__TARGET_ARCH_arm64)
 struct user_pt_regs {
@@ -62,13 +66,12 @@ struct user_pt_regs {
 	__u64 pc;
 	__u64 pstate;
 };
-/* What a program is handed; its first member holds the user_pt_regs. */
 struct pt_regs {
-	__u64 regs[31];
-	__u64 sp;
-	__u64 pc;
+	struct user_pt_regs user_regs;
 };
 #endif
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
 	int counter;

@@ -404,6 +404,9 @@ static int add_process(struct probe *p, pid_t pid, uint32_t exe, struct memleak_
 
 	if (bpf_map_lookup_elem(fd, &tgid, ret) == 0)
 		return 0;
+	/* The kernel side knows every process that has allocated. */
+	if (p->options.all)
+		return -ESRCH;
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 	f = fopen(path, "re");
 	if (f && fgets(process.comm, sizeof(process.comm), f))
@@ -411,6 +414,11 @@ static int add_process(struct probe *p, pid_t pid, uint32_t exe, struct memleak_
 	process.image = __atomic_add_fetch(&p->skeleton->bss->last_image, 1, __ATOMIC_RELAXED);
 	if (bpf_map_update_elem(fd, &tgid, &process, BPF_NOEXIST))
 		return -errno;
+	/* From here on its exit is seen; it may have been before. */
+	if (!process__is_alive(pid)) {
+		bpf_map_delete_elem(fd, &tgid);
+		return -ESRCH;
+	}
 	*ret = process;
 	return note_exe(p, process.image, pid);
 }
@@ -484,14 +492,16 @@ static int explain_no_allocator(struct probe *p, const vma_list *vmas, char *why
 					   : "; --symbols-prefix or -O may name them");
 		return -ENOENT;
 	}
-	snprintf(why, size, "no program is mapped: it has just ended");
+	snprintf(why, size,
+		 vmas->count ? "its program's file cannot be read"
+			     : "no program is mapped: it has just ended");
 	return -ESRCH;
 }
 
 int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
 {
 	CLEANUP(release_vmas) vma_list vmas = {0};
-	struct memleak_process process;
+	struct memleak_process process = {0};
 	bool has_heap = false;
 	uint32_t exe = 0;
 	size_t i;
@@ -504,7 +514,9 @@ int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
 	}
 	if (!err)
 		err = add_process(p, pid, exe, &process);
-	if (!err)
+	if (err == -ESRCH && p->options.all)
+		err = 0; /* it has allocated nothing so far */
+	else if (!err)
 		err = note_mappings(p, process.image, &vmas);
 	if (err) {
 		snprintf(why, size, "%s", strerror(-err));

@@ -16,7 +16,9 @@
  *
  * x86: lengths by the opcode maps of Intel's SDM, volume 2, appendix A; what is refused and what is
  * emulated, by arch/x86/kernel/uprobes.c of Linux 6.18 (is_prefix_bad, good_insns_64,
- * insn_masking_exception, branch_setup_xol_ops, push_setup_xol_ops), each tried out there.
+ * insn_masking_exception, branch_setup_xol_ops, push_setup_xol_ops). All opcodes of one and two
+ * bytes were tried there, with each prefix: what is refused beyond this file's list is no
+ * instruction of any processor.
  * arm64: arch/arm64/kernel/probes/decode-insn.c of the same.
  */
 #include "target/placement.h"
@@ -349,7 +351,7 @@ static bool x86_is_refused(const struct x86 *x)
 	if (x->prefixes & X86_BAD)
 		return true;
 	if (x->prefixes & X86_OPERAND_SIZE && strchr("jJ", x->operands))
-		return true;
+		return x->map || (x->opcode & 0xfc) != 0xe0; /* not loop, jrcxz */
 	if (x->map)
 		return false;
 	return memchr(x86_refused, x->opcode, sizeof(x86_refused)) ||

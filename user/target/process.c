@@ -55,6 +55,14 @@ static unsigned long read_flags(pid_t pid)
 	return flags;
 }
 
+bool process__is_alive(pid_t pid)
+{
+	char state[64];
+
+	return !read_status(pid, "State", state, sizeof(state)) && state[0] != 'Z' &&
+	       state[0] != 'X';
+}
+
 pid_t process__tgid(pid_t tid)
 {
 	char value[64];

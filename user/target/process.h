@@ -14,6 +14,9 @@
  */
 int process__check(pid_t pid);
 
+/* It exists and is no zombie. */
+bool process__is_alive(pid_t pid);
+
 /* The thread group of @tid, or -errno. */
 pid_t process__tgid(pid_t tid);
 

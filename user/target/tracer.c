@@ -283,7 +283,7 @@ void tracer__dispatch(struct tracer *t)
 
 /* In the child: wait until the parent traces us, become the program. */
 static void __attribute__((noreturn))
-run_child(char *const argv[], const struct run_as *user, int go, int failed)
+run_child(const char *path, char *const argv[], const struct run_as *user, int go, int failed)
 {
 	static const int reset[] = {SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGCHLD};
 	sigset_t none;
@@ -299,7 +299,7 @@ run_child(char *const argv[], const struct run_as *user, int go, int failed)
 		_exit(127);
 	err = user ? run_as__become(user) : 0;
 	if (!err) {
-		execvp(argv[0], argv);
+		execv(path, argv);
 		err = -errno;
 	}
 	if (write(failed, &err, sizeof(err)) != sizeof(err))
@@ -307,22 +307,62 @@ run_child(char *const argv[], const struct run_as *user, int go, int failed)
 	_exit(127);
 }
 
-static void explain_exec_failure(const char *name, int err)
+static int explain_exec_failure(const char *name, int err)
 {
 	struct stat st;
+	bool exists = stat(name, &st) == 0;
 
-	if (err == -ENOENT && !strchr(name, '/'))
-		log_error("command '%s' not found in PATH", name);
-	else if (err == -ENOENT && stat(name, &st) == 0)
-		log_error("cannot run '%s': its interpreter does not exist", name);
-	else if (err == -EACCES && stat(name, &st) == 0 && S_ISDIR(st.st_mode))
+	if (exists && S_ISDIR(st.st_mode))
 		log_error("cannot run '%s': it is a directory", name);
-	else if (err == -EACCES)
+	else if (exists && err == -ENOENT)
+		log_error("cannot run '%s': its interpreter does not exist", name);
+	else if (exists && err == -EACCES)
 		log_error("cannot run '%s': not executable; see `ls -l` for its permissions", name);
 	else if (err == -ENOEXEC)
 		log_error("cannot run '%s': not a program (a script needs a #! line)", name);
 	else
 		log_error("cannot run '%s': %s", name, strerror(-err));
+	return err;
+}
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+int tracer__find_command(const char *name, char **path)
+{
+	const char *dirs = getenv("PATH"), *end;
+
+	if (strchr(name, '/')) {
+		struct stat st;
+
+		if (stat(name, &st))
+			return explain_exec_failure(name, -errno);
+		if (S_ISDIR(st.st_mode))
+			return explain_exec_failure(name, -EACCES);
+		*path = strdup(name);
+		return *path ? 0 : -ENOMEM;
+	}
+	/* As execvp(3) looks for it; an empty directory is the current one. */
+	for (dirs = dirs ? dirs : "/bin:/usr/bin";; dirs = end + 1) {
+		CLEANUP_FREE char *found = NULL;
+
+		end = strchrnul(dirs, ':');
+		if (asprintf(&found, "%.*s%s%s", (int)(end - dirs), dirs, end > dirs ? "/" : "",
+			     name) < 0)
+			return -ENOMEM;
+		if (is_program(found)) {
+			*path = TAKE_PTR(found);
+			return 0;
+		}
+		if (!*end)
+			break;
+	}
+	log_error("command '%s' not found in PATH", name);
+	return -ENOENT;
 }
 
 /* Seize the child, let it exec, see what became of it. 0 or -errno. */
@@ -356,17 +396,20 @@ static int start_child(struct tracer *t, pid_t pid, int go, int failed, const ch
 	remove_task(t, pid);
 	if (read(failed, &err, sizeof(err)) != sizeof(err))
 		err = -ECHILD;
-	explain_exec_failure(name, err);
-	return err;
+	return explain_exec_failure(name, err);
 }
 
 pid_t tracer__launch(struct tracer *t, char *const argv[], const char *user_name)
 {
 	CLEANUP(run_as__release) struct run_as user = {0};
+	CLEANUP_FREE char *path = NULL;
 	int go[2] = {-1, -1}, failed[2] = {-1, -1};
 	int err, other;
 	pid_t pid;
 
+	err = tracer__find_command(argv[0], &path);
+	if (err)
+		return err;
 	other = run_as__find(user_name, &user);
 	if (other < 0)
 		return other;
@@ -381,13 +424,13 @@ pid_t tracer__launch(struct tracer *t, char *const argv[], const char *user_name
 	pid = fork();
 	if (pid == 0) {
 		close(go[1]);
-		run_child(argv, other ? &user : NULL, go[0], failed[1]);
+		run_child(path, argv, other ? &user : NULL, go[0], failed[1]);
 	}
 	err = pid < 0 ? -errno : 0;
 	close(go[0]);
 	close(failed[1]);
 	if (!err)
-		err = start_child(t, pid, go[1], failed[0], argv[0]);
+		err = start_child(t, pid, go[1], failed[0], path);
 	close(go[1]);
 	close(failed[0]);
 	return err ? err : pid;

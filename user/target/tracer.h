@@ -51,6 +51,12 @@ int tracer__create(const struct tracer_callbacks *callbacks, void *context, bool
 void tracer__destroy(struct tracer *t);
 
 /*
+ * The file that the command @name is, by PATH where it has no slash; freed with free(). 0, or -errno
+ * after one line that says why there is none (not found, a directory).
+ */
+int tracer__find_command(const char *name, char **path);
+
+/*
  * Start @argv as @user (NULL: whoever runs the tool), with a signal mask and dispositions as if a
  * shell had started it. Returns at once; the callbacks come from tracer__dispatch. The command is
  * the caller's child. Its pid, or -errno after one line that says why (not found, not executable
