@@ -266,7 +266,8 @@ static void compare_file(const char *path, unsigned int step, size_t least, size
 		      bad);
 	assert_true(bad * 1000 <= n * wrong);
 	assert_true(padding * 50 <= n);
-	assert_true(inlined * 20 > n || least < 100);
+	/* Of a static program most is the C library, perhaps without debug information. */
+	assert_true(inlined >= 20 || least < 100);
 	lookup_end(&l);
 	for (i = 0; i < NR_ORACLES; i++)
 		free_answers(answers[i]);

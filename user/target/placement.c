@@ -17,8 +17,8 @@
  * x86: lengths by the opcode maps of Intel's SDM, volume 2, appendix A; what is refused and what is
  * emulated, by arch/x86/kernel/uprobes.c of Linux 6.18 (is_prefix_bad, good_insns_64,
  * insn_masking_exception, branch_setup_xol_ops, push_setup_xol_ops). All opcodes of one and two
- * bytes were tried there, with each prefix: what is refused beyond this file's list is no
- * instruction of any processor.
+ * bytes were tried there, with each prefix: beyond what is listed here, only what its decoder does
+ * not know is refused (AMD's extrq and insertq, and what is no instruction).
  * arm64: arch/arm64/kernel/probes/decode-insn.c of the same.
  */
 #include "target/placement.h"
