@@ -2,7 +2,8 @@
 # make            ./memleak-bpf
 # make check      all tests (those that need BPF are skipped, with the reason, where it is refused)
 # make bench      the benchmark tables
-# make lint       clang-tidy, shellcheck, format
+# make fuzz       every fuzzer for FUZZ_SECONDS (10)
+# make lint       shellcheck and the format of the sources
 # make clean
 
 CLANG ?= clang
@@ -35,7 +36,7 @@ UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check unit-tests bench lint clean
+.PHONY: all check unit-tests fuzz lint clean
 
 all: memleak-bpf
 
@@ -76,6 +77,27 @@ include tests/bench/bench.mk
 # NO_SKIP=1: a test that was skipped fails the run.
 check: all unit-tests programs
 	tests/run $(if $(NO_SKIP),--no-skip)
+
+FUZZ_SECONDS ?= 10
+FUZZ_SOURCES := $(wildcard user/unwind/*.c) user/util/log.c
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES)
+	@mkdir -p $(@D)
+	@echo '  FUZZ    $@'
+	@$(CLANG) -std=gnu11 -O1 -g -D_GNU_SOURCE -Iuser -I. $(PKG_CFLAGS) \
+		-fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
+
+fuzz: $(FUZZERS)
+	@for f in $(FUZZERS); do \
+		mkdir -p $$f.corpus && \
+		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 $$f.corpus || exit 1; \
+	done
+
+lint:
+	clang-format --dry-run -Werror $$(git ls-files '*.[ch]' | grep -v ^tests/programs)
+	shellcheck setup.sh .ci/run tests/run $$(git ls-files 'tests/*.bash') \
+		tests/vm/run tests/vm/cross-arm64
 
 clean:
 	rm -rf $(BUILD) memleak-bpf

@@ -503,9 +503,9 @@ static __always_inline int new_array_enter(struct pt_regs *regs)
 /* --- the probes --- */
 
 /*
- * At both ends of a session the helper gives the probed address. The kernel's own function for this,
- * bpf_session_is_return(), has no argument in 6.18 and one in 7.3, and libbpf before 1.3 loads no program
- * that would do with either.
+ * At both ends of a session the helper gives the probed address. The kernel's own function for
+ * this, bpf_session_is_return(), has no argument in 6.18 and one in 7.3, and libbpf before 1.3
+ * loads no program that would do with either.
  */
 static __always_inline bool is_return(struct pt_regs *regs)
 {

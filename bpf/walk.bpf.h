@@ -128,8 +128,8 @@ static __always_inline bool counts_changes(void)
 }
 
 /*
- * What walks found before holds if the address space has not been changed since, nor is being changed
- * now (an odd count): asking the kernel for a mapping is the dearest part of a walk's step.
+ * What walks found before holds if the address space has not been changed since, nor is being
+ * changed now (an odd count): asking the kernel for a mapping is the dearest part of a walk's step.
  */
 static __always_inline void recall_mappings(struct walk *w, __u32 image)
 {

@@ -51,8 +51,8 @@ enum {
 
 /*
  * The registers that a program is handed: an ABI (arch/x86/include/asm/ptrace.h,
- * arch/arm64/include/uapi/asm/ptrace.h), so no relocation, which newer compilers turn into an address
- * that the verifier refuses to read from.
+ * arch/arm64/include/uapi/asm/ptrace.h), so no relocation, which newer compilers turn into an
+ * address that the verifier refuses to read from.
  */
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
@@ -107,8 +107,8 @@ struct seqcount {
 	unsigned int sequence;
 };
 
-/* A counter of changes to the address space since Linux 6.13 (commit 03a001b156d2); before, there was a
- * plain number that changed only at their end. */
+/* A sequence counter of changes to the address space; kernels that have none, or a plain number
+ * that changes only at their end, do without what depends on it. */
 struct mm_struct___seqcount {
 	struct seqcount mm_lock_seq;
 };

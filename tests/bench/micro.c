@@ -93,7 +93,8 @@ static inline void down(uint32_t left, struct job *job)
 LINK(0)
 LINK(1)
 LINK(2)
-LINK(3) LINK(4) LINK(5) LINK(6) LINK(7) LINK(8) LINK(9) LINK(10) LINK(11) LINK(12) LINK(13) LINK(14)
+LINK(3)
+LINK(4) LINK(5) LINK(6) LINK(7) LINK(8) LINK(9) LINK(10) LINK(11) LINK(12) LINK(13) LINK(14)
 	LINK(15)
 
 		static link_fn *const links[NR_LINKS] = {

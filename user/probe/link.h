@@ -15,8 +15,8 @@
 struct bpf_program;
 
 /* The kernel's names and numbers, from include/uapi/linux/bpf.h. */
-#define LINK_TRACE_UPROBE_MULTI	  48 /* Linux 6.6, commit 89ae89f53d20 */
-#define LINK_TRACE_UPROBE_SESSION 57 /* Linux 6.13, commit d920179b3d48 */
+#define LINK_TRACE_UPROBE_MULTI	  48 /* Linux 6.6 */
+#define LINK_TRACE_UPROBE_SESSION 57 /* Linux 6.13 */
 
 /* One file's probes. */
 struct link_request {

@@ -51,8 +51,8 @@ int tracer__create(const struct tracer_callbacks *callbacks, void *context, bool
 void tracer__destroy(struct tracer *t);
 
 /*
- * The file that the command @name is, by PATH where it has no slash; freed with free(). 0, or -errno
- * after one line that says why there is none (not found, a directory).
+ * The file that the command @name is, by PATH where it has no slash; freed with free(). 0, or
+ * -errno after one line that says why there is none (not found, a directory).
  */
 int tracer__find_command(const char *name, char **path);
 
