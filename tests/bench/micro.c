@@ -90,16 +90,14 @@ static inline void down(uint32_t left, struct job *job)
 		room[0]++; /* no tail call */                                                      \
 	}
 
-LINK(0)
-LINK(1)
-LINK(2)
-LINK(3)
-LINK(4) LINK(5) LINK(6) LINK(7) LINK(8) LINK(9) LINK(10) LINK(11) LINK(12) LINK(13) LINK(14)
-	LINK(15)
+/* clang-format off */
+LINK(0) LINK(1) LINK(2) LINK(3) LINK(4) LINK(5) LINK(6) LINK(7)
+LINK(8) LINK(9) LINK(10) LINK(11) LINK(12) LINK(13) LINK(14) LINK(15)
+	/* clang-format on */
 
-		static link_fn *const links[NR_LINKS] = {
-			link_0, link_1, link_2,	 link_3,  link_4,  link_5,  link_6,  link_7,
-			link_8, link_9, link_10, link_11, link_12, link_13, link_14, link_15,
+	static link_fn *const links[NR_LINKS] = {
+		link_0, link_1, link_2,	 link_3,  link_4,  link_5,  link_6,  link_7,
+		link_8, link_9, link_10, link_11, link_12, link_13, link_14, link_15,
 };
 
 static void pin(int cpu)

@@ -469,8 +469,8 @@ struct arm64_pattern {
 };
 
 /*
- * The first that matches. nop is emulated since Linux 6.13 (commit ac4ad5c09b34); what is refused
- * here as a load from a literal was run wrongly before 6.12 (commit acc450aa0709). Hints: bti, and
+ * The first that matches. nop is emulated since Linux 6.13; what is refused
+ * here as a load from a literal was run wrongly before 6.12. Hints: bti, and
  * what makes or strips a pointer signature, are stepped, all others refused. paciasp is not
  * harmless: it signs the return address that a return probe replaces.
  */

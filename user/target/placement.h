@@ -64,7 +64,7 @@ int placement__choose(const struct object *o, uint64_t offset, uint64_t size, bo
 
 /*
  * Whether this kernel emulates all forms of x86's nop and replaces those of 5 bytes by a call
- * (Linux 6.18, "uprobes/x86: Add support to optimize uprobes", commit ba2bfc97b462); before, it
+ * (Linux 6.18, "uprobes/x86: Add support to optimize uprobes"); before, it
  * emulates 0x90 alone. Seen by the system call that came with it.
  */
 bool placement__has_new_nops(void);
