@@ -179,15 +179,18 @@ static void test_namespace(void **state)
 		skip();
 	}
 	assert_true(run("unshare -pmf sh -c 'mount -t tmpfs none /tmp; "
-			"echo 1000 10 inside >/tmp/perf-1.map; exec sleep 60' & echo $! >parent; "
-			"sleep 0.5"));
+			"echo 1000 10 inside >/tmp/perf-1.map; : >ready; "
+			"exec sleep 60 >/dev/null 2>&1' & echo $! >parent; "
+			"n=0; until [ -e ready ] || [ $n = 500 ]; do sleep 0.02; n=$((n + 1)); "
+			"done"));
 	read_command(line, sizeof(line), "cat /proc/$(cat parent)/task/*/children");
 	pid = atoi(line);
 	assert_true(pid > 1);
 	assert_int_equal(perfmap__create(pid, &m), 0);
 	expect(m, 0x1000, "inside", 0x1000);
 	perfmap__destroy(m);
-	run("kill %d", pid);
+	/* The first process of a pid namespace ignores whatever it has no handler for. */
+	run("kill -KILL %d", pid);
 }
 
 /* Through the symbolizer: names are demangled, offsets are those of the address, failures not kept.
