@@ -270,6 +270,9 @@ listens() {
 		cat "$err"
 		return 0
 	}
+	# Before its exec it is a shell, with a mask of its own.
+	[ "$(cat "/proc/$tool_pid/comm" 2>/dev/null)" = "$(basename "$MEMLEAK" | cut -c -15)" ] ||
+		return 1
 	mask=$(awk '/^Sig(Cgt|Blk):/ { print $2 }' "/proc/$tool_pid/status")
 	for m in $mask; do
 		((0x$m & 0x200)) && return 0
