@@ -515,6 +515,7 @@ static __always_inline bool is_return(struct pt_regs *regs)
 SEC("uprobe")
 int probe_session(struct pt_regs *regs)
 {
+	NO_PRIVATE_STACK(regs, &no_session_programs);
 	if (is_return(regs))
 		return alloc_exit(regs);
 	return alloc_enter(regs, bpf_get_attach_cookie(regs));
@@ -523,6 +524,7 @@ int probe_session(struct pt_regs *regs)
 SEC("uprobe")
 int probe_entry(struct pt_regs *regs)
 {
+	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
 	alloc_enter(regs, bpf_get_attach_cookie(regs));
 	return 0;
 }
@@ -530,17 +532,20 @@ int probe_entry(struct pt_regs *regs)
 SEC("uretprobe")
 int probe_return(struct pt_regs *regs)
 {
+	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
 	return alloc_exit(regs);
 }
 
 SEC("uprobe")
 int probe_free(struct pt_regs *regs)
 {
+	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
 	return free_enter(regs);
 }
 
 SEC("uprobe")
 int probe_new_array(struct pt_regs *regs)
 {
+	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
 	return new_array_enter(regs);
 }

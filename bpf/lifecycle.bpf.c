@@ -159,6 +159,7 @@ int probe_libraries(struct pt_regs *regs)
 	__s64 distance = MEMLEAK_COOKIE_DISTANCE(bpf_get_attach_cookie(regs));
 	int state = RT_CONSISTENT;
 
+	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
 	if (!enabled || tgid == own_tgid)
 		return 0;
 	if (!trace_all && !bpf_map_lookup_elem(&processes, &tgid))

@@ -149,6 +149,30 @@ struct {
 	__uint(max_entries, 1 << 20);
 } events __weak SEC(".maps");
 
+/*
+ * A program on a uprobe can be preempted, and another thread can then enter it on the same CPU. From
+ * 6.13 on the kernel gives such programs private stacks, one per CPU, and so has each overwrite the
+ * other's (7.3: a page fault in the kernel, by some threads that allocate). It does not where a program
+ * has a tail call. These here are never made; their maps stay empty. Two, because the programs of one
+ * have to have the same attach type.
+ */
+struct no_programs {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+};
+struct no_programs no_session_programs __weak SEC(".maps");
+struct no_programs no_uprobe_programs __weak SEC(".maps");
+
+const volatile bool never __weak;
+
+#define NO_PRIVATE_STACK(ctx, map)                                                                 \
+	do {                                                                                       \
+		if (never)                                                                         \
+			bpf_tail_call(ctx, map, 0);                                                \
+	} while (0)
+
 static __always_inline void count_loss(enum memleak_loss reason)
 {
 	__sync_fetch_and_add(&losses[reason], 1);
