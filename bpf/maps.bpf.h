@@ -150,11 +150,11 @@ struct {
 } events __weak SEC(".maps");
 
 /*
- * A program on a uprobe can be preempted, and another thread can then enter it on the same CPU. From
- * 6.13 on the kernel gives such programs private stacks, one per CPU, and so has each overwrite the
- * other's (7.3: a page fault in the kernel, by some threads that allocate). It does not where a program
- * has a tail call. These here are never made; their maps stay empty. Two, because the programs of one
- * have to have the same attach type.
+ * A program on a uprobe can be preempted, and another thread can then enter it on the same CPU.
+ * From 6.13 on the kernel gives such programs private stacks, one per CPU, so that each overwrites
+ * the other's: with CONFIG_PREEMPT_LAZY a few threads that allocate crash the kernel (seen on 7.3).
+ * A program that has a tail call gets none. These here are never made, their maps stay empty. Two
+ * maps, because the programs that use one need the same attach type.
  */
 struct no_programs {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
