@@ -180,7 +180,7 @@ static void test_namespace(void **state)
 	}
 	assert_true(run("unshare -pmf sh -c 'mount -t tmpfs none /tmp; "
 			"echo 1000 10 inside >/tmp/perf-1.map; : >ready; "
-			"exec sleep 60 >/dev/null 2>&1' & echo $! >parent; "
+			"exec sleep 60 >/dev/null 2>&1' 2>/dev/null & echo $! >parent; "
 			"n=0; until [ -e ready ] || [ $n = 500 ]; do sleep 0.02; n=$((n + 1)); "
 			"done"));
 	read_command(line, sizeof(line), "cat /proc/$(cat parent)/task/*/children");
