@@ -37,6 +37,7 @@ struct run {
 	struct tracer *tracer; /* NULL: nothing is started or followed */
 	FILE *out;
 	int epoll, signals, timer;
+	struct tracer_signals inherited;
 	VECTOR(int) pidfds; /* of -p's processes; -1: it has ended */
 	size_t alive;	    /* how many of them run; the command counts as one */
 	uint64_t reports;
@@ -246,7 +247,7 @@ static const struct tracer_callbacks tracer_callbacks = {
 
 static int start_command(struct run *r)
 {
-	pid_t pid = tracer__launch(r->tracer, r->o->command, r->o->user);
+	pid_t pid = tracer__launch(r->tracer, r->o->command, r->o->user, &r->inherited);
 
 	if (pid < 0)
 		return pid;
@@ -432,8 +433,10 @@ static int prepare_signals(struct run *r)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_BLOCK, &set, &r->inherited.blocked);
+	r->inherited.ignores_pipe = signal(SIGPIPE, SIG_IGN) == SIG_IGN;
+	/* Ignored, children would vanish before they are waited for. */
+	r->inherited.ignores_child = signal(SIGCHLD, SIG_DFL) == SIG_IGN;
 	r->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	return r->signals < 0 ? -errno : watch(r, r->signals, EPOLLIN);
 }

@@ -200,7 +200,7 @@ check() {
 	baseline=$(jq -sr '.[0].runtime' "$expect")
 	case $baseline in
 	'') ;;
-	*_static)
+	*_static | *_static_pie)
 		more+=(--runtime "$(under_tool "$baseline")")
 		;;
 	*)

@@ -32,6 +32,8 @@
 #define EXPECT_BASELINE "baseline_cxx_static"
 #elif defined(__cplusplus)
 #define EXPECT_BASELINE "baseline_cxx"
+#elif defined(EXPECT_STATIC_PIE)
+#define EXPECT_BASELINE "nothing_static_pie"
 #elif defined(EXPECT_STATIC)
 #define EXPECT_BASELINE "nothing_static"
 #else

@@ -12,7 +12,7 @@ HAVE_MUSL := $(shell command -v musl-gcc)
 PROGRAM_C := $(filter-out lib%,$(notdir $(basename $(wildcard tests/programs/*.c))))
 PROGRAM_CXX := $(notdir $(basename $(wildcard tests/programs/*.cc)))
 PROGRAM_VARIANTS := malloc_one_nopie malloc_one_stripped \
-	family_static family_static_pie threads_static deep_static new_delete_static nothing_static baseline_cxx_static \
+	family_static family_static_pie threads_static deep_static new_delete_static nothing_static nothing_static_pie baseline_cxx_static \
 	deep_fp deep200 deep200_fp frames_static_pie frames_stripped frames_cxx_stripped \
 	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl forks_musl_static)
 PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libbump.so libpass.so
@@ -65,7 +65,7 @@ $(PROGRAMS)/%_static: tests/programs/%.cc tests/programs/expect.h
 	$(PROGRAM_CXX_LINK) -static -DEXPECT_STATIC
 
 $(PROGRAMS)/%_static_pie: tests/programs/%.c tests/programs/expect.h
-	$(PROGRAM_LINK) -static-pie -DEXPECT_STATIC
+	$(PROGRAM_LINK) -static-pie -DEXPECT_STATIC_PIE
 
 $(PROGRAMS)/%_nopie: tests/programs/%.c tests/programs/expect.h
 	$(PROGRAM_LINK) -no-pie -fno-pie

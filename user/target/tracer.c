@@ -283,18 +283,15 @@ void tracer__dispatch(struct tracer *t)
 
 /* In the child: wait until the parent traces us, become the program. */
 static void __attribute__((noreturn))
-run_child(const char *path, char *const argv[], const struct run_as *user, int go, int failed)
+run_child(const char *path, char *const argv[], const struct run_as *user,
+	  const struct tracer_signals *signals, int go, int failed)
 {
-	static const int reset[] = {SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGCHLD};
-	sigset_t none;
 	char byte;
-	size_t i;
 	int err;
 
-	sigemptyset(&none);
-	for (i = 0; i < ARRAY_SIZE(reset); i++)
-		signal(reset[i], SIG_DFL);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, signals->ignores_pipe ? SIG_IGN : SIG_DFL);
+	signal(SIGCHLD, signals->ignores_child ? SIG_IGN : SIG_DFL);
+	sigprocmask(SIG_SETMASK, &signals->blocked, NULL);
 	if (read(go, &byte, 1) != 1)
 		_exit(127);
 	err = user ? run_as__become(user) : 0;
@@ -399,7 +396,8 @@ static int start_child(struct tracer *t, pid_t pid, int go, int failed, const ch
 	return explain_exec_failure(name, err);
 }
 
-pid_t tracer__launch(struct tracer *t, char *const argv[], const char *user_name)
+pid_t tracer__launch(struct tracer *t, char *const argv[], const char *user_name,
+		     const struct tracer_signals *signals)
 {
 	CLEANUP(run_as__release) struct run_as user = {0};
 	CLEANUP_FREE char *path = NULL;
@@ -424,7 +422,7 @@ pid_t tracer__launch(struct tracer *t, char *const argv[], const char *user_name
 	pid = fork();
 	if (pid == 0) {
 		close(go[1]);
-		run_child(path, argv, other ? &user : NULL, go[0], failed[1]);
+		run_child(path, argv, other ? &user : NULL, signals, go[0], failed[1]);
 	}
 	err = pid < 0 ? -errno : 0;
 	close(go[0]);
