@@ -18,7 +18,7 @@ ARCH := $(shell uname -m | sed -e s/aarch64/arm64/ -e s/x86_64/x86/)
 
 PACKAGES := libbpf libelf libdw liblzma json-c zlib
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
-PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -liberty
+PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -liberty -lm
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra $(WERROR) -D_GNU_SOURCE -DMEMLEAK_VERSION='"$(VERSION)"' \
 	-Iuser -I. -I$(BUILD) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
 BPF_CFLAGS := -O2 -g -Wall -Wextra -Wno-unused-parameter $(WERROR) -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -I. -MMD -MP

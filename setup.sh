@@ -53,6 +53,9 @@ cmd:gdb            gdb              gdb                  gdb         gdb
 cmd:musl-gcc       musl-tools       musl-gcc             musl        -
 cmd:sqlite3        sqlite3          sqlite               sqlite      sqlite3
 cmd:redis-check-rdb redis-tools     redis                redis       redis
+cmd:node           nodejs           nodejs               nodejs      nodejs
+cmd:openssl        openssl          openssl              openssl     openssl
+cmd:dwz            dwz              dwz                  dwz         dwz
 static:c           libc6-dev        glibc-static         glibc       glibc-devel-static
 '
 

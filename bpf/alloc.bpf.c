@@ -4,11 +4,14 @@
  *
  * An allocator call is followed from its entry, where its sizes are, to its return, where its
  * pointer is. Allocators call each other (calloc calls malloc, operator new calls malloc): only the
- * outermost call counts. A thread's storage holds the one that is in flight.
+ * outermost call counts. A thread's storage holds the one that is in flight. Whether a call is
+ * followed is decided at its entry; a call that sampling leaves out has no return probe, and what
+ * it calls in turn is left out with it.
  *
  * A block leaves the table at the entry of free and realloc: behind it another thread may be given
  * the address. It enters the table at the return: nobody else knows the address before.
  */
+#include "bpf/sample.h"
 #include "bpf/walk.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -22,11 +25,20 @@ struct call {
 	__u64 arg2; /* mmap: flags; mremap: old size */
 	struct memleak_block old; /* realloc: what left the table at entry */
 	__u32 image;
-	__u32 has_old;
+	__u16 has_old;
+	__u16 is_followed; /* its block enters the table */
+};
+
+/* The last call that sampling left out. */
+struct skipped {
+	__u64 sp; /* at its entry; 0: none */
+	__u64 ip;
+	__u64 ret; /* its return address */
 };
 
 struct thread {
 	struct call call;
+	struct skipped skipped;
 	__u64 new_array_sp; /* where operator new[] was entered; 0: not since the last allocation */
 	struct walk walk;
 };
@@ -37,6 +49,11 @@ struct {
 	__type(key, int);
 	__type(value, struct thread);
 } threads SEC(".maps");
+
+/* How far below a skipped call its own calls can begin, and how far from its code their callers
+ * lie: more than what allocators need, less than what lies between them and others. */
+#define SKIPPED_REACH 4096
+#define SKIPPED_CODE  (1 << 20)
 
 /* From the entry of operator new[] to that of malloc the stack grows by a few small frames. */
 #define NEW_ARRAY_REACH	    512
@@ -134,20 +151,29 @@ static __always_inline void trace_event(__u32 type, __u32 image, __u64 addr, __u
 
 /* --- the table --- */
 
+static __always_inline struct sample sampling(void)
+{
+	struct sample s = {.rate = sample_rate, .mean = sample_mean};
+
+	return s;
+}
+
 /* Take the block at @addr out of the table, if it is there, into *@old; counts the free. */
 static __always_inline bool block_free(struct memleak_process *p, __u64 addr,
 				       struct memleak_block *old)
 {
 	struct memleak_block_key key = {.addr = addr, .image = p->image};
 	struct memleak_block *b = bpf_map_lookup_elem(&blocks, &key);
+	struct sample_weight weight;
 
 	if (!b)
 		return false;
 	*old = *b;
 	if (bpf_map_delete_elem(&blocks, &key))
 		return false; /* another thread frees it at this moment, and counts it */
-	__sync_fetch_and_add(&p->frees, 1);
-	__sync_fetch_and_add(&p->free_bytes, old->size);
+	weight = sample_weigh(sampling(), old->size);
+	__sync_fetch_and_add(&p->frees, weight.blocks);
+	__sync_fetch_and_add(&p->free_bytes, weight.bytes);
 	return true;
 }
 
@@ -167,6 +193,7 @@ static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
 {
 	struct memleak_block_key key = {.addr = addr, .image = p->image};
 	struct memleak_block stale;
+	struct sample_weight weight;
 	long err;
 
 	err = bpf_map_update_elem(&blocks, &key, b, BPF_NOEXIST);
@@ -180,8 +207,9 @@ static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
 		count_loss(err == -E2BIG ? MEMLEAK_LOSS_BLOCK_TABLE : MEMLEAK_LOSS_BLOCK_MEMORY);
 		return false;
 	}
-	__sync_fetch_and_add(&p->allocs, 1);
-	__sync_fetch_and_add(&p->alloc_bytes, b->size);
+	weight = sample_weigh(sampling(), b->size);
+	__sync_fetch_and_add(&p->allocs, weight.blocks);
+	__sync_fetch_and_add(&p->alloc_bytes, weight.bytes);
 	count_peak(p, b->time_ns);
 	return true;
 }
@@ -208,8 +236,65 @@ static __always_inline bool in_flight(struct thread *t, struct pt_regs *regs, __
 		return false;
 	return ret == trampoline_address(bpf_get_current_task_btf());
 #else
-	return is_inside_call(&t->walk, regs, call->sp, image);
+	return is_inside_call(&t->walk, regs, call->sp, 0, image);
 #endif
+}
+
+static __always_inline bool is_sampling(void)
+{
+	return sample_rate != 1 || sample_mean;
+}
+
+/* Where the function that is being entered returns to; 0 where that cannot be read. */
+static __always_inline __u64 return_address(struct pt_regs *regs)
+{
+#if defined(__TARGET_ARCH_x86)
+	__u64 ret = 0;
+
+	bpf_probe_read_user(&ret, sizeof(ret), (void *)PT_REGS_SP(regs));
+	return ret;
+#else
+	return PT_REGS_RET(regs);
+#endif
+}
+
+static __always_inline bool is_near(__u64 a, __u64 b)
+{
+	return a - b + SKIPPED_CODE < 2 * SKIPPED_CODE;
+}
+
+/*
+ * Whether this call is part of the one that was skipped last, which nothing marks: it is made by
+ * code near to that one's, and that one's frame is still there. Where one function of an allocator
+ * jumps to another, both are drawn for.
+ */
+static __always_inline bool is_skipped_too(struct thread *t, struct pt_regs *regs, __u32 image)
+{
+	struct skipped *s = &t->skipped;
+	__u64 sp = PT_REGS_SP(regs), ret;
+
+	if (!is_sampling() || !s->sp || sp >= s->sp || s->sp - sp > SKIPPED_REACH)
+		return false;
+	ret = return_address(regs);
+	if (!is_near(ret, s->ip))
+		return false;
+#if defined(__TARGET_ARCH_x86)
+	if (bpf_probe_read_user(&ret, sizeof(ret), (void *)s->sp))
+		return false;
+	return ret == s->ret || ret == trampoline_address(bpf_get_current_task_btf());
+#else
+	return is_inside_call(&t->walk, regs, s->sp, s->ret, image);
+#endif
+}
+
+static __always_inline void skip_call(struct thread *t, struct pt_regs *regs)
+{
+	t->call.sp = 0;
+	if (!is_sampling())
+		return;
+	t->skipped.sp = PT_REGS_SP(regs);
+	t->skipped.ip = PT_REGS_IP(regs);
+	t->skipped.ret = return_address(regs);
 }
 
 static __always_inline __u64 product(__u64 a, __u64 b)
@@ -284,14 +369,16 @@ static __always_inline void note_new_array(struct thread *t, __u64 sp)
 	t->new_array_sp = 0;
 }
 
-/* The calls that leave nothing for the return to do. */
-static __always_inline bool is_uninteresting(struct call *call)
+/* Whether what the call gives is recorded. Mappings are not sampled. */
+static __always_inline bool is_followed(struct call *call)
 {
 	if (MEMLEAK_COOKIE_CALL(call->cookie) == MEMLEAK_CALL_MMAP)
-		return call->arg2 & MAP_STACK && !(call->arg2 & MAP_FIXED); /* thread stacks */
-	if (is_mapping(call->cookie) || call->has_old)
+		return !(call->arg2 & MAP_STACK) || call->arg2 & MAP_FIXED; /* no thread stacks */
+	if (is_mapping(call->cookie))
+		return true;
+	if (call->size < min_size || call->size > max_size)
 		return false;
-	return call->size < min_size || call->size > max_size;
+	return !is_sampling() || sample_draw(sampling(), call->size, bpf_get_prandom_u32());
 }
 
 static __always_inline void send_mapping_event(__u32 type, struct memleak_process *p,
@@ -341,7 +428,7 @@ static __always_inline int alloc_enter(struct pt_regs *regs, __u64 cookie)
 		return 1;
 	}
 	call = &t->call;
-	if (in_flight(t, regs, p->image))
+	if (in_flight(t, regs, p->image) || is_skipped_too(t, regs, p->image))
 		return 1;
 	call->cookie = cookie;
 	call->image = p->image;
@@ -355,8 +442,9 @@ static __always_inline int alloc_enter(struct pt_regs *regs, __u64 cookie)
 			trace_event(MEMLEAK_EVENT_FREE, p->image, call->arg, call->old.size,
 				    call->old.family, call->old.stack, 0);
 	}
-	if (is_uninteresting(call)) {
-		call->sp = 0;
+	call->is_followed = is_followed(call);
+	if (!call->is_followed && !call->has_old) {
+		skip_call(t, regs);
 		return 1;
 	}
 	if (MEMLEAK_COOKIE_CALL(cookie) == MEMLEAK_CALL_MUNMAP)
@@ -397,13 +485,14 @@ static __always_inline __u64 call_result(struct call *call, struct pt_regs *regs
 static __always_inline void restore_block(struct memleak_process *p, struct call *call)
 {
 	struct memleak_block_key key = {.addr = call->arg, .image = p->image};
+	struct sample_weight weight = sample_weigh(sampling(), call->old.size);
 
 	if (bpf_map_update_elem(&blocks, &key, &call->old, BPF_NOEXIST)) {
 		count_loss(MEMLEAK_LOSS_BLOCK_MEMORY);
 		return;
 	}
-	__sync_fetch_and_add(&p->frees, -1ULL);
-	__sync_fetch_and_add(&p->free_bytes, -call->old.size);
+	__sync_fetch_and_add(&p->frees, -weight.blocks);
+	__sync_fetch_and_add(&p->free_bytes, -weight.bytes);
 	if (trace_events)
 		trace_event(MEMLEAK_EVENT_ALLOC, p->image, call->arg, call->old.size,
 			    call->old.family, call->old.stack, 0);
@@ -441,7 +530,7 @@ static __always_inline void heap_exit(struct memleak_process *p, struct thread *
 			restore_block(p, call);
 		return;
 	}
-	if (call->size < min_size || call->size > max_size)
+	if (!call->is_followed)
 		return;
 	b.size = call->size;
 	b.time_ns = bpf_ktime_get_ns();

@@ -127,9 +127,9 @@ struct memleak_stack {
 struct memleak_process {
 	__u32 image;
 	__u32 tgid;
-	__u32 shares; /* not 0: a vfork child, running in the memory of this process */
-	__u32 exe;    /* number of the program's file; 0: unknown */
-	__u64 allocs, frees;
+	__u32 shares;	     /* not 0: a vfork child, running in the memory of this process */
+	__u32 exe;	     /* number of the program's file; 0: unknown */
+	__u64 allocs, frees; /* weighed (bpf/sample.h): in 1/SAMPLE_WEIGHT_ONE */
 	__u64 alloc_bytes, free_bytes;
 	__u64 peak_bytes, peak_ns;
 	__u64 end_ns; /* 0: running */

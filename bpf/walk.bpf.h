@@ -345,11 +345,11 @@ static long walk_inner_frame(__u32 index, void *data)
 
 /*
  * Whether the function that is being entered was called, over whatever others, by the one that was
- * entered at @sp with a return probe: then the frame that ends there returns to the trampoline.
- * A walk that gets lost on the way says yes.
+ * entered at @sp and returns to @ret, or to the trampoline if it has a return probe. A walk that
+ * gets lost on the way says yes.
  */
 static __always_inline bool is_inside_call(struct walk *w, struct pt_regs *regs, __u64 sp,
-					   __u32 image)
+					   __u64 ret, __u32 image)
 {
 	struct inner_walk c = {.walk = w, .sp = sp};
 
@@ -371,7 +371,7 @@ static __always_inline bool is_inside_call(struct walk *w, struct pt_regs *regs,
 	bpf_loop(MAX_INNER_FRAMES, walk_inner_frame, &c, 0);
 	if (w->result != UNWIND_STEPPED || w->regs.sp < sp)
 		return true;
-	return w->regs.sp == sp && w->regs.ip == w->trampoline;
+	return w->regs.sp == sp && (w->regs.ip == ret || w->regs.ip == w->trampoline);
 }
 
 /* Two 64-bit hashes of the frames, made in one pass: the key and the check. */

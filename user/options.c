@@ -387,6 +387,7 @@ static int show_help(struct parser *p, const struct row *row, const char *value)
 enum {
 	KEY_FOLLOW = CHAR_MAX + 1,
 	KEY_NO_FOLLOW,
+	KEY_SAMPLE_BYTES,
 	KEY_SYMBOLS_PREFIX,
 	KEY_SORT,
 	KEY_OUTPUT,
@@ -404,6 +405,8 @@ enum {
 static const struct range any_size = {0, UINT64_MAX, true};
 static const struct range positive = {1, UINT64_MAX, false};
 static const struct range milliseconds = {0, UINT64_MAX / 1000000, false}; /* in ns: 64 bits */
+static const struct range sample_rate = {1, 1000000, false};
+static const struct range sample_bytes = {1, UINT32_MAX, true};
 static const struct range table_size = {1, TABLE_LIMIT, true};
 static const struct range unwind_memory = {MI, UINT64_C(64) << 30, true};
 static const struct range depth = {1, DEPTH_LIMIT, false};
@@ -467,6 +470,10 @@ static const struct row rows[] = {
 	 .set = set_u64, FIELD(min_size), &any_size},
 	{"max-size", 'Z', "B", "only allocations of B bytes or less (no limit)",
 	 .set = set_u64, FIELD(max_size), &any_size},
+	{"sample-rate", 's', "N", "one allocation in N, shown as estimates (1)",
+	 .set = set_u32, FIELD(sample_rate), &sample_rate},
+	{"sample-bytes", KEY_SAMPLE_BYTES, "B", "one every B bytes, shown as estimates",
+	 .set = set_u32, FIELD(sample_bytes), &sample_bytes},
 	{"obj", 'O', "PATH", "take the allocation functions from this object",
 	 .set = set_string, FIELD(object)},
 	{"symbols-prefix", KEY_SYMBOLS_PREFIX, "P", "they are called P_malloc or Pmalloc, ...",
@@ -634,6 +641,10 @@ static int check(struct parser *p)
 			  (unsigned long long)o->min_size, (unsigned long long)o->max_size);
 		return EINVAL;
 	}
+	if (o->sample_rate != 1 && o->sample_bytes) {
+		log_error("two ways of sampling: --sample-rate and --sample-bytes");
+		return EINVAL;
+	}
 	if (o->user && o->target != OPTIONS_TARGET_COMMAND) {
 		log_error("--user is for a command that is run, not for %s", p->given[first]);
 		return EINVAL;
@@ -663,6 +674,7 @@ int options__parse(int argc, char **argv, struct options *ret)
 		      .top = 10,
 		      .older_ms = 500,
 		      .max_size = UINT64_MAX,
+		      .sample_rate = 1,
 		      .max_blocks = MI,
 		      .max_stacks = 64 * KI,
 		      .max_unwind_memory = 256 * MI,

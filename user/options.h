@@ -40,6 +40,8 @@ struct options {
 	uint64_t top;	/* stacks per process */
 	uint64_t older_ms;
 	uint64_t min_size, max_size; /* bytes; max UINT64_MAX: none */
+	uint32_t sample_rate;	     /* follow one allocation in so many; 1: all */
+	uint32_t sample_bytes;	     /* one every so many bytes; 0: not by size */
 	bool show_allocs;
 	bool trace;
 	const char *object;	    /* -O; NULL: find them */

@@ -14,7 +14,7 @@ PROGRAM_CXX := $(notdir $(basename $(wildcard tests/programs/*.cc)))
 PROGRAM_VARIANTS := malloc_one_nopie malloc_one_stripped \
 	family_static family_static_pie threads_static deep_static new_delete_static nothing_static nothing_static_pie baseline_cxx_static \
 	deep_fp deep200 deep200_fp frames_static_pie frames_stripped frames_cxx_stripped \
-	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl forks_musl_static)
+	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl sampled_musl forks_musl_static)
 PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libbump.so libpass.so
 
 PROGRAM_ALL := $(addprefix $(PROGRAMS)/,$(filter-out deep,$(PROGRAM_C)) deep $(PROGRAM_CXX) \

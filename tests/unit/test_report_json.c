@@ -160,6 +160,23 @@ static void numbers_keep_64_bits(void **state)
 	json_object_put(r);
 }
 
+static void estimates_have_their_error(void **state)
+{
+	struct profile *p = sample_usual();
+	struct json_object *r;
+
+	(void)state;
+	p->sampling = PROFILE_SAMPLE_RATE;
+	p->sampling_value = 100;
+	p->processes.items[0].error = (struct profile_error){12.5, 654321};
+	p->entries.items[0].error = (struct profile_error){9, 600000};
+	r = report(p, &usual);
+	assert_int_equal(number_at(r, "sampling.n"), 100);
+	assert_int_equal(number_at(r, "processes.0.standard_error.bytes"), 654321);
+	assert_int_equal(number_at(r, "processes.0.stacks.0.standard_error.blocks"), 9);
+	json_object_put(r);
+}
+
 static void hostile_names_are_valid_json(void **state)
 {
 	struct json_object *r = report(sample_hostile(), &usual);
@@ -326,6 +343,7 @@ int main(void)
 		cmocka_unit_test(unknown_is_null_or_absent),
 		cmocka_unit_test(inlined_frames_share_their_pc),
 		cmocka_unit_test(numbers_keep_64_bits),
+		cmocka_unit_test(estimates_have_their_error),
 		cmocka_unit_test(hostile_names_are_valid_json),
 		cmocka_unit_test(python_reads_it),
 		cmocka_unit_test(flags_of_stacks_and_frames),

@@ -123,6 +123,23 @@ static void nothing_to_show(void **state)
 	check("young.txt", p, &usual);
 }
 
+static void estimates_have_their_error(void **state)
+{
+	struct profile *p = sample_usual();
+
+	(void)state;
+	p->sampling = PROFILE_SAMPLE_BYTES;
+	p->sampling_value = 524288;
+	p->processes.items[0].error = (struct profile_error){12.5, 654321};
+	p->entries.items[0].error = (struct profile_error){9.2, 600000};
+	check("sampled.txt", p, &usual);
+
+	p = sample_many(3, 1, true);
+	p->sampling = PROFILE_SAMPLE_RATE;
+	p->sampling_value = 1000;
+	check("sampled-many.txt", p, &usual);
+}
+
 static void every_loss_has_a_line(void **state)
 {
 	static const char *const remedies[] = {"--max-blocks", "--max-stacks", "--stack-depth"};
@@ -292,6 +309,7 @@ int main(void)
 		cmocka_unit_test(blocks_are_listed),
 		cmocka_unit_test(heap_summary_is_valgrinds),
 		cmocka_unit_test(nothing_to_show),
+		cmocka_unit_test(estimates_have_their_error),
 		cmocka_unit_test(every_loss_has_a_line),
 		cmocka_unit_test(stacks_say_where_they_end),
 		cmocka_unit_test(ten_processes_get_their_stacks),

@@ -11,6 +11,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -19,13 +20,19 @@
 #include "probe/stacks.h"
 #include "util/cleanup.h"
 
+/* What blocks add up to: weighed, see bpf/sample.h. */
+struct weighed {
+	uint64_t blocks; /* in 1/SAMPLE_WEIGHT_ONE */
+	uint64_t bytes;
+	double blocks_variance, bytes_variance;
+};
+
 struct group {
 	uint32_t image;
 	uint8_t family;
 	uint64_t stack;
-	uint64_t blocks, bytes;		/* all */
-	uint64_t old_blocks, old_bytes; /* of the age asked for */
-	uint64_t oldest_ns, newest_ns;	/* of those */
+	struct weighed all, old;       /* `old`: of the age asked for */
+	uint64_t oldest_ns, newest_ns; /* of those */
 };
 
 /* A block's address, kept where blocks are listed. */
@@ -183,23 +190,44 @@ static double age_ms(const struct pass *s, uint64_t time_ns)
 	return time_ns < s->now_ns ? (s->now_ns - time_ns) / 1e6 : 0;
 }
 
+static void add_weighed(struct weighed *sum, struct sample sample, uint64_t size)
+{
+	struct sample_weight w = sample_weigh(sample, size);
+	double weight = (double)w.blocks / SAMPLE_WEIGHT_ONE; /* 1 / p */
+	double variance = weight * weight - weight;	      /* (1 - p) / p^2 */
+
+	sum->blocks += w.blocks;
+	sum->bytes += w.bytes;
+	sum->blocks_variance += variance;
+	sum->bytes_variance += variance * size * size;
+}
+
+static uint64_t whole(uint64_t weighed)
+{
+	return (weighed + SAMPLE_WEIGHT_ONE / 2) / SAMPLE_WEIGHT_ONE;
+}
+
+static struct profile_error error_of(const struct weighed *sum)
+{
+	return (struct profile_error){sqrt(sum->blocks_variance), sqrt(sum->bytes_variance)};
+}
+
 /* Add a block or mapping to its group. What ended is shown whatever its age. */
-static int add_block(struct pass *s, uint32_t group, uint64_t addr, uint64_t size, uint64_t time_ns)
+static int add_block(struct pass *s, uint32_t group, struct sample sample, uint64_t addr,
+		     uint64_t size, uint64_t time_ns)
 {
 	struct group *g = &s->groups.items[group];
 	bool ended = hash__get(&s->ended, g->image, 0) != HASH_NONE;
 	struct listed l = {.group = group};
 
-	g->blocks++;
-	g->bytes += size;
+	add_weighed(&g->all, sample, size);
 	if (!ended && s->now_ns < time_ns + s->options->older_ns)
 		return 0;
-	if (!g->old_blocks || time_ns < g->oldest_ns)
+	if (!g->old.blocks || time_ns < g->oldest_ns)
 		g->oldest_ns = time_ns;
-	if (!g->old_blocks || time_ns > g->newest_ns)
+	if (!g->old.blocks || time_ns > g->newest_ns)
 		g->newest_ns = time_ns;
-	g->old_blocks++;
-	g->old_bytes += size;
+	add_weighed(&g->old, sample, size);
 	if (!s->options->blocks)
 		return 0;
 	l.block = (struct profile_block){.addr = addr, .bytes = size, .age_ms = age_ms(s, time_ns)};
@@ -222,11 +250,13 @@ static int read_block(void *context, const void *key, const void *value)
 			return err; /* of a program that another one has replaced */
 	}
 	err = find_group(s, k->image, b->stack, b->family, &group);
-	return err ? err : add_block(s, group, k->addr, b->size, b->time_ns);
+	return err ? err
+		   : add_block(s, group, r->collector->t.sample, k->addr, b->size, b->time_ns);
 }
 
 static int read_mappings(struct collector *c, struct pass *s)
 {
+	const struct sample all = {.rate = 1};
 	const struct mappings *m = c->t.mappings;
 	uint32_t group;
 	size_t i;
@@ -240,7 +270,8 @@ static int read_mappings(struct collector *c, struct pass *s)
 			continue;
 		err = find_group(s, x->image, x->stack, MEMLEAK_FAMILY_MMAP, &group);
 		if (!err)
-			err = add_block(s, group, x->start, x->asked_end - x->start, x->time_ns);
+			err = add_block(s, group, all, x->start, x->asked_end - x->start,
+					x->time_ns);
 		if (err)
 			return err;
 	}
@@ -386,6 +417,19 @@ static void release_building(struct building *b)
 	profile__destroy(b->profile);
 }
 
+static void add_to_process(struct profile_process *p, const struct group *g)
+{
+	struct profile_error e = error_of(&g->all);
+
+	if (g->family == MEMLEAK_FAMILY_MMAP) {
+		p->mmap.blocks += whole(g->all.blocks);
+		p->mmap.bytes += g->all.bytes;
+		return;
+	}
+	p->error.blocks = hypot(p->error.blocks, e.blocks);
+	p->error.bytes = hypot(p->error.bytes, e.bytes);
+}
+
 static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
 {
 	struct collector *c = b->collector;
@@ -403,19 +447,17 @@ static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
 	if (process == HASH_NONE)
 		return 0; /* it came after the processes were read: next time */
 	err = exchange(&c->before_index, &c->before, g->stack, (uint64_t)g->image << 8 | g->family,
-		       g->bytes, c->seq, &before, &known);
+		       g->all.bytes, c->seq, &before, &known);
 	if (err)
 		return err;
-	if (g->family == MEMLEAK_FAMILY_MMAP) {
-		p->processes.items[process].mmap.blocks += g->blocks;
-		p->processes.items[process].mmap.bytes += g->bytes;
-	}
-	e.sum.blocks = g->old_blocks;
-	e.sum.bytes = g->old_bytes;
-	if (!e.sum.blocks)
+	add_to_process(&p->processes.items[process], g);
+	e.sum.blocks = whole(g->old.blocks);
+	e.sum.bytes = g->old.bytes;
+	e.error = error_of(&g->old);
+	if (!g->old.blocks)
 		return 0;
 	if (dt > 0)
-		e.growth_bytes_per_s = ((double)g->bytes - before) / dt;
+		e.growth_bytes_per_s = ((double)g->all.bytes - before) / dt;
 	e.oldest_ms = age_ms(b->pass, g->oldest_ns);
 	e.newest_ms = age_ms(b->pass, g->newest_ns);
 	source.tgid = p->processes.items[process].pid;
@@ -438,8 +480,8 @@ static int add_process(struct building *b, const struct memleak_process *m)
 	struct profile_process p = {
 		.pid = m->tgid,
 		.running = !m->end_ns,
-		.allocs = m->allocs,
-		.frees = m->frees,
+		.allocs = whole(m->allocs),
+		.frees = whole(m->frees),
 		.alloc_bytes = m->alloc_bytes,
 		.peak_bytes = m->peak_bytes,
 	};
@@ -453,7 +495,7 @@ static int add_process(struct building *b, const struct memleak_process *m)
 	p.exe = profile__intern(b->profile, path);
 	if (!p.comm || (path && !p.exe))
 		return -ENOMEM;
-	p.outstanding.blocks = m->allocs - m->frees;
+	p.outstanding.blocks = p.allocs - p.frees;
 	p.outstanding.bytes = m->alloc_bytes - m->free_bytes;
 	if (m->peak_ns > c->t.start_ns)
 		p.peak_at_s = (m->peak_ns - c->t.start_ns) / 1e9;
@@ -556,6 +598,13 @@ static void fill_head(struct building *b)
 	p->seq = c->seq;
 	p->final = b->pass->options->final;
 	p->elapsed_s = (b->pass->now_ns - c->t.start_ns) / 1e9;
+	if (c->t.sample.mean) {
+		p->sampling = PROFILE_SAMPLE_BYTES;
+		p->sampling_value = c->t.sample.mean;
+	} else if (c->t.sample.rate != 1) {
+		p->sampling = PROFILE_SAMPLE_RATE;
+		p->sampling_value = c->t.sample.rate;
+	}
 	copy_losses(c->t.losses, &p->losses);
 }
 

@@ -39,6 +39,8 @@ static void configure(struct memleak *s, const struct probe_options *o)
 	s->rodata->trace_events = o->trace != NULL;
 	s->rodata->min_size = o->min_size;
 	s->rodata->max_size = o->max_size;
+	s->rodata->sample_rate = o->sample.rate;
+	s->rodata->sample_mean = o->sample.mean;
 	s->rodata->max_depth = o->stack_depth;
 	s->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
 	s->rodata->own_tgid = getpid();

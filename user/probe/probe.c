@@ -634,6 +634,7 @@ void probe__tables(const struct probe *p, struct probe_tables *ret)
 		.mappings = &p->mappings,
 		.dead_images = &p->dead_images,
 		.start_ns = p->start_ns,
+		.sample = p->options.sample,
 	};
 }
 

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "bpf/memleak.h"
+#include "bpf/sample.h"
 #include "probe/files.h"
 #include "probe/mappings.h"
 #include "util/hash.h"
@@ -31,6 +32,7 @@ struct probe_options {
 	bool follow;   /* children of followed processes */
 	bool families; /* tell new[] from new, for one more trap per new[] */
 	uint64_t min_size, max_size;
+	struct sample sample;
 	uint32_t max_blocks, max_stacks, stack_depth;
 	uint64_t max_unwind_memory; /* bytes, for the unwind tables of all files */
 	const char *object; /* look for allocation functions in this file alone; NULL: all */
@@ -94,6 +96,7 @@ struct probe_tables {
 	const struct mappings *mappings;
 	const struct hash *dead_images; /* by (image, 0): their blocks can be dropped */
 	uint64_t start_ns;		/* of counting, CLOCK_MONOTONIC */
+	struct sample sample;
 };
 void probe__tables(const struct probe *p, struct probe_tables *ret);
 

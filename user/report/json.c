@@ -110,6 +110,17 @@ static void add_sum(struct builder *b, const char *key, const struct profile_sum
 	add_object(b, key, &inner);
 }
 
+static void add_error(struct builder *b, const struct profile *p, const struct profile_error *e)
+{
+	CLEANUP_BUILDER struct builder inner = builder_new();
+
+	if (p->sampling == PROFILE_SAMPLE_ALL)
+		return;
+	add_decimal(&inner, "blocks", e->blocks, 1);
+	add_decimal(&inner, "bytes", e->bytes, 1);
+	add_object(b, "standard_error", &inner);
+}
+
 /* Writing */
 
 /* Write the object of @b; with @open_key without its end, so that the items of an array named so
@@ -180,7 +191,7 @@ static struct builder report_object(const struct profile *p)
 	return b;
 }
 
-static struct builder process_object(const struct profile_process *process)
+static struct builder process_object(const struct profile *p, const struct profile_process *process)
 {
 	CLEANUP_BUILDER struct builder peak = builder_new();
 	struct builder b = builder_new();
@@ -196,6 +207,7 @@ static struct builder process_object(const struct profile_process *process)
 	add_u64(&b, "frees", process->frees);
 	add_u64(&b, "alloc_bytes", process->alloc_bytes);
 	add_sum(&b, "outstanding", &process->outstanding);
+	add_error(&b, p, &process->error);
 	add_u64(&peak, "bytes", process->peak_bytes);
 	add_decimal(&peak, "at_s", process->peak_at_s, 3);
 	add_object(&b, "peak", &peak);
@@ -293,6 +305,7 @@ static struct builder entry_object(const struct profile *p, const struct profile
 
 	add_u64(&b, "blocks", e->sum.blocks);
 	add_u64(&b, "bytes", e->sum.bytes);
+	add_error(&b, p, &e->error);
 	add_decimal(&b, "growth_bytes_per_s", e->growth_bytes_per_s, 1);
 	add_ms(&age, "oldest", e->oldest_ms);
 	add_ms(&age, "newest", e->newest_ms);
@@ -317,7 +330,7 @@ static struct builder entry_object(const struct profile *p, const struct profile
 static void write_process(struct stream *out, const struct profile *p,
 			  const struct profile_process *process, const struct report_options *o)
 {
-	CLEANUP_BUILDER struct builder head = process_object(process);
+	CLEANUP_BUILDER struct builder head = process_object(p, process);
 	uint32_t i;
 
 	write_object(out, &head, "stacks");

@@ -85,6 +85,34 @@ static const char *sum_of(char buf[static 2 * FORMAT_SIZE], const struct profile
 	return buf;
 }
 
+/* "12.1 KiB ± 1.2 KiB in 100 blocks"; without an error as sum_of. */
+static const char *estimate_of(char buf[static 3 * FORMAT_SIZE], const struct profile_sum *sum,
+			       const struct profile_error *error)
+{
+	char bytes[FORMAT_SIZE], either_way[FORMAT_SIZE], blocks[FORMAT_SIZE];
+
+	format__bytes(either_way, error->bytes + 0.5);
+	snprintf(buf, 3 * FORMAT_SIZE, "%s%s%s in %s", format__bytes(bytes, sum->bytes),
+		 error->bytes > 0 ? " ± " : "", error->bytes > 0 ? either_way : "",
+		 count_of(blocks, sum->blocks, "block"));
+	return buf;
+}
+
+static void print_sampling(struct text *t)
+{
+	char n[FORMAT_SIZE];
+
+	if (t->p->sampling == PROFILE_SAMPLE_RATE)
+		stream__print(&t->s, "  sampled: one allocation in %s",
+			      format__number(n, t->p->sampling_value));
+	else if (t->p->sampling == PROFILE_SAMPLE_BYTES)
+		stream__print(&t->s, "  sampled: one allocation every %s",
+			      format__bytes(n, t->p->sampling_value));
+	else
+		return;
+	stream__print(&t->s, "; these are estimates, ± is their standard error\n");
+}
+
 /* Losses */
 
 static uint64_t add_up(uint64_t a, uint64_t b)
@@ -313,6 +341,8 @@ static void print_entry(struct text *t, const struct profile_entry *e)
 
 	stream__print(&t->s, "\n");
 	print_styled(t, STYLE_NUMBER, "%12s", format__bytes(a, e->sum.bytes));
+	if (e->error.bytes > 0)
+		stream__print(&t->s, " ± %s", format__bytes(a, e->error.bytes + 0.5));
 	stream__print(&t->s, " in %s",
 		      count_of(a, e->sum.blocks, strcmp(e->family, "mmap") ? "block" : "mapping"));
 	if (t->p->seq > 1 || e->growth_bytes_per_s)
@@ -380,11 +410,12 @@ static void print_growth(struct text *t, int64_t growth)
 static void print_process_line(struct text *t, const struct profile_process *process)
 {
 	char time[FORMAT_SIZE], name[FORMAT_NAME_SIZE + 16];
-	char sum[2 * FORMAT_SIZE], n[FORMAT_SIZE];
+	char sum[3 * FORMAT_SIZE], n[FORMAT_SIZE];
 
 	print_styled(t, STYLE_TITLE, "[%s] %s%s:", format__clock(time, t->p->time_ms, false),
 		     process_name(name, process), process->running ? "" : " ended");
-	stream__print(&t->s, " %s outstanding", sum_of(sum, &process->outstanding));
+	stream__print(&t->s, " %s outstanding",
+		      estimate_of(sum, &process->outstanding, &process->error));
 	if (process->running)
 		print_growth(t, process->growth_bytes);
 	stream__print(&t->s, "; %s", count_of(n, process->allocs, "alloc"));
@@ -401,8 +432,10 @@ static void print_process_line(struct text *t, const struct profile_process *pro
 static void print_section(struct text *t, const struct profile_process *process)
 {
 	print_process_line(t, process);
-	if (t->p->processes.count == 1)
+	if (t->p->processes.count == 1) {
+		print_sampling(t);
 		print_losses(t);
+	}
 	if (process->running || t->p->final)
 		print_entries(t, process);
 }
@@ -442,6 +475,7 @@ static void print_total(struct text *t)
 	stream__print(&t->s, ", %s", count_of(n, frees, "free"));
 	print_lost(t);
 	stream__print(&t->s, "\n");
+	print_sampling(t);
 	print_losses(t);
 }
 

@@ -65,8 +65,9 @@ struct tracer_signals {
 };
 
 /*
- * Start @argv as @user (NULL: whoever runs the tool), with @signals. Returns at once; the callbacks come from tracer__dispatch. The command is
- * the caller's child. Its pid, or -errno after one line that says why (not found, not executable
+ * Start @argv as @user (NULL: whoever runs the tool), with @signals. Returns at once; the callbacks
+ * come from tracer__dispatch. The command is the caller's child. Its pid, or -errno after one line
+ * that says why (not found, not executable
  * ...).
  */
 pid_t tracer__launch(struct tracer *t, char *const argv[], const char *user,
