@@ -67,14 +67,9 @@ for line in sys.stdin:
 
 # redis-server with its own truth of what it uses: rounded up to size classes, so a little more.
 start_redis() {
-	local server
-	server=$(command -v redis-server || command -v redis-check-rdb) ||
-		skip "redis is not installed"
-	require_command redis-benchmark
-	# One program under two names; Debian's redis-tools has it without the service.
-	ln -s "$server" "$BATS_TEST_TMPDIR/redis-server"
+	require_redis
 	redis_socket=$BATS_TEST_TMPDIR/redis.sock
-	redis=("$BATS_TEST_TMPDIR/redis-server" --port 0 --unixsocket "$redis_socket" --save '' --appendonly no
+	redis=("$redis_server" --port 0 --unixsocket "$redis_socket" --save '' --appendonly no
 		--dir "$BATS_TEST_TMPDIR" --activedefrag no --pidfile "$BATS_TEST_TMPDIR/pidfile")
 }
 

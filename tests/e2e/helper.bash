@@ -237,6 +237,15 @@ holds() {
 	}
 }
 
+# Sets $redis_server. One program under two names: Debian's redis-tools has it without the service.
+require_redis() {
+	local server
+	server=$(command -v redis-server || command -v redis-check-rdb) || skip "redis is not installed"
+	require_command redis-benchmark
+	redis_server=$BATS_TEST_TMPDIR/redis-server
+	ln -s "$server" "$redis_server"
+}
+
 nr_reports() {
 	if [ -e "$report" ]; then wc -l <"$report"; else echo 0; fi
 }

@@ -121,8 +121,8 @@ int main() { return F<100>::v; }' >"$BATS_TEST_TMPDIR/f.cc"
 	complete 999 g++ -c -o /dev/null "$BATS_TEST_TMPDIR/f.cc"
 }
 @test "G: redis-server: at least 99.9 % complete" {
-	require_command redis-server
-	complete 999 redis-server --version
+	require_redis
+	complete 999 "$redis_server" --version
 }
 @test "H: two libraries take turns at the same addresses" {
 	require_bpf
