@@ -467,6 +467,12 @@ static int prepare_output(struct run *r)
 	return -EIO;
 }
 
+static int open_debug_file(void *context, int fd, const char *path)
+{
+	(void)context;
+	return symbol__open_debug_file(&(struct symbol_source){.fd = fd, .path = path});
+}
+
 static int prepare_probe(struct run *r)
 {
 	const struct options *o = r->o;
@@ -491,7 +497,8 @@ static int prepare_probe(struct run *r)
 		.object = o->object,
 		.symbols_prefix = o->symbols_prefix,
 		.trace = o->trace ? trace_event : NULL,
-		.trace_context = r,
+		.debug_file = open_debug_file,
+		.context = r,
 	};
 	struct symbolizer_options symbols = {
 		.debuginfod = o->debuginfod,

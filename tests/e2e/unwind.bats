@@ -99,6 +99,8 @@ complete() {
 }
 @test "F: not position-independent" { check malloc_one_nopie; }
 @test "F: stripped" {
+	frames frames_split qsort
+	frames frames_split recursion
 	frames frames_stripped qsort
 	frames frames_stripped recursion
 	frames frames_cxx_stripped sort

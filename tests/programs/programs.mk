@@ -13,7 +13,7 @@ PROGRAM_C := $(filter-out lib%,$(notdir $(basename $(wildcard tests/programs/*.c
 PROGRAM_CXX := $(notdir $(basename $(wildcard tests/programs/*.cc)))
 PROGRAM_VARIANTS := malloc_one_nopie malloc_one_stripped \
 	family_static family_static_pie threads_static deep_static new_delete_static nothing_static nothing_static_pie baseline_cxx_static \
-	deep_fp deep200 deep200_fp frames_static_pie frames_stripped frames_cxx_stripped \
+	deep_fp deep200 deep200_fp frames_static_pie frames_split frames_stripped frames_cxx_stripped \
 	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl sampled_musl forks_musl_static)
 PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libbump.so libpass.so
 
@@ -69,6 +69,12 @@ $(PROGRAMS)/%_static_pie: tests/programs/%.c tests/programs/expect.h
 
 $(PROGRAMS)/%_nopie: tests/programs/%.c tests/programs/expect.h
 	$(PROGRAM_LINK) -no-pie -fno-pie
+
+# Unwind information in the separate debug file alone (that of the C runtime's start files excepted).
+$(PROGRAMS)/frames_split: tests/programs/frames.c tests/programs/expect.h
+	@echo '  CC      $@'; $(CC) $(PROGRAM_FLAGS) -fomit-frame-pointer -fno-asynchronous-unwind-tables \
+		-fno-exceptions -o $@ $< && objcopy --only-keep-debug $@ $@.debug && \
+		$(STRIP) $@ && objcopy --add-gnu-debuglink=$@.debug $@
 
 $(PROGRAMS)/%_stripped: $(PROGRAMS)/%
 	@echo '  STRIP   $@'; $(STRIP) -o $@ $<

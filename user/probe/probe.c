@@ -98,8 +98,18 @@ static int check_object(struct probe *p)
 static int load_table(struct probe *p, uint32_t id)
 {
 	const struct file *f = files__get(p->files, id);
-	int err = f ? tables__load(p->tables, id, f->object->fd) : 0;
+	int err = 0;
 
+	if (f) {
+		struct tables_source source = {
+			.fd = f->object->fd,
+			.path = f->object->path,
+			.debug_file = p->options.debug_file,
+			.context = p->options.context,
+		};
+
+		err = tables__load(p->tables, id, &source);
+	}
 	/* What finds no room is counted, and walks say so: the blocks are as exact as before. */
 	return err == -ENOSPC ? 0 : err;
 }
@@ -204,7 +214,7 @@ static int handle_event(void *context, void *data, size_t size)
 		return err ? err : attachments__remove(p->attachments, e->tgid);
 	case MEMLEAK_EVENT_ALLOC:
 	case MEMLEAK_EVENT_FREE:
-		p->options.trace(p->options.trace_context, e);
+		p->options.trace(p->options.context, e);
 		return 0;
 	default:
 		return handle_mapping(p, e);

@@ -26,6 +26,9 @@ enum probe_link { PROBE_LINK_AUTO, PROBE_LINK_SESSION, PROBE_LINK_MULTI, PROBE_L
 /* An event of --trace. */
 typedef void probe_trace_fn(void *context, const struct memleak_event *event);
 
+/* A descriptor of the debug file that belongs to the one behind @fd at @path, or -errno. */
+typedef int probe_debug_file_fn(void *context, int fd, const char *path);
+
 struct probe_options {
 	enum probe_link link;
 	bool all;      /* every process of the machine */
@@ -36,9 +39,10 @@ struct probe_options {
 	uint32_t max_blocks, max_stacks, stack_depth;
 	uint64_t max_unwind_memory; /* bytes, for the unwind tables of all files */
 	const char *object; /* look for allocation functions in this file alone; NULL: all */
-	const char *symbols_prefix; /* NULL: none */
-	probe_trace_fn *trace;	    /* NULL: no events for blocks */
-	void *trace_context;
+	const char *symbols_prefix;	 /* NULL: none */
+	probe_trace_fn *trace;		 /* NULL: no events for blocks */
+	probe_debug_file_fn *debug_file; /* NULL: there are none */
+	void *context;			 /* of both */
 };
 
 /* Load everything; nothing is probed yet. 0, or -errno after the lines that say why and what to do.

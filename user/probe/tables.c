@@ -297,9 +297,10 @@ static void cleanup_table(struct unwind_table **u)
 	unwind_table__destroy(*u);
 }
 
-static int compile(int fd, struct unwind_table **ret)
+static int compile(const struct tables_source *s, struct unwind_table **ret)
 {
-	int err = unwind_table__compile(fd, -1, ret);
+	CLEANUP_CLOSE int debug_fd = s->debug_file ? s->debug_file(s->context, s->fd, s->path) : -1;
+	int err = unwind_table__compile(s->fd, debug_fd, ret);
 
 	if (!err || err == -ENOMEM)
 		return err;
@@ -308,7 +309,7 @@ static int compile(int fd, struct unwind_table **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-int tables__load(struct tables *t, uint32_t id, int fd)
+int tables__load(struct tables *t, uint32_t id, const struct tables_source *source)
 {
 	CLEANUP(cleanup_table) struct unwind_table *u = NULL;
 	CLEANUP_FREE struct unwind_page *pages = NULL;
@@ -320,7 +321,7 @@ int tables__load(struct tables *t, uint32_t id, int fd)
 	while (t->holdings.count <= id && !err)
 		err = vector_push(&t->holdings, (struct holding){0});
 	if (!err)
-		err = compile(fd, &u);
+		err = compile(source, &u);
 	if (!err && u->nr_pages)
 		err = unwind_table__link(u, t->rule_set);
 	if (err)

@@ -33,13 +33,20 @@ void tables__sizes(uint64_t bytes, uint32_t *nr_pages, uint32_t *nr_shards);
 int tables__create(const struct tables_maps *maps, struct tables **ret);
 void tables__destroy(struct tables *t);
 
+/* Where unwind information is: in the file itself, and in the debug file that is asked for. */
+struct tables_source {
+	int fd;
+	const char *path;
+	int (*debug_file)(void *context, int fd, const char *path); /* a descriptor; NULL: none */
+	void *context;
+};
+
 /*
- * Compile the ELF file behind @fd and publish its table as that of file @id; nothing where it is
- * there already. A file without unwind information, or one that is damaged, gets an empty table:
- * walks through it go by frame pointer. 0, -ENOSPC (no room: counted, walks say so), -ENOMEM,
- * -errno.
+ * Compile the ELF file @source and publish its table as that of file @id; nothing where it is there
+ * already. A file without unwind information, or one that is damaged, gets an empty table: walks
+ * through it go by frame pointer. 0, -ENOSPC (no room: counted, walks say so), -ENOMEM, -errno.
  */
-int tables__load(struct tables *t, uint32_t id, int fd);
+int tables__load(struct tables *t, uint32_t id, const struct tables_source *source);
 
 /* Nobody maps file @id now, or it could not be opened: free what it holds. The kernel side
  * announces it anew when a walk meets it again. */

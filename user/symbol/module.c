@@ -165,6 +165,32 @@ static int open_dwarf(struct module *m, const struct debugfile_search *search)
 	return no_memory_only(err);
 }
 
+int symbol__open_debug_file(const struct symbol_source *source)
+{
+	CLEANUP_CLOSE int own_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP_CLOSE int process_root = open_other_root(source->root, own_root);
+	struct debugfile_search search = {
+		.process_root = process_root,
+		.own_root = own_root,
+		.path = source->path,
+		.shown = "",
+	};
+	struct elffile *file, *found;
+	int err, fd;
+
+	elf_version(EV_CURRENT);
+	err = elffile__open(source->fd, false, &file);
+	if (err)
+		return err == -ENOMEM ? err : -ENOENT;
+	err = debugfile__find(&search, file, &found);
+	elffile__destroy(file);
+	if (err)
+		return err;
+	fd = fcntl(found->fd, F_DUPFD_CLOEXEC, 0);
+	elffile__destroy(found);
+	return fd < 0 ? -errno : fd;
+}
+
 /* Find and read everything but what dwarfinfo reads on demand. */
 static int open_module(struct module *m)
 {

@@ -51,6 +51,12 @@ int symbolizer__create(const struct symbolizer_options *options, symbol_source_f
 void symbolizer__destroy(struct symbolizer *s);
 
 /*
+ * A descriptor, the caller's, of the separate debug file of @source on this machine (no server is
+ * asked). -ENOENT where there is none, -ENOMEM.
+ */
+int symbol__open_debug_file(const struct symbol_source *source);
+
+/*
  * Give lines to the locations of the stacks of the first @top entries of each process of @p, which
  * is sorted; those that have lines already are left as they are. What cannot be found out becomes
  * one nameless line: damaged files cost names, never the report. Results are kept, so that the next
