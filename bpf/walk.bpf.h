@@ -277,6 +277,27 @@ static __always_inline bool is_at_start(__u64 sp)
 	return sp <= start && start - sp < START_CODE_REACH;
 }
 
+/* From the frame at @pc, whose mapping is found, to its caller; false where that fails. */
+static __always_inline bool step_out(struct walk *w, __u64 pc)
+{
+	struct unwind_rule rule = UNWIND_GAP_RULE;
+	enum unwind_result missing = find_rule(w, pc, &rule);
+	bool by_fp;
+
+	w->result = unwind_step(&w->regs, &rule, missing, NULL, &by_fp);
+	if (w->result != UNWIND_STEPPED)
+		return false;
+	w->by_fp = by_fp;
+	return true;
+}
+
+/* A pending return probe has put the trampoline where the return address belongs. */
+static __always_inline void see_through_trampoline(struct walk *w)
+{
+	if (w->regs.ip == w->trampoline)
+		w->regs.ip = hidden_return_address(bpf_get_current_task_btf(), w->regs.slot);
+}
+
 struct walk_context {
 	struct walk *walk;
 };
@@ -286,10 +307,7 @@ static long walk_frame(__u32 index, void *data)
 {
 	struct walk_context *c = data;
 	struct walk *w = c->walk;
-	struct unwind_rule rule = UNWIND_GAP_RULE;
 	__u64 pc = unwind_search_pc(&w->regs);
-	enum unwind_result missing;
-	bool by_fp;
 
 	if (index >= max_depth) {
 		w->result = UNWIND_TRUNCATED;
@@ -300,15 +318,12 @@ static long walk_frame(__u32 index, void *data)
 		return 1;
 	}
 	push_frame(w);
-	missing = find_rule(w, pc, &rule);
-	w->result = unwind_step(&w->regs, &rule, missing, NULL, &by_fp);
-	if (w->result == UNWIND_NO_ROW && is_at_start(w->regs.sp))
-		w->result = UNWIND_COMPLETE;
-	if (w->result != UNWIND_STEPPED)
+	if (!step_out(w, pc)) {
+		if (w->result == UNWIND_NO_ROW && is_at_start(w->regs.sp))
+			w->result = UNWIND_COMPLETE;
 		return 1;
-	w->by_fp = by_fp;
-	if (w->regs.ip == w->trampoline)
-		w->regs.ip = hidden_return_address(bpf_get_current_task_btf(), w->regs.slot);
+	}
+	see_through_trampoline(w);
 	return 0;
 }
 
@@ -325,21 +340,15 @@ static long walk_inner_frame(__u32 index, void *data)
 {
 	struct inner_walk *c = data;
 	struct walk *w = c->walk;
-	struct unwind_rule rule = UNWIND_GAP_RULE;
 	__u64 pc = unwind_search_pc(&w->regs);
-	enum unwind_result missing;
-	bool by_fp;
 
 	if (!find_mapping(w, pc)) {
 		w->result = UNWIND_NO_MAPPING;
 		return 1;
 	}
-	missing = find_rule(w, pc, &rule);
-	w->result = unwind_step(&w->regs, &rule, missing, NULL, &by_fp);
-	if (w->result != UNWIND_STEPPED || w->regs.sp >= c->sp)
+	if (!step_out(w, pc) || w->regs.sp >= c->sp)
 		return 1;
-	if (w->regs.ip == w->trampoline)
-		w->regs.ip = hidden_return_address(bpf_get_current_task_btf(), w->regs.slot);
+	see_through_trampoline(w);
 	return 0;
 }
 
@@ -366,8 +375,7 @@ static __always_inline bool is_inside_call(struct walk *w, struct pt_regs *regs,
 	w->result = unwind_step_entry(&w->regs, NULL);
 	if (w->result != UNWIND_STEPPED)
 		return true;
-	if (w->regs.ip == w->trampoline)
-		w->regs.ip = hidden_return_address(bpf_get_current_task_btf(), w->regs.slot);
+	see_through_trampoline(w);
 	bpf_loop(MAX_INNER_FRAMES, walk_inner_frame, &c, 0);
 	if (w->result != UNWIND_STEPPED || w->regs.sp < sp)
 		return true;
