@@ -41,6 +41,10 @@ static const struct lanes_way own_ways[] = {
 	{.name = "bare", .measure_free = true},
 	{.name = "empty entry", .kind = PROBES_ENTRY, .measure_free = true},
 	{.name = "empty session", .kind = PROBES_SESSION, .measure_free = true},
+	{.name = "  on first bytes",
+	 .kind = PROBES_SESSION,
+	 .where = PROBES_FIRST,
+	 .measure_free = true},
 	{.name = "bpf_get_stackid", .kind = PROBES_STACKID},
 	{.name = "bpf_get_stack 20", .kind = PROBES_STACK_20},
 	{.name = "bpf_get_stack 127", .kind = PROBES_STACK_127},
@@ -50,6 +54,7 @@ static const struct lanes_way own_ways[] = {
 /* Indexes into own_ways. */
 #define LANE_ENTRY   1
 #define LANE_SESSION 2
+#define LANE_FIRST   3
 #define GOAL_DEPTH   1 /* into lanes_depths */
 #define FIRST_TOOL   (sizeof(own_ways) / sizeof(own_ways[0]))
 
@@ -175,18 +180,33 @@ static int add_tools(struct lanes *l, struct options *o)
 	return err;
 }
 
-/* The first tool again, such that it wants none of the blocks: what a filtered allocation costs. */
-static int add_filtered(struct lanes *l)
-{
-	struct lanes_way way = l->list.items[FIRST_TOOL].way;
-	size_t n = 0;
+/* Modes in which the first tool wants next to none of the blocks. */
+static const char *const unwanted_modes[][2] = {{"-z1G"}, {"-s1000000"}, {"--sample-bytes=4G"}};
 
-	while (n < LANES_MAX_WORDS - 2 && way.tool[n])
-		n++;
-	way.tool[n] = "-z1G";
-	way.name = "tool -z 1G";
-	way.checked = false;
-	return lanes__add(l, &way);
+/* The first tool again in these modes; those that it does not know are left out, and named. */
+static int add_unwanted(struct lanes *l)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < ARRAY_SIZE(unwanted_modes) && !err; i++) {
+		struct lanes_way way = l->list.items[FIRST_TOOL].way;
+		size_t n = 0;
+
+		while (n < LANES_MAX_WORDS - 2 && way.tool[n])
+			n++;
+		if (!child__knows_mode(way.tool, unwanted_modes[i])) {
+			printf("%s %s: not measured, this build does not know it\n", way.name,
+			       unwanted_modes[i][0]);
+			continue;
+		}
+		way.tool[n] = unwanted_modes[i][0];
+		way.name = unwanted_modes[i][0];
+		way.checked = false;
+		way.unwanted = true;
+		err = lanes__add(l, &way);
+	}
+	return err;
 }
 
 static bool is_on_path(const char *command)
@@ -245,7 +265,7 @@ static int add_lanes(struct lanes *l, struct options *o)
 	if (!err)
 		err = add_tools(l, o);
 	if (!err && !o->quick)
-		err = add_filtered(l);
+		err = add_unwanted(l);
 	if (!err && o->peers)
 		add_peers(l, l->options.scratch);
 	return err;
@@ -299,22 +319,27 @@ static void print_table(const struct lanes *l, enum lanes_measure measure)
 	}
 }
 
-/* The goals of one tool in one build; true if they are reached. */
-static bool print_build_goals(const struct lanes *l, const struct lane *lane, bool filtered,
-			      enum lanes_build build)
+/* The goals of one lane in one build; true if they are reached. */
+static bool print_lane_goals(const struct lanes *l, const struct lane *lane, enum lanes_build build)
 {
 	const struct samples *s = lane->samples[build][GOAL_DEPTH];
 	const struct samples *entry = l->list.items[LANE_ENTRY].samples[build][GOAL_DEPTH];
 	const struct samples *session = l->list.items[LANE_SESSION].samples[build][GOAL_DEPTH];
+	const struct samples *first = l->list.items[LANE_FIRST].samples[build][GOAL_DEPTH];
 	const char *name = lanes_builds[build];
+	char what[128];
 	bool reached;
 
-	if (filtered)
-		return table__print_goal("malloc not wanted / empty entry", name,
-					 &s[MEASURE_MALLOC], &entry[MEASURE_MALLOC], 1.05);
-	reached = table__print_goal("malloc with unwinding / empty session", name,
-				    &s[MEASURE_MALLOC], &session[MEASURE_MALLOC], 1.5);
-	reached &= table__print_goal("free / empty entry", name, &s[MEASURE_FREE],
+	if (lane->way.unwanted) {
+		snprintf(what, sizeof(what), "%s, malloc / empty entry", lane->way.name);
+		return table__print_goal(what, name, &s[MEASURE_MALLOC], &entry[MEASURE_MALLOC],
+					 1.05);
+	}
+	reached = table__print_goal("malloc and free / empty session on first bytes", name,
+				    &s[MEASURE_PAIR], &first[MEASURE_PAIR], 0.6);
+	reached &= table__print_goal("malloc with unwinding / empty session", name,
+				     &s[MEASURE_MALLOC], &session[MEASURE_MALLOC], 1.5);
+	reached &= table__print_goal("free / empty entry at its place", name, &s[MEASURE_FREE],
 				     &entry[MEASURE_FREE], 1.15);
 	return reached;
 }
@@ -322,19 +347,21 @@ static bool print_build_goals(const struct lanes *l, const struct lane *lane, bo
 /* True if all are reached. */
 static bool print_goals(const struct lanes *l, const struct options *o)
 {
-	size_t filtered = FIRST_TOOL + o->nr_tools, i;
 	unsigned int build;
 	bool reached = true;
+	size_t i;
 
 	printf("\ngoals at depth %u: median of the ratios (ratio of the minima)\n",
 	       lanes_depths[GOAL_DEPTH]);
-	for (i = FIRST_TOOL; i <= filtered && i < l->list.count; i++) {
-		if (i == filtered && o->quick)
-			break;
+	for (i = FIRST_TOOL; i < l->list.count; i++) {
+		const struct lane *lane = &l->list.items[i];
+
+		if (!lane->way.tool[0])
+			continue;
 		if (o->nr_tools > 1)
-			printf("%s\n", l->list.items[i].way.name);
+			printf("%s\n", lane->way.name);
 		for (build = 0; build < l->options.builds; build++)
-			reached &= print_build_goals(l, &l->list.items[i], i == filtered, build);
+			reached &= print_lane_goals(l, lane, build);
 	}
 	return reached;
 }

@@ -19,6 +19,7 @@
 
 #define ANSWER_SECONDS 60
 #define STOP_SECONDS   20
+#define MAX_WORDS      24
 
 /* In the new process: what any child needs. */
 static void settle(int cpu)
@@ -110,6 +111,41 @@ int child__start_tool(char *const *argv, int cpu, struct child *ret)
 	}
 	*ret = (struct child){.pid = pid, .to = -1, .from = pipes[0]};
 	return 0;
+}
+
+/* Run it with nowhere to print to; its exit status, -1 if it had none. */
+static int run_quietly(char *const *argv)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		settle(-1);
+		send_to_null(STDIN_FILENO);
+		send_to_null(STDOUT_FILENO);
+		send_to_null(STDERR_FILENO);
+		execute(argv);
+	}
+	if (pid < 0)
+		return -1;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+bool child__knows_mode(const char *const *command, const char *const mode[2])
+{
+	const char *argv[MAX_WORDS] = {NULL};
+	size_t n = 0, i;
+
+	for (i = 0; command[i] && n < MAX_WORDS - 5; i++)
+		argv[n++] = command[i];
+	for (i = 0; i < 2 && mode[i]; i++)
+		argv[n++] = mode[i];
+	argv[n++] = "--";
+	argv[n++] = "/bin/true";
+	return run_quietly((char *const *)argv) == 0;
 }
 
 static int wait_readable(int fd, int seconds)

@@ -26,6 +26,9 @@ int child__start_workload(char *const *argv, const char *libraries, int cpu, str
 /* Start a tool; what it prints can be read from @ret->from. 0 or -errno. */
 int child__start_tool(char *const *argv, int cpu, struct child *ret);
 
+/* Whether the tool @command accepts the words @mode (of at most two, ended by NULL). */
+bool child__knows_mode(const char *const *command, const char *const mode[2]);
+
 /* Have a workload carry out an order; 0 or -errno. */
 int child__ask(const struct child *c, const struct micro_order *order, struct micro_answer *ret);
 

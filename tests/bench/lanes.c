@@ -21,7 +21,10 @@
 #define WATCHED_NS     1000 /* a malloc that bcc's tool watches is no faster */
 #define MAX_TOOL_WORDS (LANES_MAX_WORDS + 8)
 
-const unsigned int lanes_depths[LANES_DEPTHS] = {5, 20, 60};
+/* The least: the function that allocates, main, and what runs before main. */
+#define LEAST_DEPTH 5
+
+const unsigned int lanes_depths[LANES_DEPTHS] = {LEAST_DEPTH, 20, 60};
 const char *const lanes_builds[BUILDS] = {"no frame pointers", "frame pointers"};
 static const char *const programs[BUILDS] = {"micro", "micro_fp"};
 
@@ -102,19 +105,20 @@ static int ask(struct lane *lane, enum lanes_build build, enum micro_what what, 
 static int attach_own(struct lanes *l, struct lane *lane, const char *library)
 {
 	CLEANUP_CLOSE int fd = open(library, O_RDONLY | O_CLOEXEC);
+	const struct probes_places *chosen = &l->places[PROBES_CHOSEN];
 	int err;
 
 	if (fd < 0)
 		return -errno;
-	if (!l->places.malloc) {
-		err = probes__find_places(fd, library, &l->places);
+	if (!chosen->malloc) {
+		err = probes__find_places(fd, library, l->places);
 		if (err)
 			return err;
-		if (pread(fd, l->code[0], sizeof(l->code[0]), l->places.malloc) < 0 ||
-		    pread(fd, l->code[1], sizeof(l->code[1]), l->places.free) < 0)
+		if (pread(fd, l->code[0], sizeof(l->code[0]), chosen->malloc) < 0 ||
+		    pread(fd, l->code[1], sizeof(l->code[1]), chosen->free) < 0)
 			return -errno;
 	}
-	return probes__attach(l->options.probes, lane->way.kind, fd, &l->places);
+	return probes__attach(l->options.probes, lane->way.kind, fd, &l->places[lane->way.where]);
 }
 
 /* bcc's memleak says nothing when it is ready: the price of a malloc does. */
@@ -129,7 +133,7 @@ static int attach_bcc(struct lanes *l, struct lane *lane, enum lanes_build build
 	err = child__start_tool(argv, l->options.tool_cpu, &lane->tools[build]);
 	for (i = 0; i < 100 && !err && a.malloc_ns < 100 * WATCHED_NS; i++) {
 		usleep(100 * 1000);
-		err = ask(lane, build, MICRO_APART, 5, 100, &a);
+		err = ask(lane, build, MICRO_APART, LEAST_DEPTH, 100, &a);
 	}
 	if (!err && a.malloc_ns < 100 * WATCHED_NS)
 		return -ETIMEDOUT;
@@ -183,7 +187,7 @@ int lanes__add(struct lanes *l, const struct lanes_way *way)
 		if (err)
 			return fail(way->name, "cannot start a workload", err);
 		/* Its answer says that it has loaded what it needs. */
-		err = ask(lane, build, MICRO_APART, 5, 1, &answer);
+		err = ask(lane, build, MICRO_APART, LEAST_DEPTH, 1, &answer);
 		if (err)
 			return err;
 		err = way->bcc ? attach_bcc(l, lane, build, library) : attach_own(l, lane, library);

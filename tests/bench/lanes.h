@@ -30,8 +30,10 @@ extern const char *const lanes_builds[BUILDS];
 struct lanes_way {
 	const char *name;
 	enum probes_kind kind;
+	enum probes_where where;
 	bool measure_free; /* free, and the pair, are watched too */
 	bool checked;	   /* its report is to show the stacks as deep as they are */
+	bool unwanted;	   /* the tool drops the blocks */
 	const char *tool[LANES_MAX_WORDS];  /* attached to all workloads by -p */
 	const char *under[LANES_MAX_WORDS]; /* workloads are started under it */
 	const char *bcc;		    /* attached to each workload as bcc's memleak is */
@@ -55,9 +57,9 @@ struct lanes_options {
 
 struct lanes {
 	struct lanes_options options;
-	struct probes_places places;
+	struct probes_places places[PROBES_WHERES];
 	unsigned int nr_copies;	  /* of the C library, made so far */
-	unsigned char code[2][8]; /* at the places of malloc and free */
+	unsigned char code[2][8]; /* at the chosen places of malloc and free */
 	VECTOR(struct lane) list;
 };
 

@@ -10,6 +10,7 @@
 #include "probe/link.h"
 #include "target/allocator.h"
 #include "target/object.h"
+#include "target/placement.h"
 #include "tests/bench/empty.skel.h"
 #include "util/cleanup.h"
 
@@ -24,11 +25,25 @@ static void destroy_object(struct object **o)
 	object__destroy(*o);
 }
 
-int probes__find_places(int fd, const char *path, struct probes_places *ret)
+/* Both places of one function. */
+static int find_place(const struct object *o, const struct allocator_function *f, uint64_t *chosen,
+		      uint64_t *first)
+{
+	struct placement p;
+	int err = placement__choose(o, f->offset, f->size, placement__has_new_nops(), &p);
+
+	if (err)
+		return err;
+	*chosen = p.offset;
+	*first = f->offset;
+	return 0;
+}
+
+int probes__find_places(int fd, const char *path, struct probes_places ret[PROBES_WHERES])
 {
 	CLEANUP(destroy_object) struct object *o = NULL;
 	CLEANUP(allocator__release) struct allocator a = {0};
-	struct probes_places places = {0};
+	struct probes_places chosen = {0}, first = {0};
 	int err = fd = dup(fd);
 	size_t i;
 
@@ -37,19 +52,20 @@ int probes__find_places(int fd, const char *path, struct probes_places *ret)
 	err = object__create(fd, path, &o);
 	if (!err)
 		err = allocator__find(o, NULL, &a);
-	if (err)
-		return err;
-	for (i = 0; i < a.functions.count; i++) {
+	for (i = 0; i < a.functions.count && !err; i++) {
 		const struct allocator_function *f = &a.functions.items[i];
 
 		if (!strcmp(f->name, "malloc"))
-			places.malloc = f->offset;
+			err = find_place(o, f, &chosen.malloc, &first.malloc);
 		else if (!strcmp(f->name, "free"))
-			places.free = f->offset;
+			err = find_place(o, f, &chosen.free, &first.free);
 	}
-	if (!places.malloc || !places.free)
+	if (err)
+		return err;
+	if (!chosen.malloc || !chosen.free)
 		return -ENOENT;
-	*ret = places;
+	ret[PROBES_CHOSEN] = chosen;
+	ret[PROBES_FIRST] = first;
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 #ifndef MEMLEAK_BENCH_PROBES_H
 #define MEMLEAK_BENCH_PROBES_H
 
-/* The benchmark's own probes on malloc and free, at the very instructions that the tool probes. */
+/* The benchmark's own probes on malloc and free. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,13 +17,20 @@ enum probes_kind {
 	PROBES_KINDS
 };
 
-/* File offsets of the probed instructions. */
+/* Where probes on malloc and free can stand. */
+enum probes_where {
+	PROBES_CHOSEN, /* on the instructions that the tool chooses */
+	PROBES_FIRST,  /* on the functions' first */
+	PROBES_WHERES
+};
+
+/* File offsets. */
 struct probes_places {
 	uint64_t malloc, free;
 };
 
-/* Where the tool would probe the C library open at @fd: 0, -ENOENT or -errno. */
-int probes__find_places(int fd, const char *path, struct probes_places *ret);
+/* Find both in the C library open at @fd, with the tool's own code: 0, -ENOENT or -errno. */
+int probes__find_places(int fd, const char *path, struct probes_places ret[PROBES_WHERES]);
 
 struct probes;
 

@@ -104,7 +104,7 @@ bool table__print_goal(const char *what, const char *build, const struct samples
 
 	if (!s->ns.count || !base->ns.count)
 		return true;
-	printf("%s  %.3f (%.3f), at most %.2f: %s, %s\n", reached ? "PASS" : "MISS", ratio.median,
+	printf("%s  %.3f (%.3f), at most %.2f: %s, %s\n", reached ? "OK  " : "over", ratio.median,
 	       minima, goal, what, build);
 	return reached;
 }

@@ -32,7 +32,7 @@ void table__print_name(const char *name, unsigned int depth);
 void table__print_cell(const struct samples *s, const struct samples *base);
 void table__end_row(void);
 
-/* A line "PASS ..." or "MISS ..."; true if it is reached or if nothing was measured. */
+/* A line "OK ..." or "over ..."; true if it is reached or if nothing was measured. */
 bool table__print_goal(const char *what, const char *build, const struct samples *s,
 		       const struct samples *base, double goal);
 
