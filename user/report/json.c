@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /*
- * One JSON object a line. json-c builds the leaves (a stack, the head of a process) and this file
- * writes what holds them as it goes, so that a report of all stacks needs the memory of one.
+ * One JSON object a line. json-c builds the leaves (a frame, the head of a stack, of a process) and
+ * this file writes what holds them as it goes, so that a report of all stacks needs the memory of
+ * one and of the frames' texts.
  */
 
 #include <errno.h>
@@ -123,16 +124,21 @@ static void add_error(struct builder *b, const struct profile *p, const struct p
 
 /* Writing */
 
+/* The object's text, which belongs to it; NULL where memory was short. */
+static const char *object_text(struct builder *b, size_t *length)
+{
+	const int flags = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
+
+	return b->err ? NULL : json_object_to_json_string_length(b->object, flags, length);
+}
+
 /* Write the object of @b; with @open_key without its end, so that the items of an array named so
  * can follow. */
 static void write_object(struct stream *out, struct builder *b, const char *open_key)
 {
-	const int flags = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
-	const char *text = NULL;
 	size_t length;
+	const char *text = object_text(b, &length);
 
-	if (!b->err)
-		text = json_object_to_json_string_length(b->object, flags, &length);
 	if (!text) {
 		out->err = out->err ? out->err : -ENOMEM;
 		return;
@@ -245,61 +251,90 @@ static struct builder frame_object(const struct profile *p, const struct profile
 	return b;
 }
 
-/* Takes the object of @item to the end of @array. 0 or -ENOMEM. */
-static int append(struct json_object *array, struct builder *item)
+/*
+ * The text of each location's frames, made when it is first needed: most stacks share most of their
+ * locations.
+ */
+struct frames {
+	const struct profile *profile;
+	char **text; /* by location; NULL: not needed yet */
+};
+
+static void frames_release(struct frames *f)
 {
-	if (item->err)
-		return item->err;
-	if (json_object_array_add(array, item->object))
-		return -ENOMEM;
-	item->object = NULL;
-	return 0;
+	size_t i;
+
+	for (i = 0; f->text && i < f->profile->locations.count; i++)
+		free(f->text[i]);
+	free(f->text);
 }
 
-static void add_frames(struct builder *b, const struct profile *p,
-		       const struct profile_stack *stack)
+/* "{...}", one for each line, with commas between them; owned by @f. NULL where memory was short.
+ */
+static const char *frames_text(struct frames *f, uint32_t index)
 {
 	static const struct profile_line nameless = {0};
-	struct json_object *array = json_object_new_array();
-	uint32_t i, l;
+	const struct profile_location *location = &f->profile->locations.items[index];
+	CLEANUP_FREE char *text = NULL;
+	size_t n = 0;
+	uint32_t l;
 
-	for (i = 0; array && stack && i < stack->count && !b->err; i++) {
-		const struct profile_location *location =
-			&p->locations.items[p->frames.items[stack->first + i]];
+	if (f->text[index])
+		return f->text[index];
+	for (l = 0; !l || l < location->nr_lines; l++) {
+		const struct profile_line *line =
+			location->nr_lines ? &location->lines[l] : &nameless;
+		CLEANUP_BUILDER struct builder frame = frame_object(f->profile, location, line);
+		size_t length;
+		const char *one = object_text(&frame, &length);
+		char *longer = one ? realloc(text, n + length + 2) : NULL;
 
-		for (l = 0; (!l || l < location->nr_lines) && !b->err; l++) {
-			const struct profile_line *line =
-				location->nr_lines ? &location->lines[l] : &nameless;
-			CLEANUP_BUILDER struct builder frame = frame_object(p, location, line);
-
-			b->err = append(array, &frame);
-		}
+		if (!longer)
+			return NULL;
+		text = longer;
+		n += sprintf(text + n, "%s%s", l ? "," : "", one);
 	}
-	add(b, "frames", array);
+	f->text[index] = TAKE_PTR(text);
+	return f->text[index];
 }
 
-static void add_blocks(struct builder *b, const struct profile *p, const struct profile_entry *e)
+static void write_frames(struct stream *out, struct frames *f, const struct profile_stack *stack)
 {
-	struct json_object *array = json_object_new_array();
 	uint32_t i;
 
-	for (i = 0; array && i < e->nr_blocks && !b->err; i++) {
+	for (i = 0; stack && i < stack->count && !out->err; i++) {
+		const char *text = frames_text(f, f->profile->frames.items[stack->first + i]);
+
+		if (!text) {
+			out->err = -ENOMEM;
+			return;
+		}
+		if (i)
+			stream__write(out, ",", 1);
+		stream__write(out, text, strlen(text));
+	}
+}
+
+static void write_blocks(struct stream *out, const struct profile *p, const struct profile_entry *e)
+{
+	uint32_t i;
+
+	for (i = 0; i < e->nr_blocks && !out->err; i++) {
 		const struct profile_block *block = &p->blocks.items[e->first_block + i];
 		CLEANUP_BUILDER struct builder object = builder_new();
 
 		add_hex(&object, "addr", block->addr);
 		add_u64(&object, "bytes", block->bytes);
 		add_ms(&object, "age_ms", block->age_ms);
-		b->err = append(array, &object);
+		if (i)
+			stream__write(out, ",", 1);
+		write_object(out, &object, NULL);
 	}
-	add(b, "allocs", array);
 }
 
-static struct builder entry_object(const struct profile *p, const struct profile_entry *e,
-				   const struct report_options *o)
+/* Without its frames and blocks. */
+static struct builder entry_object(const struct profile_entry *e, const struct profile_stack *stack)
 {
-	const struct profile_stack *stack =
-		e->stack < p->stacks.count ? &p->stacks.items[e->stack] : NULL;
 	CLEANUP_BUILDER struct builder age = builder_new();
 	struct builder b = builder_new();
 
@@ -321,13 +356,27 @@ static struct builder entry_object(const struct profile *p, const struct profile
 		add_bool(&b, "truncated", true);
 	if (stack && stack->broken)
 		add_bool(&b, "broken", true);
-	add_frames(&b, p, stack);
-	if (o->show_allocs)
-		add_blocks(&b, p, e);
 	return b;
 }
 
-static void write_process(struct stream *out, const struct profile *p,
+static void write_entry(struct stream *out, struct frames *f, const struct profile_entry *e,
+			const struct report_options *o)
+{
+	const struct profile *p = f->profile;
+	const struct profile_stack *stack =
+		e->stack < p->stacks.count ? &p->stacks.items[e->stack] : NULL;
+	CLEANUP_BUILDER struct builder head = entry_object(e, stack);
+
+	write_object(out, &head, "frames");
+	write_frames(out, f, stack);
+	if (o->show_allocs) {
+		stream__write(out, "],\"allocs\":[", 12);
+		write_blocks(out, p, e);
+	}
+	stream__write(out, "]}", 2);
+}
+
+static void write_process(struct stream *out, struct frames *f,
 			  const struct profile_process *process, const struct report_options *o)
 {
 	CLEANUP_BUILDER struct builder head = process_object(p, process);
@@ -335,11 +384,8 @@ static void write_process(struct stream *out, const struct profile *p,
 
 	write_object(out, &head, "stacks");
 	for (i = 0; !out->err && i < process->nr_entries && i < o->top; i++) {
-		const struct profile_entry *e = &p->entries.items[process->first_entry + i];
-		CLEANUP_BUILDER struct builder entry = entry_object(p, e, o);
-
 		stream__print(out, "%s", i ? "," : "");
-		write_object(out, &entry, NULL);
+		write_entry(out, f, &f->profile->entries.items[process->first_entry + i], o);
 	}
 	stream__print(out, "]}");
 }
@@ -347,13 +393,18 @@ static void write_process(struct stream *out, const struct profile *p,
 int report__json(const struct profile *p, const struct report_options *o, FILE *out)
 {
 	CLEANUP_BUILDER struct builder head = report_object(p);
+	CLEANUP(frames_release) struct frames frames = {.profile = p};
 	struct stream s = {.out = out};
 	size_t i;
+
+	frames.text = calloc(p->locations.count + 1, sizeof(*frames.text));
+	if (!frames.text)
+		return -ENOMEM;
 
 	write_object(&s, &head, "processes");
 	for (i = 0; !s.err && i < p->processes.count; i++) {
 		stream__print(&s, "%s", i ? "," : "");
-		write_process(&s, p, &p->processes.items[i], o);
+		write_process(&s, &frames, &p->processes.items[i], o);
 	}
 	stream__print(&s, "]}\n");
 	return stream__finish(&s);
