@@ -194,7 +194,8 @@ def check_leaks(process, expected, runtime, options):
     rest = list(process["stacks"])
     for leak in expected["leaks"]:
         mine = [stack for stack in rest if belongs(stack, leak)]
-        rest = [stack for stack in rest if not any(stack is m for m in mine)]
+        taken = {id(stack) for stack in mine}
+        rest = [stack for stack in rest if id(stack) not in taken]
         for key in ("blocks", "bytes"):
             same(f"pid {pid}: {leak['function']}, {leak['family']}, {key}",
                  sum(stack[key] for stack in mine), leak[key])

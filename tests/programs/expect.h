@@ -40,7 +40,9 @@
 #define EXPECT_BASELINE ""
 #endif
 
+#ifndef EXPECT_BLOCKS
 #define EXPECT_BLOCKS  131072
+#endif
 #define EXPECT_BUCKETS 65536
 #define EXPECT_LEAKS   64
 
