@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What a malloc and a free cost under the tool, against empty probes at the same instructions and
- * against other tools, in one run.
+ * against other tools, in one run; what real programs do; what the tool costs itself.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -16,21 +16,26 @@
 #include <unistd.h>
 
 #include "lanes.h"
+#include "programs.h"
+#include "user.h"
 #include "util/cleanup.h"
 
-#define LEAST_ROUNDS 5
-#define MAX_TOOLS    8
-#define SKIPPED	     77
+#define LEAST_ROUNDS	 5
+#define MAX_TOOLS	 8
+#define SKIPPED		 77
+#define PROGRAMS_SECONDS 330
 
 static volatile sig_atomic_t interrupted;
 
 static const char usage[] =
 	"Usage: bench [OPTION...]\n"
-	"Time malloc and free under memleak-bpf, under empty probes and under other tools.\n\n"
+	"Time malloc and free, and real programs, bare, under memleak-bpf and under other tools;\n"
+	"time memleak-bpf itself.\n\n"
 	"  -q, --quick         a smoke test of a few seconds\n"
 	"  -r, --rounds N      rounds (25); never fewer than 5\n"
 	"  -c, --calls N       calls a round, of each kind and depth (500)\n"
 	"  -s, --seconds N     begin no round later than this, once there are 5 (80)\n"
+	"      --part NAME     only micro, programs or user (all three, ten minutes at most)\n"
 	"  -t, --tool COMMAND  measure this build of the tool; may be given again (./memleak-bpf)\n"
 	"      --no-peers      leave out heaptrack, valgrind and $PEER_MEMLEAK, bcc's memleak\n"
 	"      --strict        status 1 if a goal is missed\n"
@@ -60,6 +65,7 @@ static const struct lanes_way own_ways[] = {
 
 struct options {
 	bool quick, peers, strict;
+	const char *part; /* NULL: all */
 	unsigned int rounds, calls, seconds;
 	const char *tools[MAX_TOOLS];
 	char *words[MAX_TOOLS]; /* of the tools' commands; the lanes point there */
@@ -111,6 +117,10 @@ static bool parse_one(struct options *o, int option)
 	case 'S':
 		o->strict = true;
 		return true;
+	case 'p':
+		o->part = optarg;
+		return !strcmp(optarg, "micro") || !strcmp(optarg, "programs") ||
+		       !strcmp(optarg, "user");
 	case 'h':
 		fputs(usage, stdout);
 		exit(0);
@@ -127,6 +137,7 @@ static const struct option longs[] = {
 	{"tool",	required_argument,	NULL, 't'},
 	{"no-peers",	no_argument,		NULL, 'P'},
 	{"strict",	no_argument,		NULL, 'S'},
+	{"part",	required_argument,	NULL, 'p'},
 	{"help",	no_argument,		NULL, 'h'},
 	{NULL,		0,			NULL, 0},
 };
@@ -209,22 +220,6 @@ static int add_unwanted(struct lanes *l)
 	return err;
 }
 
-static bool is_on_path(const char *command)
-{
-	const char *path = getenv("PATH");
-	CLEANUP_FREE char *copy = strdup(path ? path : "");
-	char *save = NULL, *part, file[4096];
-
-	if (!copy)
-		return false;
-	for (part = strtok_r(copy, ":", &save); part; part = strtok_r(NULL, ":", &save)) {
-		snprintf(file, sizeof(file), "%s/%s", part, command);
-		if (!access(file, X_OK))
-			return true;
-	}
-	return false;
-}
-
 /* What cannot be started is left out, with a line that says why. */
 static void add_peers(struct lanes *l, const char *scratch)
 {
@@ -249,9 +244,9 @@ static void add_peers(struct lanes *l, const char *scratch)
 		if (lanes__add(l, &way))
 			lanes__drop_last(l);
 	}
-	if (!interrupted && is_on_path("heaptrack") && lanes__add(l, &heaptrack))
+	if (!interrupted && child__is_on_path("heaptrack") && lanes__add(l, &heaptrack))
 		lanes__drop_last(l);
-	if (!interrupted && is_on_path("valgrind") && lanes__add(l, &valgrind))
+	if (!interrupted && child__is_on_path("valgrind") && lanes__add(l, &valgrind))
 		lanes__drop_last(l);
 }
 
@@ -407,10 +402,74 @@ static void choose_cpus(struct lanes_options *o)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-static int run(struct lanes *l, struct options *o, bool *reached)
+static int measure_micro(struct lanes *l, struct options *o, bool *reached)
 {
 	unsigned int measure;
-	int err = probes__create(&l->options.probes);
+	int err = add_lanes(l, o);
+
+	if (err)
+		return err;
+	print_head(l, o);
+	err = run_rounds(l, o);
+	if (err)
+		return err;
+	for (measure = 0; measure < MEASURES; measure++)
+		print_table(l, measure);
+	*reached &= print_goals(l, o);
+	return lanes__check(l);
+}
+
+static int run_micro(struct lanes *l, struct options *o, bool *reached)
+{
+	int err = measure_micro(l, o, reached);
+
+	lanes__release(l);
+	return err;
+}
+
+/* The first tool's words. */
+static int run_programs(const struct lanes_options *l, const struct options *o,
+			const char *const *tool)
+{
+	const struct programs_options p = {
+		.scratch = l->scratch,
+		.tool = tool,
+		.workload_cpu = l->workload_cpu,
+		.tool_cpu = l->tool_cpu,
+		.peers = o->peers,
+		.quick = o->quick,
+		.seconds = PROGRAMS_SECONDS,
+	};
+
+	return programs__run(&p, &interrupted);
+}
+
+static int run_user(const struct lanes_options *l, const struct options *o, const char *const *tool,
+		    bool *reached)
+{
+	char many[4200];
+	const struct user_options u = {
+		.many = many,
+		.tool = tool,
+		.workload_cpu = l->workload_cpu,
+		.tool_cpu = l->tool_cpu,
+		.quick = o->quick,
+	};
+
+	snprintf(many, sizeof(many), "%s/../programs/many", l->directory);
+	return user__run(&u, reached);
+}
+
+static bool wants(const struct options *o, const char *part)
+{
+	return !o->part || !strcmp(o->part, part);
+}
+
+static int run(struct lanes *l, struct options *o, bool *reached)
+{
+	CLEANUP_FREE char *command = strdup(o->tools[0]);
+	const char *tool[LANES_MAX_WORDS] = {NULL};
+	int err = command ? probes__create(&l->options.probes) : -ENOMEM;
 
 	if (err == -EPERM || err == -EACCES) {
 		printf("skipped: the kernel refuses BPF here: %s\n", strerror(-err));
@@ -420,17 +479,14 @@ static int run(struct lanes *l, struct options *o, bool *reached)
 		fprintf(stderr, "bench: cannot load the empty programs: %s\n", strerror(-err));
 		return err;
 	}
-	err = add_lanes(l, o);
-	if (err)
-		return err;
-	print_head(l, o);
-	err = run_rounds(l, o);
-	if (err)
-		return err;
-	for (measure = 0; measure < MEASURES; measure++)
-		print_table(l, measure);
-	*reached = print_goals(l, o);
-	return lanes__check(l);
+	split(command, tool);
+	if (wants(o, "micro"))
+		err = run_micro(l, o, reached);
+	if (!err && wants(o, "programs"))
+		err = run_programs(&l->options, o, tool);
+	if (!err && wants(o, "user"))
+		err = run_user(&l->options, o, tool, reached);
+	return err;
 }
 
 /* Where this program lies, and the workload beside it. */
@@ -489,7 +545,6 @@ int main(int argc, char **argv)
 	catch_signals();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	err = run(&lanes, &options, &reached);
-	lanes__release(&lanes);
 	probes__destroy(lanes.options.probes);
 	lanes__delete(scratch);
 	for (i = 0; i < options.nr_tools; i++)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "child.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -113,39 +114,11 @@ int child__start_tool(char *const *argv, int cpu, struct child *ret)
 	return 0;
 }
 
-/* Run it with nowhere to print to; its exit status, -1 if it had none. */
-static int run_quietly(char *const *argv)
+static void close_pipes(struct child *c)
 {
-	pid_t pid = fork();
-	int status;
-
-	if (!pid) {
-		settle(-1);
-		send_to_null(STDIN_FILENO);
-		send_to_null(STDOUT_FILENO);
-		send_to_null(STDERR_FILENO);
-		execute(argv);
-	}
-	if (pid < 0)
-		return -1;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-bool child__knows_mode(const char *const *command, const char *const mode[2])
-{
-	const char *argv[MAX_WORDS] = {NULL};
-	size_t n = 0, i;
-
-	for (i = 0; command[i] && n < MAX_WORDS - 5; i++)
-		argv[n++] = command[i];
-	for (i = 0; i < 2 && mode[i]; i++)
-		argv[n++] = mode[i];
-	argv[n++] = "--";
-	argv[n++] = "/bin/true";
-	return run_quietly((char *const *)argv) == 0;
+	cleanup_close(&c->to);
+	cleanup_close(&c->from);
+	c->to = c->from = -1;
 }
 
 static int wait_readable(int fd, int seconds)
@@ -197,11 +170,12 @@ static int listens(pid_t pid)
 	return !!(masks & 1UL << (SIGUSR1 - 1));
 }
 
-static void nap(void)
+/* 0 or -EINTR. */
+static int nap(void)
 {
 	const struct timespec t = {.tv_nsec = 10 * 1000 * 1000};
 
-	nanosleep(&t, NULL);
+	return nanosleep(&t, NULL) ? -EINTR : 0;
 }
 
 int child__wait_listening(const struct child *c, int seconds)
@@ -254,16 +228,205 @@ static bool has_ended(pid_t pid)
 	return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
 }
 
+int child__start_waiting(char *const *argv, const char *const environment[2], int cpu,
+			 struct child *ret)
+{
+	int gate[2];
+	char go;
+	pid_t pid;
+
+	if (pipe2(gate, O_CLOEXEC))
+		return -errno;
+	pid = fork();
+	if (!pid) {
+		settle(cpu);
+		close(gate[1]);
+		if (environment && environment[0])
+			setenv(environment[0], environment[1], 1);
+		send_to_null(STDIN_FILENO);
+		send_to_null(STDOUT_FILENO);
+		send_to_null(STDERR_FILENO);
+		if (read(gate[0], &go, 1) != 1)
+			_exit(127);
+		execute(argv);
+	}
+	close(gate[0]);
+	if (pid < 0) {
+		close(gate[1]);
+		return -EAGAIN;
+	}
+	*ret = (struct child){.pid = pid, .to = gate[1], .from = -1};
+	return 0;
+}
+
+int child__start_piped(char *const *argv, int cpu, struct child *ret)
+{
+	CLEANUP_CLOSE int in = -1, in_end = -1, out = -1, out_end = -1;
+	int pipes[2];
+	pid_t pid;
+
+	if (pipe2(pipes, O_CLOEXEC))
+		return -errno;
+	in = pipes[0];
+	in_end = pipes[1];
+	if (pipe2(pipes, O_CLOEXEC))
+		return -errno;
+	out_end = pipes[0];
+	out = pipes[1];
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		settle(cpu);
+		dup2(in, STDIN_FILENO);
+		dup2(out, STDOUT_FILENO);
+		execute(argv);
+	}
+	*ret = (struct child){.pid = pid, .to = TAKE_FD(in_end), .from = TAKE_FD(out_end)};
+	return 0;
+}
+
+int child__let_go(struct child *c)
+{
+	return write(c->to, "", 1) == 1 ? 0 : -EPIPE;
+}
+
+int child__wait(struct child *c, int seconds, int *status, struct rusage *usage)
+{
+	time_t end = time(NULL) + seconds;
+	int err = 0;
+
+	while (!err && !has_ended(c->pid))
+		err = time(NULL) > end ? -ETIME : nap();
+	if (err)
+		return err;
+	kill(-c->pid, SIGKILL);
+	if (wait4(c->pid, status, 0, usage) < 0)
+		return -errno;
+	close_pipes(c);
+	c->pid = 0;
+	return 0;
+}
+
+int child__wait_asleep(const struct child *c, int seconds)
+{
+	time_t end = time(NULL) + seconds;
+	int err = 0;
+	char state = 0;
+
+	while (!err) {
+		CLEANUP_FCLOSE FILE *f = NULL;
+		char path[64];
+
+		snprintf(path, sizeof(path), "/proc/%d/stat", c->pid);
+		f = fopen(path, "re");
+		if (!f || fscanf(f, "%*d (%*[^)]) %c", &state) != 1 || state == 'Z')
+			return -ECHILD;
+		if (state == 'S')
+			return 0;
+		err = time(NULL) > end ? -ETIME : nap();
+	}
+	return err;
+}
+
+int child__wait_for(const struct child *c, bool (*fn)(const char *path), const char *path,
+		    int seconds)
+{
+	time_t end = time(NULL) + seconds;
+	int err = 0;
+
+	while (!err && !fn(path))
+		err = has_ended(c->pid) ? -ECHILD : time(NULL) > end ? -ETIME : nap();
+	return err;
+}
+
+static unsigned int count_files(pid_t pid)
+{
+	CLEANUP_CLOSEDIR DIR *d = NULL;
+	unsigned int n = 0;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	d = opendir(path);
+	while (d && readdir(d))
+		n++;
+	return n;
+}
+
+/* Less than a tool with its maps, programs and probes has open. */
+#define LEAST_FILES 16
+
+int child__wait_settled(const struct child *c, int seconds)
+{
+	time_t end = time(NULL) + seconds;
+	unsigned int had = 0, n = 0, same = 0;
+
+	while (same < 100) {
+		int err = has_ended(c->pid) ? -ECHILD : time(NULL) > end ? -ETIME : nap();
+
+		if (err)
+			return err;
+		n = count_files(c->pid);
+		same = n == had && n >= LEAST_FILES ? same + 1 : 0;
+		had = n;
+	}
+	return 0;
+}
+
+int child__run_quietly(char *const *argv, int cpu)
+{
+	struct child c = {0};
+	struct rusage usage;
+	int status, err = child__start_waiting(argv, NULL, cpu, &c);
+
+	if (!err)
+		err = child__let_go(&c);
+	if (!err)
+		err = child__wait(&c, ANSWER_SECONDS, &status, &usage);
+	child__stop(&c, SIGKILL);
+	return !err && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+bool child__knows_mode(const char *const *command, const char *const mode[2])
+{
+	const char *argv[MAX_WORDS] = {NULL};
+	size_t n = 0, i;
+
+	for (i = 0; command[i] && n < MAX_WORDS - 5; i++)
+		argv[n++] = command[i];
+	for (i = 0; i < 2 && mode[i]; i++)
+		argv[n++] = mode[i];
+	argv[n++] = "--";
+	argv[n++] = "/bin/true";
+	return child__run_quietly((char *const *)argv, -1) == 0;
+}
+
+bool child__is_on_path(const char *command)
+{
+	const char *path = getenv("PATH");
+	CLEANUP_FREE char *copy = strdup(path ? path : "");
+	char *save = NULL, *part, file[4096];
+
+	if (strchr(command, '/'))
+		return !access(command, X_OK);
+	if (!copy)
+		return false;
+	for (part = strtok_r(copy, ":", &save); part; part = strtok_r(NULL, ":", &save)) {
+		snprintf(file, sizeof(file), "%s/%s", part, command);
+		if (!access(file, X_OK))
+			return true;
+	}
+	return false;
+}
+
 void child__stop(struct child *c, int signal)
 {
 	time_t end = time(NULL) + STOP_SECONDS;
 
 	if (!c->pid)
 		return;
-	if (c->to >= 0)
-		close(c->to);
 	/* What it still prints is not wanted, and must not hold it up. */
-	close(c->from);
+	close_pipes(c);
 	if (signal)
 		kill(c->pid, signal);
 	while (!has_ended(c->pid) && time(NULL) <= end)

@@ -8,6 +8,7 @@
  */
 
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "micro.h"
@@ -26,8 +27,42 @@ int child__start_workload(char *const *argv, const char *libraries, int cpu, str
 /* Start a tool; what it prints can be read from @ret->from. 0 or -errno. */
 int child__start_tool(char *const *argv, int cpu, struct child *ret);
 
+/*
+ * Start any other program, with @environment[0] set to @environment[1] unless it is NULL and with
+ * nowhere to print to. It waits to be let go. 0 or -errno.
+ */
+int child__start_waiting(char *const *argv, const char *const environment[2], int cpu,
+			 struct child *ret);
+
+/* Start a program with @ret->to as its standard input and @ret->from as its output. 0 or -errno. */
+int child__start_piped(char *const *argv, int cpu, struct child *ret);
+
+/* It may begin. 0 or -errno. */
+int child__let_go(struct child *c);
+
+/* Wait until it has ended: 0, -ETIME after @seconds, -EINTR or -errno. Also ends what it started.
+ */
+int child__wait(struct child *c, int seconds, int *status, struct rusage *usage);
+
+/* Wait until @fn(@path) is true: 0, -ETIME after @seconds, -ECHILD if it has ended, or -EINTR. */
+int child__wait_for(const struct child *c, bool (*fn)(const char *path), const char *path,
+		    int seconds);
+
+/* Wait until its first thread sleeps: 0, -ETIME after @seconds, -ECHILD if it has ended, or -EINTR.
+ */
+int child__wait_asleep(const struct child *c, int seconds);
+
+/* Wait until a tool has stopped opening files, for at most @seconds: 0, or -errno. */
+int child__wait_settled(const struct child *c, int seconds);
+
+/* Run it with nowhere to print to, for a minute at most; its exit status, -1 if it had none. */
+int child__run_quietly(char *const *argv, int cpu);
+
 /* Whether the tool @command accepts the words @mode (of at most two, ended by NULL). */
 bool child__knows_mode(const char *const *command, const char *const mode[2]);
+
+/* Whether there is such a command. */
+bool child__is_on_path(const char *command);
 
 /* Have a workload carry out an order; 0 or -errno. */
 int child__ask(const struct child *c, const struct micro_order *order, struct micro_answer *ret);

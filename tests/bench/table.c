@@ -70,9 +70,12 @@ void table__print_head(const char *title, const char *base, const char *const *b
 	putchar('\n');
 }
 
-void table__print_name(const char *name, unsigned int depth)
+void table__print_name(const char *name, unsigned int number)
 {
-	printf("%-21.21s %2u", name, depth);
+	if (number)
+		printf("%-20.20s %3u", name, number);
+	else
+		printf("%-24.24s", name);
 }
 
 void table__print_cell(const struct samples *s, const struct samples *base)
@@ -92,6 +95,24 @@ void table__print_cell(const struct samples *s, const struct samples *base)
 
 void table__end_row(void)
 {
+	putchar('\n');
+}
+
+void table__print_seconds_head(const char *title, const char *base)
+{
+	printf("\n%s; ratio to %s\n%-24s", title, base, "");
+	printf("  | %7s %7s %7s  %7s %6s %6s\n", "median", "min", "max", "ratio", "min", "max");
+}
+
+void table__print_seconds(const struct samples *s, const struct samples *base)
+{
+	struct summary t = summary__of(s), ratio = {0};
+
+	if (base)
+		ratio = summary__ratio(s, base);
+	printf("  | %7.3f %7.3f %7.3f", t.median, t.least, t.most);
+	if (base)
+		printf("  %7.2f %6.2f %6.2f", ratio.median, ratio.least, ratio.most);
 	putchar('\n');
 }
 

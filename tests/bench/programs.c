@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "programs.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "table.h"
+#include "util/cleanup.h"
+
+#define CELL_SECONDS   60 /* what takes longer is ended, and said to */
+#define SLOW_SECONDS   25 /* what takes longer is measured once */
+#define ATTACH_SECONDS 60
+#define MAX_ROUNDS     5
+#define MAX_WORDS      24
+
+/* --- the programs --- */
+
+/* Where a program's files lie, and how much it is to do. */
+struct place {
+	const char *scratch;
+	unsigned int scale; /* percent */
+	char file[4096], output[4096];
+};
+
+struct program {
+	const char *name;
+	const char *environment[2]; /* a variable and its value */
+	const char *command[12];    /* %f: its input file, %o: its output file */
+	void (*write_input)(FILE *f, unsigned int scale);
+	bool server; /* serves %o, a socket, until it is told to end */
+};
+
+static void write_sql(FILE *f, unsigned int scale)
+{
+	unsigned int i;
+
+	fputs("create table t(a integer primary key, b text, c integer);\n", f);
+	for (i = 0; i < 500 * scale; i++)
+		fprintf(f, "insert into t values(%u, 'row %u of the table', %u);\n", i, i,
+			i * 7919 % 10007);
+}
+
+static void write_python(FILE *f, unsigned int scale)
+{
+	fprintf(f,
+		"d = {}\n"
+		"for i in range(%u):\n"
+		"    d[str(i)] = [i, str(i) * 3]\n"
+		"print(len(repr(sorted(d.items()))))\n",
+		100 * scale);
+}
+
+static void write_cxx(FILE *f, unsigned int scale)
+{
+	fputs("#include <string>\n", f);
+	if (scale >= 100)
+		fputs("#include <algorithm>\n#include <functional>\n#include <iostream>\n"
+		      "#include <map>\n#include <memory>\n#include <vector>\n",
+		      f);
+	fputs("std::string twice(const std::string &s) { return s + s; }\n", f);
+}
+
+/* clang-format off */
+static const struct program programs[] = {
+	{"sqlite3, 50k inserts", {NULL, NULL}, {"sqlite3", ":memory:", ".read %f"}, write_sql, false},
+	{"python3, malloc", {"PYTHONMALLOC", "malloc"}, {"/usr/bin/python3", "-S", "%f"}, write_python, false},
+	{"g++ -c", {NULL, NULL}, {"g++", "-x", "c++", "-std=c++17", "-c", "%f", "-o", "%o"}, write_cxx, false},
+	{"redis-server", {NULL, NULL}, {"redis-server", "--port", "0", "--save", "", "--appendonly", "no", "--unixsocket", "%o"}, NULL, true},
+};
+/* clang-format on */
+
+#define NR_PROGRAMS ARRAY_SIZE(programs)
+
+/* --- the ways to watch them --- */
+
+struct way {
+	const char *name;
+	const char *mode[2];  /* words of the tool; it is attached */
+	bool tool;	      /* this tool */
+	const char *under[8]; /* the program runs under it; %r: a file for its record */
+	const char *bcc;      /* attached as bcc's memleak is */
+};
+
+#define MAX_WAYS 8
+
+struct bench {
+	const struct programs_options *o;
+	const volatile sig_atomic_t *interrupted;
+	struct way ways[MAX_WAYS];
+	const char *missing[MAX_WAYS]; /* why a way is not measured; NULL: it is */
+	size_t nr_ways;
+	struct samples seconds[NR_PROGRAMS][MAX_WAYS];
+	time_t end;				   /* begin no cell later */
+	bool slow[NR_PROGRAMS][MAX_WAYS];	   /* measured once */
+	const char *failed[NR_PROGRAMS][MAX_WAYS]; /* why there are no samples */
+	uint64_t allocs[NR_PROGRAMS];		   /* that the tool saw */
+};
+
+static void add_way(struct bench *b, const struct way *way, const char *missing)
+{
+	b->ways[b->nr_ways] = *way;
+	b->missing[b->nr_ways++] = missing;
+}
+
+static void add_ways(struct bench *b)
+{
+	static const struct way own[] = {
+		{.name = "bare"},
+		{.name = "memleak-bpf", .tool = true},
+		{.name = "  -s 100", .tool = true, .mode = {"-s", "100"}},
+		{.name = "  --sample-bytes 512K", .tool = true, .mode = {"--sample-bytes", "512K"}},
+	};
+	static const struct way heaptrack = {.name = "heaptrack",
+					     .under = {"heaptrack", "--output", "%r"}};
+	static const struct way raw = {.name = "heaptrack, raw",
+				       .under = {"heaptrack", "--raw", "--output", "%r"}};
+	static const struct way valgrind = {
+		.name = "valgrind",
+		.under = {"valgrind", "--quiet", "--trace-children=yes", "--log-file=/dev/null"}};
+	const char *bcc = getenv("PEER_MEMLEAK");
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(own); i++)
+		add_way(b, &own[i],
+			!own[i].mode[0] || child__knows_mode(b->o->tool, own[i].mode)
+				? NULL
+				: "this build does not know it");
+	if (!b->o->peers)
+		return;
+	if (bcc && *bcc)
+		add_way(b, &(struct way){.name = "bcc memleak", .bcc = bcc}, NULL);
+	if (child__is_on_path("heaptrack")) {
+		add_way(b, &heaptrack, NULL);
+		add_way(b, &raw, NULL);
+	}
+	if (child__is_on_path("valgrind"))
+		add_way(b, &valgrind, NULL);
+}
+
+/* --- one run of one program --- */
+
+struct cell {
+	struct bench *bench;
+	const struct program *program;
+	const struct way *way;
+	struct place place;
+	struct child child, tool;
+	uint64_t allocs;
+};
+
+static bool exists_socket(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	return fd >= 0 && !connect(fd, (struct sockaddr *)&address, sizeof(address));
+}
+
+/* A word with its file names put in, owned by the caller. */
+static char *expand(const struct cell *c, const char *word)
+{
+	const char *percent = strchr(word, '%'), *value = "";
+	char record[4200], *text;
+
+	snprintf(record, sizeof(record), "%s.record", c->place.output);
+	if (!percent)
+		return strdup(word);
+	value = percent[1] == 'f' ? c->place.file : percent[1] == 'o' ? c->place.output : record;
+	if (asprintf(&text, "%.*s%s%s", (int)(percent - word), word, value, percent + 2) < 0)
+		return NULL;
+	return text;
+}
+
+/* Start the program, under what it is to run under; it waits for its start. */
+static int start(struct cell *c)
+{
+	char *argv[MAX_WORDS] = {NULL};
+	size_t n = 0, i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(c->way->under) && c->way->under[i]; i++)
+		argv[n++] = expand(c, c->way->under[i]);
+	for (i = 0; i < ARRAY_SIZE(c->program->command) && c->program->command[i]; i++)
+		argv[n++] = expand(c, c->program->command[i]);
+	err = child__start_waiting(argv, c->program->environment, c->bench->o->workload_cpu,
+				   &c->child);
+	while (n)
+		free(argv[--n]);
+	return err;
+}
+
+static int attach_tool(struct cell *c)
+{
+	CLEANUP_FREE char *line = NULL;
+	const char *argv[MAX_WORDS] = {NULL};
+	char pid[16];
+	size_t n = 0, i;
+	int err;
+
+	snprintf(pid, sizeof(pid), "%d", c->child.pid);
+	for (i = 0; c->bench->o->tool[i]; i++)
+		argv[n++] = c->bench->o->tool[i];
+	for (i = 0; i < 2 && c->way->mode[i]; i++)
+		argv[n++] = c->way->mode[i];
+	argv[n++] = "-qfjson";
+	argv[n++] = "-i3600";
+	argv[n++] = "--follow";
+	argv[n++] = "-p";
+	argv[n++] = pid;
+	err = child__start_tool((char *const *)argv, c->bench->o->tool_cpu, &c->tool);
+	if (!err)
+		err = child__wait_listening(&c->tool, ATTACH_SECONDS);
+	/* The first report says that the probes are in. */
+	if (!err && kill(c->tool.pid, SIGUSR1))
+		err = -errno;
+	return err ? err : child__read_line(&c->tool, ATTACH_SECONDS, &line);
+}
+
+/* It says nothing when it is ready; it opens a file for each probe. */
+static int attach_bcc(struct cell *c)
+{
+	char pid[16];
+	char *argv[] = {(char *)c->way->bcc, "-p", pid, "3600", NULL};
+	int err;
+
+	snprintf(pid, sizeof(pid), "%d", c->child.pid);
+	err = child__start_tool(argv, c->bench->o->tool_cpu, &c->tool);
+	return err ? err : child__wait_settled(&c->tool, ATTACH_SECONDS);
+}
+
+/* What the final report says of all processes together. */
+static int read_allocs(struct cell *c)
+{
+	CLEANUP_FREE char *line = NULL;
+	struct json_object *report, *processes, *n;
+	size_t i;
+	int err = child__read_line(&c->tool, ATTACH_SECONDS, &line);
+
+	if (err)
+		return err;
+	report = json_tokener_parse(line);
+	if (json_object_object_get_ex(report, "processes", &processes))
+		for (i = 0; i < json_object_array_length(processes); i++)
+			if (json_object_object_get_ex(json_object_array_get_idx(processes, i),
+						      "allocs", &n))
+				c->allocs += json_object_get_int64(n);
+	json_object_put(report);
+	return c->allocs ? 0 : -ENODATA;
+}
+
+/* Give a server its work, then have it end. */
+static int serve(struct cell *c)
+{
+	char requests[16];
+	char *socket = c->place.output;
+	char *const benchmark[] = {
+		"redis-benchmark",    "-s", socket, "-q", "-n", requests, "-c", "10", "-t",
+		"set,get,lpush,sadd", NULL};
+	char *const shutdown[] = {"redis-cli", "-s", socket, "shutdown", "nosave", NULL};
+	int err;
+
+	snprintf(requests, sizeof(requests), "%u", 50 * c->place.scale);
+	err = child__wait_for(&c->child, exists_socket, socket, ATTACH_SECONDS);
+	if (!err && child__run_quietly(benchmark, c->bench->o->tool_cpu))
+		err = -EIO;
+	/* It ends without an answer: no status to look at. */
+	if (!err)
+		child__run_quietly(shutdown, c->bench->o->tool_cpu);
+	return err;
+}
+
+/* 0; -ETIME if it took too long; or -errno. */
+static int measure(struct cell *c, double *seconds)
+{
+	struct rusage usage;
+	int err = start(c), status = 0;
+
+	if (!err && c->way->tool)
+		err = attach_tool(c);
+	else if (!err && c->way->bcc)
+		err = attach_bcc(c);
+	if (!err)
+		err = child__let_go(&c->child);
+	if (!err && c->program->server)
+		err = serve(c);
+	if (!err)
+		err = child__wait(&c->child, CELL_SECONDS, &status, &usage);
+	if (!err && status)
+		err = -ECHILD;
+	if (!err && c->way->tool)
+		err = read_allocs(c);
+	if (err)
+		return err;
+	*seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
+		   (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+	return 0;
+}
+
+static const char *reason(int err)
+{
+	return err == -ETIME	 ? "takes more than a minute"
+	       : err == -ENODATA ? "the tool saw no allocation"
+	       : err == -ECHILD	 ? "the program failed"
+				 : strerror(-err);
+}
+
+static int run_cell(struct bench *b, size_t program, size_t way)
+{
+	struct cell c = {
+		.bench = b,
+		.program = &programs[program],
+		.way = &b->ways[way],
+		.place = {.scratch = b->o->scratch, .scale = b->o->quick ? 4 : 100},
+	};
+	CLEANUP_FCLOSE FILE *f = NULL;
+	time_t begin = time(NULL);
+	double seconds;
+	int err;
+
+	if (begin > b->end) {
+		if (!b->seconds[program][way].ns.count)
+			b->failed[program][way] = "no time left";
+		return 0;
+	}
+	snprintf(c.place.file, sizeof(c.place.file), "%s/input.%zu", b->o->scratch, program);
+	snprintf(c.place.output, sizeof(c.place.output), "%s/output.%zu.%zu", b->o->scratch,
+		 program, way);
+	if (c.program->write_input) {
+		f = fopen(c.place.file, "we");
+		if (!f)
+			return -errno;
+		c.program->write_input(f, c.place.scale);
+		if (fflush(f))
+			return -errno;
+	}
+	err = measure(&c, &seconds);
+	child__stop(&c.child, 0);
+	child__stop(&c.tool, SIGINT);
+	if (*b->interrupted)
+		return -EINTR;
+	if (err) {
+		b->failed[program][way] = reason(err);
+		return 0;
+	}
+	if (c.way->tool && !c.way->mode[0])
+		b->allocs[program] = c.allocs;
+	b->slow[program][way] = time(NULL) - begin > SLOW_SECONDS;
+	return vector_push(&b->seconds[program][way].ns, seconds);
+}
+
+/* --- all of them --- */
+
+static int run_round(struct bench *b)
+{
+	size_t program, way;
+	int err = 0;
+
+	for (program = 0; program < NR_PROGRAMS; program++) {
+		if (!child__is_on_path(programs[program].command[0]))
+			continue;
+		for (way = 0; way < b->nr_ways && !err; way++)
+			if (!b->missing[way] && !b->failed[program][way] && !b->slow[program][way])
+				err = run_cell(b, program, way);
+	}
+	return err;
+}
+
+static int run_rounds(struct bench *b)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < MAX_ROUNDS && !err && time(NULL) <= b->end; i++) {
+		err = run_round(b);
+		if (b->o->quick)
+			break;
+	}
+	return err;
+}
+
+static void print_program(const struct bench *b, size_t program)
+{
+	const struct samples *bare = &b->seconds[program][0];
+	size_t way;
+
+	if (!bare->ns.count) {
+		printf("%-24s  -  %s\n", programs[program].name,
+		       b->failed[program][0] ? b->failed[program][0] : "not installed");
+		return;
+	}
+	printf("%s", programs[program].name);
+	if (b->allocs[program])
+		printf(" (%llu allocations)", (unsigned long long)b->allocs[program]);
+	putchar('\n');
+	for (way = 0; way < b->nr_ways; way++) {
+		const char *why = b->missing[way] ? b->missing[way] : b->failed[program][way];
+
+		printf("  %-22s", b->ways[way].name);
+		if (why)
+			printf("  | %7s  %s\n", "-", why);
+		else
+			table__print_seconds(&b->seconds[program][way], bare);
+	}
+}
+
+static void release(struct bench *b)
+{
+	size_t program, way;
+
+	for (program = 0; program < NR_PROGRAMS; program++)
+		for (way = 0; way < b->nr_ways; way++)
+			vector_release(&b->seconds[program][way].ns);
+}
+
+int programs__run(const struct programs_options *o, const volatile sig_atomic_t *interrupted)
+{
+	CLEANUP(release)
+	struct bench b = {.o = o, .interrupted = interrupted, .end = time(NULL) + o->seconds};
+	size_t program;
+	int err;
+
+	add_ways(&b);
+	err = run_rounds(&b);
+	if (err)
+		return err;
+	table__print_seconds_head(
+		o->quick ? "programs, a part of their work: seconds of processor time"
+			 : "programs: seconds of processor time",
+		"bare");
+	for (program = 0; program < NR_PROGRAMS; program++)
+		print_program(&b, program);
+	return 0;
+}
