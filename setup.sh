@@ -56,6 +56,14 @@ cmd:redis-check-rdb redis-tools     redis                redis       redis
 cmd:node           nodejs           nodejs               nodejs      nodejs
 cmd:openssl        openssl          openssl              openssl     openssl
 cmd:dwz            dwz              dwz                  dwz         dwz
+link:jemalloc      libjemalloc-dev  jemalloc-devel       jemalloc    jemalloc-devel
+link:tcmalloc_minimal libgoogle-perftools-dev gperftools-devel gperftools gperftools-devel
+link:mimalloc      libmimalloc-dev  mimalloc-devel       mimalloc    mimalloc-devel
+pc:sqlite3         libsqlite3-dev   sqlite-devel         sqlite      sqlite3-devel
+pc:apr-1           libapr1-dev      apr-devel            apr         apr-devel
+pc:glib-2.0        libglib2.0-dev   glib2-devel          glib2       glib2-devel
+cmd:rustc          rustc            rust                 rust        rust
+cmd:go             golang-go        golang               go          go
 static:c           libc6-dev        glibc-static         glibc       glibc-devel-static
 '
 

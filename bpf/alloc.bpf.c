@@ -18,11 +18,12 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* The outermost allocator call in flight. */
 struct call {
-	__u64 sp; /* at its entry; 0: none */
+	__u64 sp;  /* at its entry; 0: none */
+	__u64 ret; /* its return address, where that is as it was; 0: it has a return probe */
 	__u64 cookie;
 	__u64 size;
 	__u64 arg;  /* realloc, mremap: the old pointer; posix_memalign: the out-parameter */
-	__u64 arg2; /* mmap: flags; mremap: old size */
+	__u64 arg2; /* mmap: flags; mremap: old size; described: the argument with the pointer */
 	struct memleak_block old; /* realloc: what left the table at entry */
 	__u32 image;
 	__u16 has_old;
@@ -36,9 +37,17 @@ struct skipped {
 	__u64 ret; /* its return address */
 };
 
+/* Families of resources whose calls can be in flight at once, one inside the other. */
+#define RESOURCES 4
+
+#define ARGUMENTS 8 /* a power of two for the verifier */
+
 struct thread {
 	struct call call;
 	struct skipped skipped;
+	struct call resources[RESOURCES]; /* by family */
+	__u64 arguments[ARGUMENTS];	  /* of a described call */
+	struct call returning;		  /* one of these, while it is handled */
 	__u64 new_array_sp; /* where operator new[] was entered; 0: not since the last allocation */
 	struct walk walk;
 };
@@ -158,11 +167,18 @@ static __always_inline struct sample sampling(void)
 	return s;
 }
 
+/* Families of malloc and new are told apart by the block alone: free() takes all of them. */
+static __always_inline __u32 key_family(__u8 family)
+{
+	return family >= MEMLEAK_FAMILY_USER ? family : 0;
+}
+
 /* Take the block at @addr out of the table, if it is there, into *@old; counts the free. */
-static __always_inline bool block_free(struct memleak_process *p, __u64 addr,
+static __always_inline bool block_free(struct memleak_process *p, __u64 addr, __u8 family,
 				       struct memleak_block *old)
 {
-	struct memleak_block_key key = {.addr = addr, .image = p->image};
+	struct memleak_block_key key = {
+		.addr = addr, .image = p->image, .family = key_family(family)};
 	struct memleak_block *b = bpf_map_lookup_elem(&blocks, &key);
 	struct sample_weight weight;
 
@@ -191,7 +207,8 @@ static __always_inline void count_peak(struct memleak_process *p, __u64 now)
 static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
 					 struct memleak_block *b)
 {
-	struct memleak_block_key key = {.addr = addr, .image = p->image};
+	struct memleak_block_key key = {
+		.addr = addr, .image = p->image, .family = key_family(b->family)};
 	struct memleak_block stale;
 	struct sample_weight weight;
 	long err;
@@ -199,7 +216,7 @@ static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
 	err = bpf_map_update_elem(&blocks, &key, b, BPF_NOEXIST);
 	if (err == -EEXIST) {
 		/* The address was handed out before: its free went unseen. */
-		if (block_free(p, addr, &stale))
+		if (block_free(p, addr, b->family, &stale))
 			count_loss(MEMLEAK_LOSS_FREE);
 		err = bpf_map_update_elem(&blocks, &key, b, BPF_NOEXIST);
 	}
@@ -214,6 +231,41 @@ static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
 	return true;
 }
 
+/* A resource is acquired; what is held already is held once more. Counts nothing of the heap. */
+static __always_inline bool resource_acquire(struct memleak_process *p, __u64 addr,
+					     struct memleak_block *b)
+{
+	struct memleak_block_key key = {.addr = addr, .image = p->image, .family = b->family};
+	struct memleak_block *held = bpf_map_lookup_elem(&blocks, &key);
+	long err;
+
+	if (held) {
+		__sync_fetch_and_add(&held->more, 1);
+		return false;
+	}
+	err = bpf_map_update_elem(&blocks, &key, b, BPF_ANY);
+	if (err)
+		count_loss(err == -E2BIG ? MEMLEAK_LOSS_BLOCK_TABLE : MEMLEAK_LOSS_BLOCK_MEMORY);
+	return !err;
+}
+
+/* It is released: true if it is held no longer. */
+static __always_inline bool resource_release(struct memleak_process *p, __u64 addr, __u8 family,
+					     struct memleak_block *old)
+{
+	struct memleak_block_key key = {.addr = addr, .image = p->image, .family = family};
+	struct memleak_block *held = bpf_map_lookup_elem(&blocks, &key);
+
+	if (!held)
+		return false;
+	if (held->more) {
+		__sync_fetch_and_add(&held->more, -1);
+		return false;
+	}
+	*old = *held;
+	return bpf_map_delete_elem(&blocks, &key) == 0;
+}
+
 /* --- entry --- */
 
 /*
@@ -221,9 +273,9 @@ static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
  * or an exception left behind is not: its return address, which the kernel replaced by that of the
  * trampoline, is no longer where it was. arm64 functions save it where they like.
  */
-static __always_inline bool in_flight(struct thread *t, struct pt_regs *regs, __u32 image)
+static __always_inline bool in_flight(struct thread *t, struct call *call, struct pt_regs *regs,
+				      __u32 image)
 {
-	struct call *call = &t->call;
 	__u64 sp = PT_REGS_SP(regs);
 #if defined(__TARGET_ARCH_x86)
 	__u64 ret = 0;
@@ -234,10 +286,13 @@ static __always_inline bool in_flight(struct thread *t, struct pt_regs *regs, __
 #if defined(__TARGET_ARCH_x86)
 	if (bpf_probe_read_user(&ret, sizeof(ret), (void *)call->sp))
 		return false;
-	return ret == trampoline_address(bpf_get_current_task_btf());
-#else
-	return is_inside_call(&t->walk, regs, call->sp, 0, image);
+	if (ret == trampoline_address(bpf_get_current_task_btf()))
+		return true;
+	/* The address may be what another frame left behind. */
+	if (!call->ret || ret != call->ret)
+		return false;
 #endif
+	return is_inside_call(&t->walk, regs, call->sp, call->ret, image);
 }
 
 static __always_inline bool is_sampling(void)
@@ -287,9 +342,9 @@ static __always_inline bool is_skipped_too(struct thread *t, struct pt_regs *reg
 #endif
 }
 
-static __always_inline void skip_call(struct thread *t, struct pt_regs *regs)
+static __always_inline void skip_call(struct thread *t, struct call *call, struct pt_regs *regs)
 {
-	t->call.sp = 0;
+	call->sp = 0;
 	if (!is_sampling())
 		return;
 	t->skipped.sp = PT_REGS_SP(regs);
@@ -303,8 +358,38 @@ static __always_inline __u64 product(__u64 a, __u64 b)
 	return a * b;
 }
 
+/* Arguments by number; 0 at 0, where there is none. */
+static __always_inline void read_all_arguments(struct thread *t, struct pt_regs *regs)
+{
+	t->arguments[0] = 0;
+	t->arguments[1] = PT_REGS_PARM1(regs);
+	t->arguments[2] = PT_REGS_PARM2(regs);
+	t->arguments[3] = PT_REGS_PARM3(regs);
+	t->arguments[4] = PT_REGS_PARM4(regs);
+	t->arguments[5] = PT_REGS_PARM5(regs);
+}
+
+static __always_inline __u64 argument(struct thread *t, __u64 cookie, __u32 bit)
+{
+	return t->arguments[MEMLEAK_FORM_ARGUMENT(cookie, bit) & (ARGUMENTS - 1)];
+}
+
+static __always_inline void read_described(struct thread *t, struct call *call,
+					   struct pt_regs *regs)
+{
+	__u64 cookie = call->cookie;
+
+	read_all_arguments(t, regs);
+	call->size = argument(t, cookie, 16);
+	if (MEMLEAK_FORM_ARGUMENT(cookie, 20))
+		call->size = product(call->size, argument(t, cookie, 20));
+	call->arg = argument(t, cookie, 24);
+	call->arg2 = argument(t, cookie, 28);
+}
+
 /* Fill in what the kind of call says about sizes and pointers. */
-static __always_inline void read_arguments(struct call *call, struct pt_regs *regs)
+static __always_inline void read_arguments(struct thread *t, struct call *call,
+					   struct pt_regs *regs)
 {
 	switch (MEMLEAK_COOKIE_CALL(call->cookie)) {
 	case MEMLEAK_CALL_MALLOC:
@@ -341,19 +426,31 @@ static __always_inline void read_arguments(struct call *call, struct pt_regs *re
 		call->arg2 = PT_REGS_PARM2(regs);
 		call->size = PT_REGS_PARM3(regs);
 		break;
+	case MEMLEAK_CALL_DESCRIBED:
+		read_described(t, call, regs);
+		break;
 	}
+}
+
+static __always_inline bool is_described(__u64 cookie)
+{
+	return MEMLEAK_COOKIE_CALL(cookie) == MEMLEAK_CALL_DESCRIBED;
 }
 
 static __always_inline bool is_realloc(__u64 cookie)
 {
 	__u8 kind = MEMLEAK_COOKIE_CALL(cookie);
 
+	if (kind == MEMLEAK_CALL_DESCRIBED)
+		return !(cookie & MEMLEAK_FORM_IN_PLACE);
 	return kind == MEMLEAK_CALL_REALLOC || kind == MEMLEAK_CALL_REALLOCARRAY;
 }
 
 static __always_inline bool is_mapping(__u64 cookie)
 {
-	return MEMLEAK_COOKIE_CALL(cookie) >= MEMLEAK_CALL_MMAP;
+	__u8 kind = MEMLEAK_COOKIE_CALL(cookie);
+
+	return kind >= MEMLEAK_CALL_MMAP && kind <= MEMLEAK_CALL_MREMAP;
 }
 
 /*
@@ -363,7 +460,7 @@ static __always_inline bool is_mapping(__u64 cookie)
 static __always_inline void note_new_array(struct thread *t, __u64 sp)
 {
 	if (t->new_array_sp && sp <= t->new_array_sp && t->new_array_sp - sp < NEW_ARRAY_REACH &&
-	    !is_mapping(t->call.cookie))
+	    !is_mapping(t->call.cookie) && !is_described(t->call.cookie))
 		t->call.cookie = MEMLEAK_COOKIE(MEMLEAK_COOKIE_CALL(t->call.cookie),
 						MEMLEAK_FAMILY_NEW_ARRAY);
 	t->new_array_sp = 0;
@@ -374,7 +471,7 @@ static __always_inline bool is_followed(struct call *call)
 {
 	if (MEMLEAK_COOKIE_CALL(call->cookie) == MEMLEAK_CALL_MMAP)
 		return !(call->arg2 & MAP_STACK) || call->arg2 & MAP_FIXED; /* no thread stacks */
-	if (is_mapping(call->cookie))
+	if (is_mapping(call->cookie) || call->cookie & MEMLEAK_FORM_RESOURCE)
 		return true;
 	if (call->size < min_size || call->size > max_size)
 		return false;
@@ -412,31 +509,24 @@ static __always_inline void send_mapping_event(__u32 type, struct memleak_proces
 	send_event(&event, MEMLEAK_LOSS_EVENT);
 }
 
-/* 0: the return is wanted; 1: it is not (a session then arms no return probe). */
-static __always_inline int alloc_enter(struct pt_regs *regs, __u64 cookie)
+/* Begin @call of @t, unless it is a part of one in flight; false if its return is of no use. */
+static __always_inline bool begin_call(struct memleak_process *p, struct thread *t,
+				       struct call *call, struct pt_regs *regs, __u64 cookie)
 {
-	struct memleak_process *p = followed_process();
-	struct thread *t;
-	struct call *call;
 	__u64 sp = PT_REGS_SP(regs);
 
-	if (!p)
-		return 1;
-	t = thread_storage(BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!t) {
-		count_loss(MEMLEAK_LOSS_BLOCK_THREAD);
-		return 1;
-	}
-	call = &t->call;
-	if (in_flight(t, regs, p->image) || is_skipped_too(t, regs, p->image))
-		return 1;
+	if (in_flight(t, call, regs, p->image) || is_skipped_too(t, regs, p->image))
+		return false;
+	call->ret = 0;
 	call->cookie = cookie;
 	call->image = p->image;
 	call->has_old = 0;
 	call->arg = 0;
-	read_arguments(call, regs);
-	note_new_array(t, sp);
-	if (is_realloc(cookie) && call->arg && block_free(p, call->arg, &call->old)) {
+	read_arguments(t, call, regs);
+	if (!(cookie & MEMLEAK_FORM_RESOURCE))
+		note_new_array(t, sp);
+	if (is_realloc(cookie) && call->arg &&
+	    block_free(p, call->arg, MEMLEAK_COOKIE_FAMILY(cookie), &call->old)) {
 		call->has_old = 1;
 		if (trace_events)
 			trace_event(MEMLEAK_EVENT_FREE, p->image, call->arg, call->old.size,
@@ -444,12 +534,51 @@ static __always_inline int alloc_enter(struct pt_regs *regs, __u64 cookie)
 	}
 	call->is_followed = is_followed(call);
 	if (!call->is_followed && !call->has_old) {
-		skip_call(t, regs);
-		return 1;
+		skip_call(t, call, regs);
+		return false;
 	}
 	if (MEMLEAK_COOKIE_CALL(cookie) == MEMLEAK_CALL_MUNMAP)
 		send_mapping_event(MEMLEAK_EVENT_MUNMAP, p, t, 0, 0);
 	call->sp = sp;
+	return true;
+}
+
+static __always_inline struct thread *entering_thread(struct memleak_process *p)
+{
+	struct thread *t;
+
+	if (!p)
+		return NULL;
+	t = thread_storage(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t)
+		count_loss(MEMLEAK_LOSS_BLOCK_THREAD);
+	return t;
+}
+
+/* 0: the return is wanted; 1: it is not (a session then arms no return probe). */
+static __always_inline int alloc_enter(struct pt_regs *regs, __u64 cookie)
+{
+	struct memleak_process *p = followed_process();
+	struct thread *t = entering_thread(p);
+
+	return !t || !begin_call(p, t, &t->call, regs, cookie);
+}
+
+/* A function whose return address stays as it is: its return is seen at the instruction. */
+static __always_inline int plain_enter(struct pt_regs *regs, __u64 cookie)
+{
+	struct memleak_process *p = followed_process();
+	struct thread *t = entering_thread(p);
+	struct call *call;
+
+	if (!t)
+		return 0;
+	if (cookie & MEMLEAK_FORM_RESOURCE)
+		call = &t->resources[MEMLEAK_COOKIE_FAMILY(cookie) & (RESOURCES - 1)];
+	else
+		call = &t->call;
+	if (begin_call(p, t, call, regs, cookie))
+		call->ret = return_address(regs);
 	return 0;
 }
 
@@ -465,11 +594,44 @@ static __always_inline __u64 sp_at_entry(struct pt_regs *regs)
 #endif
 }
 
+static __always_inline bool has_failed(struct call *call, __u64 result)
+{
+	if (call->cookie & MEMLEAK_FORM_IN_PLACE)
+		return result < call->size;
+	switch (MEMLEAK_FORM_FAILURE(call->cookie)) {
+	case MEMLEAK_FAIL_MINUS_ONE:
+		return (__s32)result == -1;
+	case MEMLEAK_FAIL_NOT_ZERO:
+		return (__s32)result != 0;
+	}
+	return !result;
+}
+
+/* What a described call gave, into *@addr; false where it failed. */
+static __always_inline bool described_result(struct call *call, __u64 result, __u64 *addr)
+{
+	if (has_failed(call, result))
+		return false;
+	*addr = result;
+	if (call->cookie & MEMLEAK_FORM_IN_PLACE)
+		*addr = call->arg;
+	else if (MEMLEAK_FORM_ARGUMENT(call->cookie, 28))
+		*addr = call->arg2;
+	if (call->cookie & MEMLEAK_FORM_DEREFERENCE &&
+	    bpf_probe_read_user(addr, sizeof(*addr), (void *)call->arg2)) {
+		count_loss(MEMLEAK_LOSS_BLOCK_POINTER);
+		return false;
+	}
+	return true;
+}
+
 /* The pointer that the call gave; 0 where it failed. */
 static __always_inline __u64 call_result(struct call *call, struct pt_regs *regs)
 {
-	__u64 result = PT_REGS_RC(regs);
+	__u64 result = PT_REGS_RC(regs), addr;
 
+	if (is_described(call->cookie))
+		return described_result(call, result, &addr) ? addr : 0;
 	if (MEMLEAK_COOKIE_CALL(call->cookie) == MEMLEAK_CALL_POSIX_MEMALIGN) {
 		if ((__u32)result)
 			return 0;
@@ -484,7 +646,8 @@ static __always_inline __u64 call_result(struct call *call, struct pt_regs *regs
 /* The realloc failed: the old block is still the caller's. */
 static __always_inline void restore_block(struct memleak_process *p, struct call *call)
 {
-	struct memleak_block_key key = {.addr = call->arg, .image = p->image};
+	struct memleak_block_key key = {
+		.addr = call->arg, .image = p->image, .family = key_family(call->old.family)};
 	struct sample_weight weight = sample_weigh(sampling(), call->old.size);
 
 	if (bpf_map_update_elem(&blocks, &key, &call->old, BPF_NOEXIST)) {
@@ -512,30 +675,51 @@ static __always_inline void mapping_exit(struct memleak_process *p, struct threa
 	}
 	if (result == -1ULL)
 		return;
-	stack = walk_stack(&t->walk, regs, p->image);
+	stack = walk_stack(&t->walk, regs, false, p->image);
 	send_mapping_event(kind == MEMLEAK_CALL_MMAP ? MEMLEAK_EVENT_MMAP : MEMLEAK_EVENT_MREMAP, p,
 			   t, result, stack);
 }
 
-static __always_inline void heap_exit(struct memleak_process *p, struct thread *t,
-				      struct pt_regs *regs)
+static __always_inline void fill_block(struct memleak_block *b, struct memleak_process *p,
+				       struct thread *t, struct call *call, struct pt_regs *regs)
 {
-	struct call *call = &t->call;
+	b->size = call->size;
+	b->time_ns = bpf_ktime_get_ns();
+	b->family = MEMLEAK_COOKIE_FAMILY(call->cookie);
+	b->stack = walk_stack(&t->walk, regs, call->ret != 0, p->image);
+}
+
+static __always_inline void resource_exit(struct memleak_process *p, struct thread *t,
+					  struct call *call, struct pt_regs *regs)
+{
+	struct memleak_block b = {};
+	__u64 addr;
+
+	if (!described_result(call, PT_REGS_RC(regs), &addr))
+		return;
+	fill_block(&b, p, t, call, regs);
+	if (resource_acquire(p, addr, &b) && trace_events)
+		trace_event(MEMLEAK_EVENT_ALLOC, p->image, addr, b.size, b.family, b.stack,
+			    t->walk.stack.frames[0]);
+}
+
+static __always_inline void heap_exit(struct memleak_process *p, struct thread *t,
+				      struct call *call, struct pt_regs *regs)
+{
 	__u64 addr = call_result(call, regs);
 	struct memleak_block b = {};
 
 	if (!addr) {
 		/* realloc(p, 0) that gives NULL has freed p; any other NULL has done nothing. */
-		if (call->has_old && call->size)
+		if (call->has_old && call->size && !(call->cookie & MEMLEAK_FORM_OLD_GOES))
 			restore_block(p, call);
 		return;
 	}
+	if (call->cookie & MEMLEAK_FORM_IN_PLACE)
+		block_free(p, addr, MEMLEAK_COOKIE_FAMILY(call->cookie), &call->old);
 	if (!call->is_followed)
 		return;
-	b.size = call->size;
-	b.time_ns = bpf_ktime_get_ns();
-	b.family = MEMLEAK_COOKIE_FAMILY(call->cookie);
-	b.stack = walk_stack(&t->walk, regs, p->image);
+	fill_block(&b, p, t, call, regs);
 	if (!block_insert(p, addr, &b))
 		return;
 	if (trace_events)
@@ -557,7 +741,43 @@ static __always_inline int alloc_exit(struct pt_regs *regs)
 	if (is_mapping(t->call.cookie))
 		mapping_exit(p, t, regs);
 	else
-		heap_exit(p, t, regs);
+		heap_exit(p, t, &t->call, regs);
+	return 0;
+}
+
+/* At a return instruction: it may be that of a call in flight, whose copy is then in t->returning.
+ */
+static __always_inline bool take_returning(struct thread *t, __u64 sp)
+{
+	if (t->call.ret && t->call.sp == sp) {
+		t->returning = t->call;
+		t->call.sp = 0;
+		return true;
+	}
+	for (int i = 0; i < RESOURCES; i++) {
+		if (t->resources[i].sp == sp) {
+			t->returning = t->resources[i];
+			t->resources[i].sp = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+static __always_inline int plain_exit(struct pt_regs *regs)
+{
+	struct thread *t = thread_storage(0);
+	struct memleak_process *p;
+
+	if (!t || !take_returning(t, PT_REGS_SP(regs)))
+		return 0;
+	p = followed_process();
+	if (!p || p->image != t->returning.image)
+		return 0;
+	if (t->returning.cookie & MEMLEAK_FORM_RESOURCE)
+		resource_exit(p, t, &t->returning, regs);
+	else
+		heap_exit(p, t, &t->returning, regs);
 	return 0;
 }
 
@@ -572,7 +792,27 @@ static __always_inline int free_enter(struct pt_regs *regs)
 	p = followed_process();
 	if (!p)
 		return 0;
-	if (block_free(p, addr, &old) && trace_events)
+	if (block_free(p, addr, 0, &old) && trace_events)
+		trace_event(MEMLEAK_EVENT_FREE, p->image, addr, old.size, old.family, old.stack, 0);
+	return 0;
+}
+
+static __always_inline int release_enter(struct pt_regs *regs, __u64 cookie)
+{
+	struct memleak_process *p = followed_process();
+	struct thread *t = entering_thread(p);
+	__u8 family = MEMLEAK_COOKIE_FAMILY(cookie);
+	struct memleak_block old = {};
+	__u64 addr;
+	bool freed;
+
+	if (!t)
+		return 0;
+	read_all_arguments(t, regs);
+	addr = argument(t, cookie, 28);
+	freed = cookie & MEMLEAK_FORM_RESOURCE ? resource_release(p, addr, family, &old)
+					       : block_free(p, addr, family, &old);
+	if (freed && trace_events)
 		trace_event(MEMLEAK_EVENT_FREE, p->image, addr, old.size, old.family, old.stack, 0);
 	return 0;
 }
@@ -637,4 +877,25 @@ int probe_new_array(struct pt_regs *regs)
 {
 	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
 	return new_array_enter(regs);
+}
+
+SEC("uprobe")
+int probe_plain_entry(struct pt_regs *regs)
+{
+	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
+	return plain_enter(regs, bpf_get_attach_cookie(regs));
+}
+
+SEC("uprobe")
+int probe_plain_return(struct pt_regs *regs)
+{
+	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
+	return plain_exit(regs);
+}
+
+SEC("uprobe")
+int probe_release(struct pt_regs *regs)
+{
+	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
+	return release_enter(regs, bpf_get_attach_cookie(regs));
 }

@@ -34,6 +34,8 @@ enum memleak_call {
 	MEMLEAK_CALL_MREMAP,	     /* (old, old size, new size, flags, new addr) */
 	MEMLEAK_CALL_NEW_ARRAY,	     /* operator new[] on its way to a malloc: tells the family */
 	MEMLEAK_CALL_LIBRARIES, /* the dynamic loader's _dl_debug_state: libraries came or went */
+	MEMLEAK_CALL_DESCRIBED, /* as the cookie's form says */
+	MEMLEAK_CALL_RELEASE,	/* gives back what a described call gave */
 };
 
 /* The family of what a hooked function gives; the second byte of a probe's cookie. */
@@ -42,7 +44,28 @@ enum memleak_family {
 	MEMLEAK_FAMILY_NEW,
 	MEMLEAK_FAMILY_NEW_ARRAY,
 	MEMLEAK_FAMILY_MMAP,
+	MEMLEAK_FAMILY_USER = 16, /* the first of those that --alloc-fn and --resource define */
+	MEMLEAK_FAMILIES = 64,
 };
+
+/*
+ * The form of described calls, in the cookie's upper bits. Arguments are numbered from 1; 0: none.
+ * A resource is no memory: it stands beside the heap, and so do allocations made on its behalf.
+ */
+#define MEMLEAK_FORM_SIZE(n)		   ((__u64)(n) << 16)
+#define MEMLEAK_FORM_COUNT(n)		   ((__u64)(n) << 20) /* the size is a product with this */
+#define MEMLEAK_FORM_OLD(n)		   ((__u64)(n) << 24) /* what is given back in exchange */
+#define MEMLEAK_FORM_POINTER(n)		   ((__u64)(n) << 28) /* 0: the result is the pointer */
+#define MEMLEAK_FORM_FAIL(mode)		   ((__u64)(mode) << 32)
+#define MEMLEAK_FORM_DEREFERENCE	   (1ULL << 34) /* it is where that argument points to */
+#define MEMLEAK_FORM_OLD_GOES		   (1ULL << 35) /* also where the call fails */
+#define MEMLEAK_FORM_IN_PLACE		   (1ULL << 36) /* OLD stays; fails with less than SIZE */
+#define MEMLEAK_FORM_RESOURCE		   (1ULL << 37)
+#define MEMLEAK_FORM_ARGUMENT(cookie, bit) ((__u32)((cookie) >> (bit)) & 0xf)
+
+/* What a described call returns if it fails. */
+enum memleak_fail { MEMLEAK_FAIL_ZERO, MEMLEAK_FAIL_MINUS_ONE, MEMLEAK_FAIL_NOT_ZERO };
+#define MEMLEAK_FORM_FAILURE(cookie) ((__u32)((cookie) >> 32) & 3)
 
 /* For MEMLEAK_CALL_LIBRARIES the rest of the cookie is where the loader's _r_debug lies, counted
  * from the probed instruction; 0: it has none. */
@@ -74,7 +97,8 @@ enum memleak_loss {
 struct memleak_block_key {
 	__u64 addr;
 	__u32 image;
-	__u32 pad;
+	__u32 family; /* 0, or a user-defined one: a FILE * equals the address of its malloc block
+		       */
 };
 
 struct memleak_block {
@@ -82,7 +106,8 @@ struct memleak_block {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u64 stack;   /* key in `stacks`; 0: lost */
 	__u8 family;
-	__u8 pad[7];
+	__u8 pad[3];
+	__u32 more; /* times that a resource was acquired again since */
 };
 
 /* --- stacks --- */

@@ -354,8 +354,8 @@ static long walk_inner_frame(__u32 index, void *data)
 
 /*
  * Whether the function that is being entered was called, over whatever others, by the one that was
- * entered at @sp and returns to @ret, or to the trampoline if it has a return probe. A walk that
- * gets lost on the way says yes.
+ * entered at @sp: then the frame that ends there returns to @ret or, with a return probe, to the
+ * trampoline. A walk that gets lost on the way says yes.
  */
 static __always_inline bool is_inside_call(struct walk *w, struct pt_regs *regs, __u64 sp,
 					   __u64 ret, __u32 image)
@@ -379,7 +379,10 @@ static __always_inline bool is_inside_call(struct walk *w, struct pt_regs *regs,
 	bpf_loop(MAX_INNER_FRAMES, walk_inner_frame, &c, 0);
 	if (w->result != UNWIND_STEPPED || w->regs.sp < sp)
 		return true;
-	return w->regs.sp == sp && (w->regs.ip == ret || w->regs.ip == w->trampoline);
+#if defined(__TARGET_ARCH_x86)
+	sp += 8; /* of the return address */
+#endif
+	return w->regs.sp == sp && (w->regs.ip == w->trampoline || w->regs.ip == ret);
 }
 
 /* Two 64-bit hashes of the frames, made in one pass: the key and the check. */
@@ -445,8 +448,20 @@ static __always_inline void count_walk(struct walk *w)
 	}
 }
 
-/* Walk from the caller's registers and store what was found; the key in `stacks`, 0 if lost. */
-static __always_inline __u64 walk_stack(struct walk *w, struct pt_regs *regs, __u32 image)
+/* At its entry and at its return a function's caller is found in the same way. */
+static __always_inline void leave_function(struct walk *w, struct pt_regs *regs)
+{
+	w->regs.lr = PT_REGS_RET(regs);
+	unwind_step_entry(&w->regs, NULL);
+	see_through_trampoline(w);
+}
+
+/*
+ * Walk from the caller's registers and store what was found; the key in `stacks`, 0 if lost.
+ * @returning: the registers are still those of the function, at its return instruction.
+ */
+static __always_inline __u64 walk_stack(struct walk *w, struct pt_regs *regs, bool returning,
+					__u32 image)
 {
 	struct walk_context c = {.walk = w};
 
@@ -460,6 +475,8 @@ static __always_inline __u64 walk_stack(struct walk *w, struct pt_regs *regs, __
 	w->image = image;
 	w->by_fp = 0;
 	w->trampoline = trampoline_address(bpf_get_current_task_btf());
+	if (returning)
+		leave_function(w, regs);
 	w->stack.nr_frames = 0;
 	w->stack.flags = 0;
 	bpf_loop(max_depth + 1, walk_frame, &c, 0);

@@ -570,8 +570,11 @@ int run(const struct options *o)
 {
 	struct run r = {.o = o, .epoll = -1, .signals = -1, .timer = -1};
 	bool ended = false;
+	int err;
 
-	r.error = prepare(&r);
+	err = prepare(&r);
+	if (err)
+		r.error = err; /* a command that was refused has left its own */
 	if (!r.error)
 		loop(&r);
 	if (!r.error) {

@@ -139,10 +139,11 @@ under_valgrind() {
 	echo "$dir"
 }
 
-# under_tool PROGRAM: the tool's own report of a program that Valgrind cannot see; prints its file.
+# under_tool COMMAND...: the tool's own report of a program that Valgrind cannot see; prints its file.
 under_tool() {
-	local file=$BATS_SUITE_TMPDIR/report-$1
-	[ -s "$file" ] || EXPECT='' "$MEMLEAK" -f json --output "$file" -- "$PROGRAMS/$1" \
+	local file
+	file=$BATS_SUITE_TMPDIR/report-${1##*/}-$(echo "$*" | cksum | cut -d ' ' -f 1)
+	[ -s "$file" ] || EXPECT='' "$MEMLEAK" -f json --output "$file" -- "$(resolve "$1")" "${@:2}" \
 		>/dev/null 2>&1 </dev/null 3>&- 4>&- || true
 	echo "$file"
 }
@@ -198,7 +199,9 @@ check() {
 		return 1
 	}
 	baseline=$(jq -sr '.[0].runtime' "$expect")
+	[ -z "${RUNTIME:-}" ] || baseline=given
 	case $baseline in
+	given) more+=(--always-runtime --runtime "$RUNTIME") ;;
 	'') ;;
 	*_static | *_static_pie)
 		more+=(--runtime "$(under_tool "$baseline")")

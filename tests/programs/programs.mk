@@ -9,15 +9,29 @@ PROGRAM_FLAGS := -O2 -g -D_GNU_SOURCE -Wall -Wextra -Wno-unused-result -Wno-use-
 STRIP ?= strip
 HAVE_MUSL := $(shell command -v musl-gcc)
 
+# Allocators and compilers that may be missing.
+have_library = $(findstring /,$(shell $(CC) -print-file-name=$(1)))
+HAVE_JEMALLOC := $(call have_library,libjemalloc.a)
+HAVE_TCMALLOC := $(call have_library,libtcmalloc_minimal.a)
+HAVE_MIMALLOC := $(call have_library,libmimalloc.so)
+PROGRAM_MISSING := $(if $(HAVE_JEMALLOC),,jemalloc_api) $(if $(HAVE_TCMALLOC),,tcmalloc_api) \
+	$(if $(HAVE_MIMALLOC),,mimalloc_api)
+
 PROGRAM_C := $(filter-out lib%,$(notdir $(basename $(wildcard tests/programs/*.c))))
 PROGRAM_CXX := $(notdir $(basename $(wildcard tests/programs/*.cc)))
 PROGRAM_VARIANTS := malloc_one_nopie malloc_one_stripped \
 	family_static family_static_pie threads_static deep_static new_delete_static nothing_static nothing_static_pie baseline_cxx_static \
 	deep_fp deep200 deep200_fp frames_static_pie frames_split frames_stripped frames_cxx_stripped \
+	$(if $(HAVE_JEMALLOC),family_jemalloc new_delete_jemalloc bad_alloc_jemalloc \
+		family_jemalloc_static) \
+	$(if $(HAVE_TCMALLOC),baseline_cxx_tcmalloc new_delete_tcmalloc bad_alloc_tcmalloc \
+		baseline_cxx_tcmalloc_static new_delete_tcmalloc_static) \
+	$(if $(shell command -v rustc),leak_rust) $(if $(shell command -v go),leak_go) \
 	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl sampled_musl forks_musl_static)
 PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libbump.so libpass.so
 
-PROGRAM_ALL := $(addprefix $(PROGRAMS)/,$(filter-out deep,$(PROGRAM_C)) deep $(PROGRAM_CXX) \
+PROGRAM_ALL := $(addprefix $(PROGRAMS)/,$(filter-out deep $(PROGRAM_MISSING),$(PROGRAM_C)) deep \
+	$(filter-out $(PROGRAM_MISSING),$(PROGRAM_CXX)) \
 	$(PROGRAM_VARIANTS) $(PROGRAM_LIBS))
 
 .PHONY: programs
@@ -41,6 +55,9 @@ $(PROGRAMS)/ctor: $(PROGRAMS)/libctor.so
 $(PROGRAMS)/dlopened $(PROGRAMS)/twins: LIBS := -ldl
 $(PROGRAMS)/libpass.so: LIBS := -ldl
 $(PROGRAMS)/own_malloc: FLAGS := -fno-builtin
+$(PROGRAMS)/jemalloc_api: LIBS := -ljemalloc
+$(PROGRAMS)/mimalloc_api: LIBS := -lmimalloc
+$(PROGRAMS)/tcmalloc_api: LIBS := -ltcmalloc_minimal
 $(PROGRAMS)/libbump.so $(PROGRAMS)/libpass.so: FLAGS := -fno-builtin
 $(PROGRAMS)/libplugin_b.so: FLAGS := -DPLUGIN=plugin_b
 
@@ -84,6 +101,31 @@ $(PROGRAMS)/%_musl: tests/programs/%.c tests/programs/expect.h
 
 $(PROGRAMS)/%_musl_static: tests/programs/%.c tests/programs/expect.h
 	$(PROGRAM_MUSL) -static
+
+# Allocators that are linked into the program.
+JEMALLOC_LIBS := -Wl,-Bstatic -ljemalloc -Wl,-Bdynamic -pthread -ldl -lm
+TCMALLOC_LIBS := -Wl,-Bstatic -ltcmalloc_minimal -Wl,-Bdynamic -pthread
+
+$(PROGRAMS)/%_jemalloc: tests/programs/%.c tests/programs/expect.h
+	$(PROGRAM_LINK) $(JEMALLOC_LIBS)
+
+$(PROGRAMS)/%_jemalloc: tests/programs/%.cc tests/programs/expect.h
+	$(PROGRAM_CXX_LINK) $(JEMALLOC_LIBS)
+
+$(PROGRAMS)/%_jemalloc_static: tests/programs/%.c tests/programs/expect.h
+	$(PROGRAM_LINK) -static -ljemalloc -pthread -lm
+
+$(PROGRAMS)/%_tcmalloc: tests/programs/%.cc tests/programs/expect.h
+	$(PROGRAM_CXX_LINK) $(TCMALLOC_LIBS)
+
+$(PROGRAMS)/%_tcmalloc_static: tests/programs/%.cc tests/programs/expect.h
+	$(PROGRAM_CXX_LINK) -static -ltcmalloc_minimal -pthread
+
+$(PROGRAMS)/%_rust: tests/programs/%.rs
+	@echo '  RUST    $@'; rustc -O -g -o $@ $<
+
+$(PROGRAMS)/%_go: tests/programs/%.go
+	@echo '  GO      $@'; GO111MODULE=off GOFLAGS= go build -o $@ $<
 
 $(PROGRAMS)/libplugin_a.so $(PROGRAMS)/libplugin_b.so: tests/programs/libplugin.c
 	$(PROGRAM_LINK) -shared -fPIC

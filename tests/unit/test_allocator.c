@@ -54,8 +54,9 @@ static const struct allocator_function *find(const struct allocator *a, const ch
 
 static void test_libc(void **state)
 {
-	static const char *const names[] = {"malloc",	      "calloc",	  "realloc", "reallocarray",
-					    "posix_memalign", "memalign", "valloc",  "free"};
+	static const char *const names[] = {
+		"malloc",	  "calloc",	   "realloc", "reallocarray",
+		"posix_memalign", "aligned_alloc", "valloc",  "free"};
 	struct search s = {.name = LIBC_SO};
 	struct allocator a;
 	struct object *o;
@@ -64,7 +65,7 @@ static void test_libc(void **state)
 	(void)state;
 	assert_int_equal(dl_iterate_phdr(match, &s), 1);
 	o = open_object(s.path);
-	assert_int_equal(allocator__find(o, NULL, &a), 0);
+	assert_int_equal(allocator__find(o, &(struct allocator_search){0}, &a), 0);
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!find(&a, names[i]))
 			fail_msg("%s not found in %s", names[i], s.path);
@@ -75,7 +76,7 @@ static void test_libc(void **state)
 	assert_true(!!find(&a, "mmap") != !!find(&a, "mmap64"));
 	allocator__release(&a);
 	/* Under a prefix there is no heap; the mmap family keeps its names. */
-	assert_int_equal(allocator__find(o, "je_", &a), 0);
+	assert_int_equal(allocator__find(o, &(struct allocator_search){.prefix = "je_"}, &a), 0);
 	assert_false(a.has_heap);
 	assert_non_null(find(&a, "munmap"));
 	allocator__release(&a);
@@ -93,7 +94,7 @@ static void test_loader(void **state)
 	if (dl_iterate_phdr(match, &s) != 1)
 		skip();
 	o = open_object(s.path);
-	assert_int_equal(allocator__find(o, NULL, &a), 0);
+	assert_int_equal(allocator__find(o, &(struct allocator_search){0}, &a), 0);
 	f = find(&a, "_dl_debug_state");
 	assert_non_null(f);
 	assert_int_equal(f->call, MEMLEAK_CALL_LIBRARIES);
@@ -113,7 +114,7 @@ static void test_no_elf(void **state)
 	assert_int_equal(write(fd, "malloc\n", 7), 7);
 	assert_int_equal(object__create(fd, "text", &o), 0);
 	assert_int_equal(o->machine, 0);
-	assert_int_equal(allocator__find(o, NULL, &a), 0);
+	assert_int_equal(allocator__find(o, &(struct allocator_search){0}, &a), 0);
 	assert_int_equal(a.functions.count, 0);
 	allocator__release(&a);
 	object__destroy(o);
@@ -143,7 +144,7 @@ static void test_damaged(void **state)
 		assert_int_equal(write(fd, bytes, size), size);
 		bytes[at] = kept;
 		assert_int_equal(object__create(fd, "damaged", &o), 0);
-		assert_int_equal(allocator__find(o, NULL, &a), 0);
+		assert_int_equal(allocator__find(o, &(struct allocator_search){0}, &a), 0);
 		allocator__release(&a);
 		object__destroy(o);
 	}

@@ -154,22 +154,34 @@ static void release_places(struct places *places)
 }
 
 /* What functions one program serves. */
-enum part { PART_FREES, PART_ALLOCS, PART_NEW_ARRAY, PART_LIBRARIES, PARTS };
+enum part {
+	PART_FREES,
+	PART_RELEASES,
+	PART_ALLOCS,
+	PART_MAY_THROW,
+	PART_NEW_ARRAY,
+	PART_LIBRARIES,
+	PARTS
+};
 
 static enum part part_of(const struct allocator_function *f)
 {
 	if (f->call == MEMLEAK_CALL_FREE)
 		return PART_FREES;
+	if (f->call == MEMLEAK_CALL_RELEASE)
+		return PART_RELEASES;
 	if (f->call == MEMLEAK_CALL_NEW_ARRAY)
 		return PART_NEW_ARRAY;
-	return f->call == MEMLEAK_CALL_LIBRARIES ? PART_LIBRARIES : PART_ALLOCS;
+	if (f->call == MEMLEAK_CALL_LIBRARIES)
+		return PART_LIBRARIES;
+	return f->may_throw ? PART_MAY_THROW : PART_ALLOCS;
 }
 
 static uint64_t cookie_of(const struct allocator_function *f)
 {
 	if (f->call == MEMLEAK_CALL_LIBRARIES)
 		return MEMLEAK_COOKIE_LIBRARIES(f->distance);
-	return MEMLEAK_COOKIE(f->call, f->family);
+	return MEMLEAK_COOKIE(f->call, f->family) | f->form;
 }
 
 static int choose_places(const struct allocator *a, const struct placements *placements,
@@ -249,12 +261,32 @@ static int link_entries(struct attachments *all, struct attachment *a,
 	return keep_link(a, link__multi(bpf_program__fd(prog), LINK_TRACE_UPROBE_MULTI, r, false));
 }
 
+/* The return instructions of functions that may throw, before the entries. */
+static int link_returns(struct attachments *all, struct attachment *a, const struct file *file)
+{
+	const calls_returns *returns = &file->allocator.returns;
+	CLEANUP_FREE uint64_t *cookies = calloc(returns->count + 1, sizeof(*cookies));
+	struct link_request r = {
+		.file_fd = file->object->fd,
+		.pid = a->pid,
+		.offsets = returns->items,
+		.cookies = cookies,
+		.count = returns->count,
+	};
+
+	if (!cookies)
+		return -ENOMEM;
+	return link_entries(all, a, all->skeleton->progs.probe_plain_return, &r);
+}
+
 /* Frees first: a block whose free goes unseen would be a leak that is none. */
 static int link_file(struct attachments *all, struct attachment *a, const struct file *file)
 {
 	CLEANUP(release_placements) struct placements placements = {0};
 	const struct bpf_program *const entry_programs[PARTS] = {
 		[PART_FREES] = all->skeleton->progs.probe_free,
+		[PART_RELEASES] = all->skeleton->progs.probe_release,
+		[PART_MAY_THROW] = all->skeleton->progs.probe_plain_entry,
 		[PART_NEW_ARRAY] = all->skeleton->progs.probe_new_array,
 		[PART_LIBRARIES] = all->skeleton->progs.probe_libraries,
 	};
@@ -264,6 +296,8 @@ static int link_file(struct attachments *all, struct attachment *a, const struct
 	err = place_functions(all, file, &placements);
 	if (!err)
 		err = tell_places(all, a->file, file, &placements);
+	if (!err)
+		err = link_returns(all, a, file);
 	for (part = 0; part < PARTS && !err; part++) {
 		CLEANUP(release_places) struct places places = {0};
 		struct link_request r = {.file_fd = file->object->fd, .pid = a->pid};

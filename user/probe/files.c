@@ -10,20 +10,16 @@
 
 struct files {
 	VECTOR(struct file) list; /* by number */
-	char *prefix;
+	const struct allocator_search *search;
 };
 
-int files__create(const char *prefix, struct files **ret)
+int files__create(const struct allocator_search *search, struct files **ret)
 {
 	struct files *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return -ENOMEM;
-	f->prefix = prefix ? strdup(prefix) : NULL;
-	if (prefix && !f->prefix) {
-		free(f);
-		return -ENOMEM;
-	}
+	f->search = search;
 	*ret = f;
 	return 0;
 }
@@ -39,7 +35,6 @@ void files__destroy(struct files *f)
 		allocator__release(&f->list.items[i].allocator);
 	}
 	vector_release(&f->list);
-	free(f->prefix);
 	free(f);
 }
 
@@ -63,7 +58,7 @@ int files__add(struct files *f, uint32_t id, int fd, const char *path)
 	err = object__create(fd, path, &file->object);
 	if (err)
 		return err;
-	return allocator__find(file->object, f->prefix, &file->allocator);
+	return allocator__find(file->object, f->search, &file->allocator);
 }
 
 const struct file *files__get(const struct files *f, uint32_t id)

@@ -18,8 +18,8 @@ struct file {
 
 struct files;
 
-/* Heap functions are looked for under @prefix (see allocator__find; NULL: none). 0 or -ENOMEM. */
-int files__create(const char *prefix, struct files **ret);
+/* Allocation functions are looked for as @search says, which is borrowed. 0 or -ENOMEM. */
+int files__create(const struct allocator_search *search, struct files **ret);
 void files__destroy(struct files *f);
 
 /*

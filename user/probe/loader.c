@@ -61,6 +61,9 @@ static void configure_programs(struct memleak *s, enum probe_link link)
 	bpf_program__set_expected_attach_type(s->progs.probe_free, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_new_array, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_libraries, multi);
+	bpf_program__set_expected_attach_type(s->progs.probe_plain_entry, multi);
+	bpf_program__set_expected_attach_type(s->progs.probe_plain_return, multi);
+	bpf_program__set_expected_attach_type(s->progs.probe_release, multi);
 	bpf_program__set_autoload(s->progs.probe_session, session);
 	bpf_program__set_autoload(s->progs.probe_entry, !session);
 	bpf_program__set_autoload(s->progs.probe_return, !session);

@@ -41,6 +41,7 @@ struct probe {
 	struct hash grown;	 /* (pid, 0) to 0: has loaded libraries */
 	struct hash exes;	 /* (image, 0) to exe_paths */
 	VECTOR(char *) exe_paths;
+	struct allocator_search search;
 	struct stat object;		 /* of options.object */
 	int lifecycle[LOADER_LIFECYCLE]; /* links of the tracepoints */
 	uint64_t start_ns;
@@ -74,7 +75,7 @@ static int check_object(struct probe *p)
 	}
 	err = object__create(fd, path, &o);
 	if (!err)
-		err = allocator__find(o, p->options.symbols_prefix, &a);
+		err = allocator__find(o, &p->search, &a);
 	if (err)
 		return err;
 	if (!o->machine) {
@@ -150,14 +151,22 @@ static int note_exe(struct probe *p, uint32_t image, pid_t pid)
 	return hash__set(&p->exes, image, 0, p->exe_paths.count - 1);
 }
 
-/* A mapping that an allocator made for itself: its caller is the library that the heap is in. */
+/* A mapping that an allocator made for itself: its caller is the library that the heap is in, or,
+ * where that is the program itself, a function that does nothing else. */
 static bool is_internal(struct probe *p, const struct memleak_event *e)
 {
 	uint32_t id = MEMLEAK_FRAME_FILE(e->frame);
 	const struct file *f = files__get(p->files, id);
+	uint64_t call = MEMLEAK_FRAME_OFFSET(e->frame) - 1;
+	size_t i;
 
-	/* In a static program the caller may be anyone. */
-	return f && f->allocator.has_heap && id != e->file;
+	if (!f || !f->allocator.has_heap)
+		return false;
+	for (i = 0; i < f->allocator.internals.count; i++)
+		if (call >= f->allocator.internals.items[i].start &&
+		    call < f->allocator.internals.items[i].end)
+			return true;
+	return id != e->file;
 }
 
 static int handle_mapping(struct probe *p, const struct memleak_event *e)
@@ -283,6 +292,7 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 	if (!p)
 		return -ENOMEM;
 	p->options = *options;
+	p->search = (struct allocator_search){.prefix = options->symbols_prefix};
 	for (i = 0; i < ARRAY_SIZE(p->lifecycle); i++)
 		p->lifecycle[i] = -1;
 	err = check_object(p);
@@ -293,7 +303,7 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 	if (!err)
 		err = attachments__create(p->skeleton, p->link, options->families, &p->attachments);
 	if (!err)
-		err = files__create(options->symbols_prefix, &p->files);
+		err = files__create(&p->search, &p->files);
 	if (!err)
 		err = create_tables(p);
 	if (!err)

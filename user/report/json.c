@@ -333,7 +333,8 @@ static void write_blocks(struct stream *out, const struct profile *p, const stru
 }
 
 /* Without its frames and blocks. */
-static struct builder entry_object(const struct profile_entry *e, const struct profile_stack *stack)
+static struct builder entry_object(const struct profile *p, const struct profile_entry *e,
+				   const struct profile_stack *stack)
 {
 	CLEANUP_BUILDER struct builder age = builder_new();
 	struct builder b = builder_new();
@@ -365,7 +366,7 @@ static void write_entry(struct stream *out, struct frames *f, const struct profi
 	const struct profile *p = f->profile;
 	const struct profile_stack *stack =
 		e->stack < p->stacks.count ? &p->stacks.items[e->stack] : NULL;
-	CLEANUP_BUILDER struct builder head = entry_object(e, stack);
+	CLEANUP_BUILDER struct builder head = entry_object(p, e, stack);
 
 	write_object(out, &head, "frames");
 	write_frames(out, f, stack);
@@ -379,7 +380,7 @@ static void write_entry(struct stream *out, struct frames *f, const struct profi
 static void write_process(struct stream *out, struct frames *f,
 			  const struct profile_process *process, const struct report_options *o)
 {
-	CLEANUP_BUILDER struct builder head = process_object(p, process);
+	CLEANUP_BUILDER struct builder head = process_object(f->profile, process);
 	uint32_t i;
 
 	write_object(out, &head, "stacks");

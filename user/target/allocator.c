@@ -7,73 +7,197 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "target/placement.h"
 #include "util/cleanup.h"
+#include "util/log.h"
 
-/* One row a function. */
-struct row {
-	const char *name;
-	enum memleak_call call;
-	enum memleak_family family;
-};
+#define SIZE(n)	 MEMLEAK_FORM_SIZE(n)
+#define COUNT(n) MEMLEAK_FORM_COUNT(n)
+#define OLD(n)	 MEMLEAK_FORM_OLD(n)
+#define OLD_GOES MEMLEAK_FORM_OLD_GOES
+#define IN_PLACE MEMLEAK_FORM_IN_PLACE
 
+#define HEAP(name, call)                                                                           \
+	{                                                                                          \
+		name, MEMLEAK_CALL_##call, MEMLEAK_FAMILY_MALLOC, false, 0                         \
+	}
+#define DESCRIBED(name, form)                                                                      \
+	{                                                                                          \
+		name, MEMLEAK_CALL_DESCRIBED, MEMLEAK_FAMILY_MALLOC, false, form                   \
+	}
+#define NEW(name, throws)                                                                          \
+	{                                                                                          \
+		name, MEMLEAK_CALL_MALLOC, MEMLEAK_FAMILY_NEW, throws, 0                           \
+	}
+#define NEW_ARRAY(name, throws)                                                                    \
+	{                                                                                          \
+		name, MEMLEAK_CALL_MALLOC, MEMLEAK_FAMILY_NEW_ARRAY, throws, 0                     \
+	}
+#define DELETE(name)                                                                               \
+	{                                                                                          \
+		name, MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW, false, 0                              \
+	}
+#define DELETE_ARRAY(name)                                                                         \
+	{                                                                                          \
+		name, MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW_ARRAY, false, 0                        \
+	}
+#define MAPPING(name, call)                                                                        \
+	{                                                                                          \
+		name, MEMLEAK_CALL_##call, MEMLEAK_FAMILY_MMAP, false, 0                           \
+	}
+
+/* One row a function. malloc_usable_size, mallctl and their like allocate nothing. */
 /* clang-format off */
-static const struct row table[] = {
-	{"malloc",		MEMLEAK_CALL_MALLOC,		MEMLEAK_FAMILY_MALLOC},
-	{"calloc",		MEMLEAK_CALL_CALLOC,		MEMLEAK_FAMILY_MALLOC},
-	{"realloc",		MEMLEAK_CALL_REALLOC,		MEMLEAK_FAMILY_MALLOC},
-	{"reallocarray",	MEMLEAK_CALL_REALLOCARRAY,	MEMLEAK_FAMILY_MALLOC},
-	{"posix_memalign",	MEMLEAK_CALL_POSIX_MEMALIGN,	MEMLEAK_FAMILY_MALLOC},
-	{"aligned_alloc",	MEMLEAK_CALL_MEMALIGN,		MEMLEAK_FAMILY_MALLOC},
-	{"memalign",		MEMLEAK_CALL_MEMALIGN,		MEMLEAK_FAMILY_MALLOC},
-	{"valloc",		MEMLEAK_CALL_MALLOC,		MEMLEAK_FAMILY_MALLOC},
-	{"pvalloc",		MEMLEAK_CALL_MALLOC,		MEMLEAK_FAMILY_MALLOC},
-	{"free",		MEMLEAK_CALL_FREE,		MEMLEAK_FAMILY_MALLOC},
-	{"cfree",		MEMLEAK_CALL_FREE,		MEMLEAK_FAMILY_MALLOC},
-	{"free_sized",		MEMLEAK_CALL_FREE,		MEMLEAK_FAMILY_MALLOC},
-	{"free_aligned_sized",	MEMLEAK_CALL_FREE,		MEMLEAK_FAMILY_MALLOC},
+static const struct allocator_row table[] = {
+	HEAP("malloc", MALLOC),
+	HEAP("calloc", CALLOC),
+	HEAP("realloc", REALLOC),
+	HEAP("reallocarray", REALLOCARRAY),
+	HEAP("posix_memalign", POSIX_MEMALIGN),
+	HEAP("aligned_alloc", MEMALIGN),
+	HEAP("memalign", MEMALIGN),
+	HEAP("valloc", MALLOC),
+	HEAP("pvalloc", MALLOC),
+	DESCRIBED("reallocf", SIZE(2) | OLD(1) | OLD_GOES),
+	HEAP("free", FREE),
+	HEAP("cfree", FREE),
+	HEAP("free_sized", FREE),
+	HEAP("free_aligned_sized", FREE),
+
+	/* jemalloc: jemalloc(3), "Non-standard API". */
+	HEAP("mallocx", MALLOC),
+	DESCRIBED("rallocx", SIZE(2) | OLD(1)),
+	DESCRIBED("xallocx", SIZE(2) | OLD(1) | IN_PLACE),
+	HEAP("dallocx", FREE),
+	HEAP("sdallocx", FREE),
+
+	/* tcmalloc: gperftools/tcmalloc.h; what the C functions are called under its prefix. */
+	HEAP("tc_malloc_skip_new_handler", MALLOC),
+	NEW("tc_new", true),
+	NEW("tc_new_nothrow", false),
+	NEW("tc_new_aligned", true),
+	NEW("tc_new_aligned_nothrow", false),
+	NEW_ARRAY("tc_newarray", true),
+	NEW_ARRAY("tc_newarray_nothrow", false),
+	NEW_ARRAY("tc_newarray_aligned", true),
+	NEW_ARRAY("tc_newarray_aligned_nothrow", false),
+	DELETE("tc_delete"),
+	DELETE("tc_delete_sized"),
+	DELETE("tc_delete_nothrow"),
+	DELETE("tc_delete_aligned"),
+	DELETE("tc_delete_sized_aligned"),
+	DELETE("tc_delete_aligned_nothrow"),
+	DELETE_ARRAY("tc_deletearray"),
+	DELETE_ARRAY("tc_deletearray_sized"),
+	DELETE_ARRAY("tc_deletearray_nothrow"),
+	DELETE_ARRAY("tc_deletearray_aligned"),
+	DELETE_ARRAY("tc_deletearray_sized_aligned"),
+	DELETE_ARRAY("tc_deletearray_aligned_nothrow"),
+
+	/* mimalloc: mimalloc.h. */
+	HEAP("mi_malloc_small", MALLOC),
+	HEAP("mi_zalloc_small", MALLOC),
+	HEAP("mi_zalloc", MALLOC),
+	HEAP("mi_mallocn", CALLOC),
+	HEAP("mi_reallocn", REALLOCARRAY),
+	HEAP("mi_rezalloc", REALLOC),
+	HEAP("mi_recalloc", REALLOCARRAY),
+	HEAP("mi_malloc_aligned", MALLOC),
+	HEAP("mi_zalloc_aligned", MALLOC),
+	HEAP("mi_calloc_aligned", CALLOC),
+	HEAP("mi_realloc_aligned", REALLOC),
+	HEAP("mi_rezalloc_aligned", REALLOC),
+	HEAP("mi_recalloc_aligned", REALLOCARRAY),
+	HEAP("mi_malloc_aligned_at", MALLOC),
+	HEAP("mi_zalloc_aligned_at", MALLOC),
+	HEAP("mi_calloc_aligned_at", CALLOC),
+	HEAP("mi_realloc_aligned_at", REALLOC),
+	HEAP("mi_rezalloc_aligned_at", REALLOC),
+	HEAP("mi_recalloc_aligned_at", REALLOCARRAY),
+	DESCRIBED("mi_expand", SIZE(2) | OLD(1)),
+	DESCRIBED("mi_heap_malloc", SIZE(2)),
+	DESCRIBED("mi_heap_malloc_small", SIZE(2)),
+	DESCRIBED("mi_heap_zalloc", SIZE(2)),
+	DESCRIBED("mi_heap_calloc", SIZE(2) | COUNT(3)),
+	DESCRIBED("mi_heap_mallocn", SIZE(2) | COUNT(3)),
+	DESCRIBED("mi_heap_realloc", SIZE(3) | OLD(2)),
+	DESCRIBED("mi_heap_reallocn", SIZE(3) | COUNT(4) | OLD(2)),
+	DESCRIBED("mi_heap_reallocf", SIZE(3) | OLD(2) | OLD_GOES),
+	DESCRIBED("mi_heap_rezalloc", SIZE(3) | OLD(2)),
+	DESCRIBED("mi_heap_recalloc", SIZE(3) | COUNT(4) | OLD(2)),
+	DESCRIBED("mi_heap_malloc_aligned", SIZE(2)),
+	DESCRIBED("mi_heap_malloc_aligned_at", SIZE(2)),
+	DESCRIBED("mi_heap_zalloc_aligned", SIZE(2)),
+	DESCRIBED("mi_heap_zalloc_aligned_at", SIZE(2)),
+	DESCRIBED("mi_heap_calloc_aligned", SIZE(2) | COUNT(3)),
+	DESCRIBED("mi_heap_calloc_aligned_at", SIZE(2) | COUNT(3)),
+	DESCRIBED("mi_heap_realloc_aligned", SIZE(3) | OLD(2)),
+	DESCRIBED("mi_heap_realloc_aligned_at", SIZE(3) | OLD(2)),
+	NEW("mi_new", true),
+	NEW("mi_new_nothrow", false),
+	NEW("mi_new_aligned", true),
+	NEW("mi_new_aligned_nothrow", false),
+	HEAP("mi_free_size", FREE),
+	HEAP("mi_free_size_aligned", FREE),
+	HEAP("mi_free_aligned", FREE),
 
 	/* Itanium C++ ABI 5.1.5; the size is the first argument of every form. */
-	{"_Znwm",				MEMLEAK_CALL_MALLOC, MEMLEAK_FAMILY_NEW},
-	{"_ZnwmRKSt9nothrow_t",			MEMLEAK_CALL_MALLOC, MEMLEAK_FAMILY_NEW},
-	{"_ZnwmSt11align_val_t",		MEMLEAK_CALL_MALLOC, MEMLEAK_FAMILY_NEW},
-	{"_ZnwmSt11align_val_tRKSt9nothrow_t",	MEMLEAK_CALL_MALLOC, MEMLEAK_FAMILY_NEW},
-	{"_Znam",				MEMLEAK_CALL_MALLOC, MEMLEAK_FAMILY_NEW_ARRAY},
-	{"_ZnamRKSt9nothrow_t",			MEMLEAK_CALL_MALLOC, MEMLEAK_FAMILY_NEW_ARRAY},
-	{"_ZnamSt11align_val_t",		MEMLEAK_CALL_MALLOC, MEMLEAK_FAMILY_NEW_ARRAY},
-	{"_ZnamSt11align_val_tRKSt9nothrow_t",	MEMLEAK_CALL_MALLOC, MEMLEAK_FAMILY_NEW_ARRAY},
-	{"_ZdlPv",				MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW},
-	{"_ZdlPvm",				MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW},
-	{"_ZdlPvRKSt9nothrow_t",		MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW},
-	{"_ZdlPvSt11align_val_t",		MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW},
-	{"_ZdlPvmSt11align_val_t",		MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW},
-	{"_ZdlPvSt11align_val_tRKSt9nothrow_t",	MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW},
-	{"_ZdaPv",				MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW_ARRAY},
-	{"_ZdaPvm",				MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW_ARRAY},
-	{"_ZdaPvRKSt9nothrow_t",		MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW_ARRAY},
-	{"_ZdaPvSt11align_val_t",		MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW_ARRAY},
-	{"_ZdaPvmSt11align_val_t",		MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW_ARRAY},
-	{"_ZdaPvSt11align_val_tRKSt9nothrow_t",	MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW_ARRAY},
+	NEW("_Znwm", true),
+	NEW("_ZnwmRKSt9nothrow_t", false),
+	NEW("_ZnwmSt11align_val_t", true),
+	NEW("_ZnwmSt11align_val_tRKSt9nothrow_t", false),
+	NEW_ARRAY("_Znam", true),
+	NEW_ARRAY("_ZnamRKSt9nothrow_t", false),
+	NEW_ARRAY("_ZnamSt11align_val_t", true),
+	NEW_ARRAY("_ZnamSt11align_val_tRKSt9nothrow_t", false),
+	DELETE("_ZdlPv"),
+	DELETE("_ZdlPvm"),
+	DELETE("_ZdlPvRKSt9nothrow_t"),
+	DELETE("_ZdlPvSt11align_val_t"),
+	DELETE("_ZdlPvmSt11align_val_t"),
+	DELETE("_ZdlPvSt11align_val_tRKSt9nothrow_t"),
+	DELETE_ARRAY("_ZdaPv"),
+	DELETE_ARRAY("_ZdaPvm"),
+	DELETE_ARRAY("_ZdaPvRKSt9nothrow_t"),
+	DELETE_ARRAY("_ZdaPvSt11align_val_t"),
+	DELETE_ARRAY("_ZdaPvmSt11align_val_t"),
+	DELETE_ARRAY("_ZdaPvSt11align_val_tRKSt9nothrow_t"),
 
-	{"mmap",		MEMLEAK_CALL_MMAP,		MEMLEAK_FAMILY_MMAP},
-	{"mmap64",		MEMLEAK_CALL_MMAP,		MEMLEAK_FAMILY_MMAP},
-	{"munmap",		MEMLEAK_CALL_MUNMAP,		MEMLEAK_FAMILY_MMAP},
-	{"mremap",		MEMLEAK_CALL_MREMAP,		MEMLEAK_FAMILY_MMAP},
+	MAPPING("mmap", MMAP),
+	MAPPING("mmap64", MMAP),
+	MAPPING("munmap", MUNMAP),
+	MAPPING("mremap", MREMAP),
 
-	{"_dl_debug_state",	MEMLEAK_CALL_LIBRARIES,		MEMLEAK_FAMILY_MMAP},
+	MAPPING("_dl_debug_state", LIBRARIES),
 };
 /* clang-format on */
 
+/* What builds of these allocators put in front of malloc and its relatives. */
+static const char *const prefixes[] = {"je_", "_rjem_", "_rjem_je_", "tc_", "mi_", NULL};
+
+/* Functions by which allocators map memory for themselves, often before the first malloc. */
+static const char *const mappers[] = {
+	"pages_map",			    /* jemalloc */
+	"os_pages_map",			    /* jemalloc */
+	"_ZN16MmapSysAllocator5AllocEmPmm", /* tcmalloc */
+	"mi_unix_mmap",			    /* mimalloc 2.0 */
+	"unix_mmap",			    /* mimalloc 2.1 */
+	"unix_mmap_prim",		    /* mimalloc 2.1 */
+};
+
 /* A row's function as this object defines it. */
 struct definition {
-	const struct row *row;
+	const struct allocator_row *row;
+	size_t rank; /* the user's rows first, then the table's: of aliases the first one counts */
 	uint64_t vaddr, size, offset;
 };
 
 struct search {
 	const struct object *object;
-	const char *prefix;
+	const struct allocator_search *asked;
+	struct calls calls;
 	VECTOR(struct definition) definitions;
-	bool imports_malloc;
+	VECTOR(struct allocator_range) internals;
 	bool is_go;
 	uint64_t r_debug; /* address of the loader's _r_debug; 0: none */
 };
@@ -81,6 +205,13 @@ struct search {
 static void cleanup_search(struct search *s)
 {
 	vector_release(&s->definitions);
+	vector_release(&s->internals);
+	calls__release(&s->calls);
+}
+
+static void release_returns(calls_returns *r)
+{
+	vector_release(r);
 }
 
 static void cleanup_elf(Elf **elf)
@@ -88,32 +219,80 @@ static void cleanup_elf(Elf **elf)
 	elf_end(*elf);
 }
 
-/* True if @symbol, version suffixes aside, is @name with the prefix, where one applies. */
-static bool name_matches(const struct row *row, const char *prefix, const char *symbol)
+static bool has_prefix(const struct allocator_row *row, const char *prefix, const char *symbol)
 {
-	if (prefix && row->family == MEMLEAK_FAMILY_MALLOC) {
+	size_t n = strlen(prefix);
+
+	return strncmp(symbol, prefix, n) == 0 && strcmp(symbol + n, row->name) == 0;
+}
+
+/* True if @symbol, version suffixes aside, is @name with the prefix, where one applies. */
+static bool name_matches(const struct allocator_row *row, const char *prefix, const char *symbol)
+{
+	size_t i;
+
+	if (row->family != MEMLEAK_FAMILY_MALLOC)
+		return strcmp(symbol, row->name) == 0;
+	if (prefix) {
 		size_t n = strlen(prefix);
 
-		if (strncmp(symbol, prefix, n) != 0)
-			return false;
-		symbol += n;
-		if (*symbol == '_' && strcmp(symbol + 1, row->name) == 0)
+		if (has_prefix(row, prefix, symbol))
 			return true;
+		return strncmp(symbol, prefix, n) == 0 && symbol[n] == '_' &&
+		       strcmp(symbol + n + 1, row->name) == 0;
 	}
+	for (i = 0; prefixes[i]; i++)
+		if (has_prefix(row, prefixes[i], symbol))
+			return true;
 	return strcmp(symbol, row->name) == 0;
+}
+
+static int add_definition(struct search *s, const struct allocator_row *row, size_t rank,
+			  const GElf_Sym *sym)
+{
+	struct definition d = {
+		.row = row, .rank = rank, .vaddr = sym->st_value, .size = sym->st_size};
+
+	if (!object__vaddr_to_offset(s->object, d.vaddr, &d.offset))
+		return 0;
+	return vector_push(&s->definitions, d);
+}
+
+/* True if @symbol is that of a mapper, perhaps with a prefix, perhaps a compiler's copy of it. */
+static bool is_mapper(const char *symbol)
+{
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_SIZE(mappers); i++) {
+		size_t n = strlen(mappers[i]);
+
+		if (strncmp(symbol, mappers[i], n) == 0 && (!symbol[n] || symbol[n] == '.'))
+			return true;
+		for (k = 0; prefixes[k]; k++)
+			if (strncmp(symbol, prefixes[k], strlen(prefixes[k])) == 0 &&
+			    strcmp(symbol + strlen(prefixes[k]), mappers[i]) == 0)
+				return true;
+	}
+	return false;
+}
+
+static int add_internal(struct search *s, const GElf_Sym *sym)
+{
+	struct allocator_range r = {.family = MEMLEAK_FAMILY_MMAP};
+
+	if (!object__vaddr_to_offset(s->object, sym->st_value, &r.start))
+		return 0;
+	r.end = r.start + sym->st_size;
+	return vector_push(&s->internals, r);
 }
 
 static int add_symbol(struct search *s, const GElf_Sym *sym, const char *name)
 {
-	struct definition d = {.vaddr = sym->st_value, .size = sym->st_size};
 	size_t i;
-	int err;
+	int err = 0;
 
-	if (sym->st_shndx == SHN_UNDEF) {
-		if (strcmp(name, "malloc") == 0)
-			s->imports_malloc = true;
+	if (sym->st_shndx == SHN_UNDEF)
 		return 0;
-	}
 	if (strcmp(name, "runtime.mallocgc") == 0)
 		s->is_go = true;
 	if (strcmp(name, "_r_debug") == 0)
@@ -121,16 +300,26 @@ static int add_symbol(struct search *s, const GElf_Sym *sym, const char *name)
 	/* An indirect function's address is that of its resolver. */
 	if (GELF_ST_TYPE(sym->st_info) != STT_FUNC || !sym->st_value)
 		return 0;
-	for (i = 0; i < ARRAY_SIZE(table); i++) {
-		if (!name_matches(&table[i], s->prefix, name) ||
-		    !object__vaddr_to_offset(s->object, d.vaddr, &d.offset))
-			continue;
-		d.row = &table[i];
-		err = vector_push(&s->definitions, d);
-		if (err)
-			return err;
-	}
-	return 0;
+	if (is_mapper(name))
+		err = add_internal(s, sym);
+	for (i = 0; i < s->asked->nr_rows && !err; i++)
+		if (strcmp(s->asked->rows[i].name, name) == 0)
+			err = add_definition(s, &s->asked->rows[i], i, sym);
+	for (i = 0; i < ARRAY_SIZE(table) && !err; i++)
+		if (name_matches(&table[i], s->asked->prefix, name))
+			err = add_definition(s, &table[i], s->asked->nr_rows + i, sym);
+	return err;
+}
+
+/* What the Go linker leaves in a program even if it is stripped: the runtime reads it. */
+static bool is_go_section(Elf *elf, const GElf_Shdr *sh)
+{
+	const char *name = NULL;
+	size_t names;
+
+	if (elf_getshdrstrndx(elf, &names) == 0)
+		name = elf_strptr(elf, names, sh->sh_name);
+	return name && strcmp(name, ".gopclntab") == 0;
 }
 
 static int scan_section(struct search *s, Elf *elf, Elf_Scn *scn)
@@ -141,6 +330,7 @@ static int scan_section(struct search *s, Elf *elf, Elf_Scn *scn)
 
 	if (!gelf_getshdr(scn, &sh))
 		return 0;
+	s->is_go |= is_go_section(elf, &sh);
 	if (sh.sh_type != SHT_SYMTAB && sh.sh_type != SHT_DYNSYM)
 		return 0;
 	data = elf_getdata(scn, NULL);
@@ -162,12 +352,13 @@ static int scan_section(struct search *s, Elf *elf, Elf_Scn *scn)
 	return 0;
 }
 
-static bool is_operator_new(const struct row *row)
+static bool is_operator_new(const struct allocator_row *row)
 {
-	return row->call == MEMLEAK_CALL_MALLOC && row->family != MEMLEAK_FAMILY_MALLOC;
+	return row->call == MEMLEAK_CALL_MALLOC &&
+	       (row->family == MEMLEAK_FAMILY_NEW || row->family == MEMLEAK_FAMILY_NEW_ARRAY);
 }
 
-static bool is_operator(const struct row *row)
+static bool is_operator(const struct allocator_row *row)
 {
 	return row->family == MEMLEAK_FAMILY_NEW || row->family == MEMLEAK_FAMILY_NEW_ARRAY;
 }
@@ -175,36 +366,57 @@ static bool is_operator(const struct row *row)
 /* Operator new and delete are short; no need to look further for the call. */
 #define MAX_OPERATOR_BYTES 512
 
+/* Whether @slot leads to an allocation function, wherever that is defined. */
+static bool leads_to_probed(const struct search *s, const struct calls_slot *slot)
+{
+	size_t i;
+
+	for (i = 0; slot && i < ARRAY_SIZE(table); i++)
+		if (table[i].family != MEMLEAK_FAMILY_MMAP &&
+		    name_matches(&table[i], s->asked->prefix, slot->name))
+			return true;
+	return false;
+}
+
+/* Whether @vaddr is an allocation function's first byte, or the stub of one. */
+static bool is_probed(const struct search *s, uint64_t vaddr)
+{
+	size_t i;
+
+	for (i = 0; i < s->definitions.count; i++)
+		if (s->definitions.items[i].vaddr == vaddr)
+			return true;
+	return leads_to_probed(s, calls__stub(&s->calls, vaddr));
+}
+
 /*
- * Whether the operator at @d calls or jumps to another function that is probed or ends in one, in
- * the same file: x86-64's call and jmp with a 32-bit displacement, arm64's bl and b. A displacement
- * that hits such a function's first byte by accident is as good as impossible.
+ * Whether the operator at @d calls or jumps to another function that is probed, directly or through
+ * the global offset table. Every byte is tried as the begin of an instruction: a displacement that
+ * hits such a function's first byte by accident is as good as impossible.
  */
 static bool ends_in_probed(const struct search *s, const struct definition *d)
 {
 	unsigned char code[MAX_OPERATOR_BYTES];
 	size_t n = d->size && d->size < sizeof(code) ? d->size : sizeof(code);
 	ssize_t got = pread(s->object->fd, code, n, d->offset);
+	unsigned int stride = s->object->machine == EM_AARCH64 ? 4 : 1;
 	ssize_t i;
-	size_t k;
 
-	for (i = 0; i + 5 <= got; i++) {
-		uint64_t to = 0;
-		int32_t rel;
+	for (i = 0; i < got; i += stride) {
+		struct placement_step step;
+		uint64_t to;
 
-		if (s->object->machine == EM_X86_64 && (code[i] == 0xe8 || code[i] == 0xe9)) {
-			memcpy(&rel, code + i + 1, sizeof(rel));
-			to = d->vaddr + i + 5 + rel;
-		} else if (s->object->machine == EM_AARCH64 && i % 4 == 0) {
-			uint32_t insn;
-
-			memcpy(&insn, code + i, sizeof(insn));
-			if ((insn & 0x7c000000) == 0x14000000)
-				to = d->vaddr + i + ((int64_t)(int32_t)(insn << 6) >> 4);
-		}
-		for (k = 0; to && k < s->definitions.count; k++)
-			if (s->definitions.items[k].vaddr == to && to != d->vaddr)
+		if (!placement__step(s->object->machine, code + i, got - i, &step))
+			continue;
+		to = d->vaddr + i + step.target;
+		if (step.flow == PLACEMENT_FLOW_CALL_SLOT ||
+		    step.flow == PLACEMENT_FLOW_JUMP_SLOT) {
+			if (leads_to_probed(s, calls__slot(&s->calls, to)))
 				return true;
+		} else if (step.flow == PLACEMENT_FLOW_CALL || step.flow == PLACEMENT_FLOW_JUMP) {
+			if (to != d->vaddr && is_probed(s, to))
+				return true;
+		}
 	}
 	return false;
 }
@@ -219,6 +431,47 @@ static bool is_listed(const struct allocator *a, const struct definition *d)
 	return false;
 }
 
+/* Add the returns of the function at @d, each once; false where they cannot be found. */
+static int add_returns(const struct search *s, const struct definition *d, struct allocator *a,
+		       bool *found)
+{
+	CLEANUP(release_returns) calls_returns returns = {0};
+	size_t i, k;
+	int err = calls__find_returns(&s->calls, d->vaddr, &returns);
+
+	*found = !err && returns.count;
+	if (err == -ENOTSUP)
+		return 0;
+	for (i = 0; i < returns.count && !err; i++) {
+		for (k = 0; k < a->returns.count; k++)
+			if (a->returns.items[k] == returns.items[i])
+				break;
+		if (k == a->returns.count)
+			err = vector_push(&a->returns, returns.items[i]);
+	}
+	return err;
+}
+
+static int list_function(const struct search *s, const struct definition *d,
+			 struct allocator_function *f, struct allocator *a)
+{
+	bool found = true;
+	int err = 0;
+
+	if (f->may_throw)
+		err = add_returns(s, d, a, &found);
+	if (err)
+		return err;
+	if (!found) {
+		log_warning("%s: it cannot be seen where %s returns: its calls are not followed",
+			    s->object->path, f->name);
+		return 0;
+	}
+	if (f->call != MEMLEAK_CALL_NEW_ARRAY && f->family != MEMLEAK_FAMILY_MMAP)
+		a->has_heap = true;
+	return vector_push(&a->functions, *f);
+}
+
 static int list_definition(const struct search *s, const struct definition *d, struct allocator *a)
 {
 	struct allocator_function f = {
@@ -227,6 +480,8 @@ static int list_definition(const struct search *s, const struct definition *d, s
 		.size = d->size,
 		.call = d->row->call,
 		.family = d->row->family,
+		.may_throw = d->row->may_throw,
+		.form = d->row->form,
 	};
 	struct allocator_range r = {
 		.start = d->offset,
@@ -243,19 +498,28 @@ static int list_definition(const struct search *s, const struct definition *d, s
 		return err;
 	if (is_listed(a, d))
 		return 0;
-	if (is_operator(d->row) && (s->imports_malloc || ends_in_probed(s, d))) {
+	if (is_operator(d->row) && ends_in_probed(s, d)) {
 		if (!is_operator_new(d->row) || d->row->family != MEMLEAK_FAMILY_NEW_ARRAY)
 			return 0;
 		f.call = MEMLEAK_CALL_NEW_ARRAY;
-	} else if (d->row->family != MEMLEAK_FAMILY_MMAP) {
-		a->has_heap = true;
+		f.may_throw = false;
 	}
-	return vector_push(&a->functions, f);
+	return list_function(s, d, &f, a);
 }
 
-int allocator__find(const struct object *o, const char *prefix, struct allocator *ret)
+static int compare_definitions(const void *x, const void *y)
 {
-	CLEANUP(cleanup_search) struct search s = {.object = o, .prefix = prefix};
+	const struct definition *a = x, *b = y;
+
+	if (a->rank != b->rank)
+		return a->rank < b->rank ? -1 : 1;
+	return (a->vaddr > b->vaddr) - (a->vaddr < b->vaddr);
+}
+
+int allocator__find(const struct object *o, const struct allocator_search *search,
+		    struct allocator *ret)
+{
+	CLEANUP(cleanup_search) struct search s = {.object = o, .asked = search};
 	CLEANUP(allocator__release) struct allocator a = {0};
 	CLEANUP(cleanup_elf) Elf *elf = NULL;
 	Elf_Scn *scn = NULL;
@@ -269,11 +533,19 @@ int allocator__find(const struct object *o, const char *prefix, struct allocator
 	elf = elf_begin(o->fd, ELF_C_READ, NULL);
 	while (elf && !err && (scn = elf_nextscn(elf, scn)))
 		err = scan_section(&s, elf, scn);
+	if (!err && s.definitions.count)
+		err = calls__read(o, elf, &s.calls);
+	if (s.definitions.count)
+		qsort(s.definitions.items, s.definitions.count, sizeof(s.definitions.items[0]),
+		      compare_definitions);
 	for (i = 0; i < s.definitions.count && !err; i++)
 		err = list_definition(&s, &s.definitions.items[i], &a);
 	if (err)
 		return err;
 	a.is_go = s.is_go;
+	a.internals.items = TAKE_PTR(s.internals.items);
+	a.internals.count = s.internals.count;
+	a.internals.capacity = s.internals.capacity;
 	*ret = a;
 	a = (struct allocator){0};
 	return 0;
@@ -283,6 +555,8 @@ void allocator__release(struct allocator *a)
 {
 	vector_release(&a->functions);
 	vector_release(&a->operators);
+	vector_release(&a->internals);
+	vector_release(&a->returns);
 }
 
 bool allocator__is_name(const char *name)
@@ -292,7 +566,7 @@ bool allocator__is_name(const char *name)
 	if (strncmp(name, "operator new", strlen("operator new")) == 0)
 		return true;
 	for (i = 0; i < ARRAY_SIZE(table); i++)
-		if (strcmp(table[i].name, name) == 0)
+		if (name_matches(&table[i], NULL, name))
 			return true;
 	return false;
 }

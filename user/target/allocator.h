@@ -11,16 +11,28 @@
 #include <stdint.h>
 
 #include "bpf/memleak.h"
+#include "target/calls.h"
 #include "target/object.h"
 #include "util/vector.h"
 
+/* What is known of a function by its name. */
+struct allocator_row {
+	const char *name;
+	enum memleak_call call;
+	uint8_t family; /* enum memleak_family */
+	bool may_throw; /* an exception may leave it: its return address must stay as it is */
+	uint64_t form;	/* MEMLEAK_FORM_... of MEMLEAK_CALL_DESCRIBED and _RELEASE */
+};
+
 /* A function to place a probe on. */
 struct allocator_function {
-	const char *name; /* static */
+	const char *name; /* that of its row */
 	uint64_t offset;  /* in the file */
 	uint64_t size;	  /* of its symbol; 0: unknown */
 	enum memleak_call call;
-	enum memleak_family family;
+	uint8_t family; /* enum memleak_family */
+	bool may_throw; /* allocations: probe `returns`, place no return probe */
+	uint64_t form;
 	int64_t distance; /* MEMLEAK_CALL_LIBRARIES: from here to _r_debug; 0: there is none */
 };
 
@@ -33,18 +45,29 @@ struct allocator_range {
 struct allocator {
 	VECTOR(struct allocator_function) functions;
 	VECTOR(struct allocator_range) operators;
-	bool has_heap; /* one of the functions is of the heap, not of the mmap family */
-	bool is_go;    /* a Go program: its allocator cannot be probed */
+	VECTOR(struct allocator_range) internals; /* where the allocator maps memory for itself */
+	calls_returns returns; /* where those that may throw return: file offsets, each once */
+	bool has_heap;	       /* one of the functions is of the heap, not of the mmap family */
+	bool is_go;	       /* a Go program: its allocator cannot be probed */
+};
+
+/* What to look for, beside what is always looked for. */
+struct allocator_search {
+	const char *prefix;		  /* NULL: none */
+	const struct allocator_row *rows; /* the user's; their strings outlive the result */
+	size_t nr_rows;
 };
 
 /*
- * Find them by the object's symbol tables. Where @prefix is not NULL, the heap functions are called
+ * Find them by the object's symbol tables. Where there is a prefix, the heap functions are called
  * PREFIXmalloc or PREFIX_malloc instead; the mmap family keeps its names. An operator new that ends
  * in a malloc which is probed itself is not listed in functions: one probe is enough for the block.
- * Its operator new[] is listed all the same, as MEMLEAK_CALL_NEW_ARRAY. 0 (perhaps with nothing
- * found) or -ENOMEM. *@ret is released with allocator__release.
+ * Its operator new[] is listed all the same, as MEMLEAK_CALL_NEW_ARRAY. A function that may throw
+ * and whose returns cannot be found is not listed, after a warning. 0 (perhaps with nothing found)
+ * or -ENOMEM. *@ret is released with allocator__release.
  */
-int allocator__find(const struct object *o, const char *prefix, struct allocator *ret);
+int allocator__find(const struct object *o, const struct allocator_search *search,
+		    struct allocator *ret);
 
 /* Whether @name is that of an allocation function, as source code or a demangler writes it. */
 bool allocator__is_name(const char *name);

@@ -556,6 +556,90 @@ static void arm64_decode(const struct placement_code *f, uint64_t at, size_t n,
 	}
 }
 
+/* --- where execution goes on --- */
+
+static bool x86_step(const unsigned char *bytes, size_t n, struct placement_step *ret)
+{
+	struct x86 x;
+	bool through_slot;
+	int32_t disp = 0;
+
+	if (!x86_read(bytes, n, &x))
+		return false;
+	*ret = (struct placement_step){.length = x.length};
+	if (x.operands == 'j' || x.operands == 'J') {
+		ret->target = (int64_t)x.length + x.displacement;
+		ret->flow = x.map == 0 && x.opcode == 0xe8 ? PLACEMENT_FLOW_CALL
+			    : x.map == 0 && (x.opcode == 0xe9 || x.opcode == 0xeb)
+				    ? PLACEMENT_FLOW_JUMP
+				    : PLACEMENT_FLOW_BRANCH;
+		return true;
+	}
+	if (x.map == 1 && x.opcode == 0x0b) /* ud2 */
+		ret->flow = PLACEMENT_FLOW_END;
+	if (x.map)
+		return true;
+	if (x.opcode == 0xc2 || x.opcode == 0xc3)
+		ret->flow = PLACEMENT_FLOW_RETURN;
+	else if (x.opcode == 0xcc || x.opcode == 0xf4) /* int3, hlt */
+		ret->flow = PLACEMENT_FLOW_END;
+	if (x.opcode != 0xff || ((x.reg & 7) != 2 && (x.reg & 7) != 4))
+		return true;
+	/* call and jmp; the slot's address is counted from the next instruction */
+	through_slot = x.mod == 0 && (x.rm & 7) == 5;
+	if (through_slot)
+		memcpy(&disp, bytes + x.length - sizeof(disp), sizeof(disp));
+	ret->target = (int64_t)x.length + disp;
+	if ((x.reg & 7) == 2)
+		ret->flow = through_slot ? PLACEMENT_FLOW_CALL_SLOT : PLACEMENT_FLOW_NEXT;
+	else
+		ret->flow = through_slot ? PLACEMENT_FLOW_JUMP_SLOT : PLACEMENT_FLOW_COMPUTED;
+	return true;
+}
+
+static bool arm64_step(const unsigned char *bytes, size_t n, struct placement_step *ret)
+{
+	static const struct {
+		uint32_t mask, value;
+		enum placement_flow flow;
+		unsigned char low, bits; /* of the displacement */
+	} steps[] = {
+		{0xfc000000, 0x14000000, PLACEMENT_FLOW_JUMP, 0, 26},
+		{0xfc000000, 0x94000000, PLACEMENT_FLOW_CALL, 0, 26},
+		{0xff000000, 0x54000000, PLACEMENT_FLOW_BRANCH, 5, 19},	 /* b.cond */
+		{0x7e000000, 0x34000000, PLACEMENT_FLOW_BRANCH, 5, 19},	 /* cbz, cbnz */
+		{0x7e000000, 0x36000000, PLACEMENT_FLOW_BRANCH, 5, 14},	 /* tbz, tbnz */
+		{0xfffffc1f, 0xd65f0000, PLACEMENT_FLOW_RETURN, 0, 0},	 /* ret */
+		{0xfffffbff, 0xd65f0bff, PLACEMENT_FLOW_RETURN, 0, 0},	 /* retaa, retab */
+		{0xfffffc1f, 0xd61f0000, PLACEMENT_FLOW_COMPUTED, 0, 0}, /* br */
+		{0xffe00000, 0xd4200000, PLACEMENT_FLOW_END, 0, 0},	 /* brk */
+	};
+	uint32_t word;
+	size_t i;
+
+	if (n < 4)
+		return false;
+	word = bytes[0] | bytes[1] << 8 | bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+	*ret = (struct placement_step){.length = 4};
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		if ((word & steps[i].mask) != steps[i].value)
+			continue;
+		ret->flow = steps[i].flow;
+		if (steps[i].bits)
+			ret->target = arm64_displacement(word, steps[i].low, steps[i].bits);
+		break;
+	}
+	return word != 0; /* udf, which fills gaps */
+}
+
+bool placement__step(uint16_t machine, const unsigned char *bytes, size_t n,
+		     struct placement_step *ret)
+{
+	if (machine == EM_X86_64)
+		return x86_step(bytes, n, ret);
+	return machine == EM_AARCH64 && arm64_step(bytes, n, ret);
+}
+
 /* --- any machine --- */
 
 static bool decode(const struct placement_code *f, uint64_t at, struct instruction *ret)

@@ -69,6 +69,29 @@ int placement__choose(const struct object *o, uint64_t offset, uint64_t size, bo
  */
 bool placement__has_new_nops(void);
 
+/* Where execution goes on behind an instruction. */
+enum placement_flow {
+	PLACEMENT_FLOW_NEXT,	  /* to the next one; also behind calls through registers */
+	PLACEMENT_FLOW_CALL,	  /* to the next one, once the function at `target` has returned */
+	PLACEMENT_FLOW_CALL_SLOT, /* the same; the function's address is in memory at `target` */
+	PLACEMENT_FLOW_BRANCH,	  /* to the next one, or to `target` */
+	PLACEMENT_FLOW_JUMP,	  /* to `target` */
+	PLACEMENT_FLOW_JUMP_SLOT, /* to the address in memory at `target` */
+	PLACEMENT_FLOW_COMPUTED,  /* it cannot be known */
+	PLACEMENT_FLOW_RETURN,
+	PLACEMENT_FLOW_END, /* nowhere */
+};
+
+struct placement_step {
+	unsigned int length;
+	enum placement_flow flow;
+	int64_t target; /* relative to the instruction */
+};
+
+/* Decode the instruction at @bytes, of which @n can be read; false where it is not known. */
+bool placement__step(uint16_t machine, const unsigned char *bytes, size_t n,
+		     struct placement_step *ret);
+
 /* Write "+3 (stepped over test; je, emulated)" for a function at @start; what does not fit in the
  * @n bytes of @buf is cut off. */
 void placement__describe(const struct placement *p, uint64_t start, char *buf, size_t n);
