@@ -37,9 +37,9 @@ struct sample {
 	__u32 mean; /* bytes; 0: not by size */
 };
 
-#define SAMPLE_ONE	   (1ULL << 32) /* the chance of what is certain */
-#define SAMPLE_WEIGHT_ONE  (1ULL << 16) /* the weight of what stands for itself */
-#define SAMPLE_LARGE_MEANS 22		/* 1 - exp(-22) is 1 in 32 bits */
+#define SAMPLE_ONE	   (1ULL << 32)	 /* the chance of what is certain */
+#define SAMPLE_WEIGHT_ONE  (1ULL << 16)	 /* the weight of what stands for itself */
+#define SAMPLE_LARGE_MEANS 22		 /* 1 - exp(-22) is 1 in 32 bits */
 #define SAMPLE_INVERSE_E   1580030169ULL /* 2^32 / e */
 
 /* 2^32 (1 - exp(-f / 2^32)) for f < 2^32, by its series: f (1 - f/2 (1 - f/3 (1 - ...))). */

@@ -2,7 +2,7 @@
 /*
  * sampled [CHILDREN [ROUNDS]]: children that all do the same, one after the other: each allocates
  * ROUNDS times in every way and size below and frees a third. States what one of them does:
- * {"allocs": N, "sizes": {"SIZE": [allocations, outstanding], ...}}.
+ * {"pid": its parent's, "allocs": N, "sizes": {"SIZE": [allocations, outstanding], ...}}.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
 		if (pid < 0 || waitpid(pid, NULL, 0) != pid)
 			return 1;
 	}
-	printf("{\"allocs\": %zu, \"sizes\": {", rounds * SIZES * WAYS);
+	printf("{\"pid\": %d, \"allocs\": %zu, \"sizes\": {", getpid(), rounds * SIZES * WAYS);
 	for (s = 0; s < SIZES; s++)
 		printf("%s\"%zu\": [%d, %d]", s ? ", " : "", sizes[s], rounds * WAYS, kept * WAYS);
 	printf("}}\n");

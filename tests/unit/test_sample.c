@@ -10,7 +10,7 @@
 
 #include "bpf/sample.h"
 
-#define RUNS	   200
+#define RUNS	    200
 #define ALLOCATIONS 400000
 
 /* splitmix64 (Steele, Lea, Flood 2014): the same numbers in every run of the test. */
