@@ -122,7 +122,7 @@ $(PROGRAMS)/%_tcmalloc_static: tests/programs/%.cc tests/programs/expect.h
 	$(PROGRAM_CXX_LINK) -static -ltcmalloc_minimal -pthread
 
 $(PROGRAMS)/%_rust: tests/programs/%.rs
-	@echo '  RUST    $@'; env -u MAKEFLAGS rustc -O -g -o $@ $<
+	@echo '  RUST    $@'; env -u MAKEFLAGS -u MFLAGS rustc -O -g -o $@ $<
 
 $(PROGRAMS)/%_go: tests/programs/%.go
 	@echo '  GO      $@'; GO111MODULE=off GOFLAGS= go build -o $@ $<
