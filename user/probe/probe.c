@@ -571,11 +571,12 @@ int probe__attach_all(struct probe *p)
 	int err = list_mappings(p, 0, &vmas);
 	size_t i;
 
-	for (i = 0; i < vmas.count && !err; i++) {
+	for (i = 0; i < vmas.count && !err; i++)
 		err = learn_mapping(p, &vmas.items[i]);
-		if (!err && (pid_t)vmas.items[i].tgid != getpid())
+	/* Only now: this process's own allocations run into the probes too. */
+	for (i = 0; i < vmas.count && !err; i++)
+		if ((pid_t)vmas.items[i].tgid != getpid())
 			attach_file(p, 0, vmas.items[i].mapping.file); /* said there what failed */
-	}
 	if (err) {
 		log_error("cannot list the mappings of the machine's processes: %s",
 			  strerror(-err));
