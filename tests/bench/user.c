@@ -41,6 +41,24 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+/* What a tool has had of processors so far, in seconds; 0 where it cannot be read. */
+struct schedule {
+	double run, waited; /* for a processor, which others had */
+};
+
+static struct schedule schedule_of(pid_t pid)
+{
+	CLEANUP_FCLOSE FILE *f = NULL;
+	uint64_t run, waited;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+	f = fopen(path, "re");
+	if (!f || fscanf(f, "%" SCNu64 " %" SCNu64, &run, &waited) != 2)
+		return (struct schedule){0};
+	return (struct schedule){.run = run / 1e9, .waited = waited / 1e9};
+}
+
 /* Start the tool on @pid, or on everything if that is 0, and have its first report. */
 static int start_tool(const struct user_options *o, pid_t target, struct child *ret)
 {
@@ -68,20 +86,6 @@ static int start_tool(const struct user_options *o, pid_t target, struct child *
 
 /* --- reports --- */
 
-/* Processor time of the tool so far, in seconds; 0 where it cannot be read. */
-static double cpu_of(pid_t pid)
-{
-	CLEANUP_FCLOSE FILE *f = NULL;
-	uint64_t ns = 0;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
-	f = fopen(path, "re");
-	if (!f || fscanf(f, "%" SCNu64, &ns) != 1)
-		return 0;
-	return ns / 1e9;
-}
-
 static int time_reports(const struct child *tool, struct samples *seconds)
 {
 	unsigned int i;
@@ -89,7 +93,7 @@ static int time_reports(const struct child *tool, struct samples *seconds)
 
 	for (i = 0; i < ROUNDS && !err; i++) {
 		CLEANUP_FREE char *line = NULL;
-		double before = cpu_of(tool->pid);
+		double before = schedule_of(tool->pid).run;
 
 		if (kill(tool->pid, SIGUSR1))
 			return -errno;
@@ -98,7 +102,7 @@ static int time_reports(const struct child *tool, struct samples *seconds)
 		if (!err)
 			err = child__wait_asleep(tool, REPORT_SECONDS);
 		if (!err)
-			err = vector_push(&seconds->ns, cpu_of(tool->pid) - before);
+			err = vector_push(&seconds->ns, schedule_of(tool->pid).run - before);
 	}
 	return err;
 }
@@ -145,7 +149,8 @@ static int time_start(const struct user_options *o, pid_t target, struct samples
 
 		err = start_tool(o, target, &tool);
 		if (!err)
-			err = vector_push(&seconds->ns, now() - start);
+			err = vector_push(&seconds->ns,
+					  now() - start - schedule_of(tool.pid).waited);
 		child__stop(&tool, SIGINT);
 	}
 	return err;
@@ -209,8 +214,8 @@ int user__run(const struct user_options *o, bool *reached)
 	if (err)
 		return fail("starts of the tool", err);
 	table__print_seconds_head(
-		"the tool itself: seconds of processor time of a report, seconds to "
-		"the first report",
+		"the tool itself: seconds of processor time of a report; seconds to the first "
+		"report, less waiting for a processor",
 		"the start for one process");
 	table__print_name(o->quick ? "report, 20k blocks" : "report, 1M blocks", 0);
 	table__print_seconds(&reports, NULL);

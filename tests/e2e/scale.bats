@@ -40,6 +40,11 @@ tool_slices() {
 	cat "/proc/$tool_pid/task/"*/schedstat | awk '{ n += $3 } END { print n }'
 }
 
+# How long the tool has waited for a processor so far, in ms: that is the machine's doing.
+tool_waited_ms() {
+	awk '{ print int($2 / 1000000) }' "/proc/$tool_pid/schedstat"
+}
+
 # End the tool; its peak with the final report is in $peak.
 end_tool_watched() {
 	local now
@@ -108,12 +113,12 @@ stacks_are_right() {
 		sleep 1000 3>&- 4>&- &
 		sleeps+=($!)
 	done
-	# What else the machine does costs time too: the best of three.
+	# What else the machine does disturbs all the same: the best of three.
 	for n in 1 2 3; do
 		start=${EPOCHREALTIME/./}
 		TOP=1 start_tool -A -i 3600
 		ask_report
-		ms=$(((${EPOCHREALTIME/./} - start) / 1000))
+		ms=$(((${EPOCHREALTIME/./} - start) / 1000 - $(tool_waited_ms)))
 		[ "$ms" -ge "$best" ] || best=$ms
 		tell "leak $n 10"
 		end_tool
@@ -124,7 +129,7 @@ stacks_are_right() {
 	for n in "${sleeps[@]}"; do
 		wait_until 10 gone "$n"
 	done
-	echo "# from its start to the first report: $best ms" >&3
+	echo "# from its start to the first report, less waiting for a processor: $best ms" >&3
 	[ "$best" -lt 2000 ]
 	tell "exit 0"
 }

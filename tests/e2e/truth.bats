@@ -40,6 +40,7 @@ load helper
 @test "call sites" { truth call_sites; }
 @test "inlined" { truth inlined; }
 @test "sizes" { truth sizes; }
+@test "many stacks" { truth many 2000 100; }
 @test "exit" { truth ends exit; }
 @test "_exit" { truth ends _exit; }
 @test "abort" { truth ends abort; }

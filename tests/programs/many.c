@@ -22,18 +22,13 @@ NOIPA static void many_leak(long stack, long blocks)
 typedef void digit_fn(int left, long rest, long stack, long blocks);
 static digit_fn *const digits[10];
 
-static inline void down(int left, long rest, long stack, long blocks)
-{
-	if (left)
-		digits[rest % 10](left - 1, rest / 10, stack, blocks);
-	else
-		many_leak(stack, blocks);
-}
-
 #define DIGIT(n)                                                                                   \
 	NOIPA static void digit_##n(int left, long rest, long stack, long blocks)                  \
 	{                                                                                          \
-		down(left, rest, stack, blocks);                                                   \
+		if (left)                                                                          \
+			digits[rest % 10](left - 1, rest / 10, stack, blocks);                     \
+		else                                                                               \
+			many_leak(stack, blocks);                                                  \
 		asm volatile(""); /* no tail call */                                               \
 	}
 
@@ -67,7 +62,7 @@ int main(int argc, char **argv)
 		return 2;
 	read_line();
 	for (i = 0; i < stacks; i++)
-		down(DIGITS, i, i, blocks / stacks);
+		digits[i % 10](DIGITS - 1, i / 10, i, blocks / stacks);
 	if (write(STDOUT_FILENO, "ok\n", 3) != 3)
 		return 1;
 	read_line();
