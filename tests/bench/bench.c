@@ -192,7 +192,7 @@ static int add_tools(struct lanes *l, struct options *o)
 }
 
 /* Modes in which the first tool wants next to none of the blocks. */
-static const char *const unwanted_modes[][2] = {{"-z1G"}, {"-s1000000"}, {"--sample-bytes=4G"}};
+static const char *const unwanted_modes[][2] = {{"-z1G"}, {"-s1000000"}, {"--sample-bytes=1G"}};
 
 /* The first tool again in these modes; those that it does not know are left out, and named. */
 static int add_unwanted(struct lanes *l)

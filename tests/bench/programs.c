@@ -102,7 +102,7 @@ struct bench {
 	struct samples seconds[NR_PROGRAMS][MAX_WAYS];
 	time_t end;				   /* begin no cell later */
 	bool slow[NR_PROGRAMS][MAX_WAYS];	   /* measured once */
-	const char *failed[NR_PROGRAMS][MAX_WAYS]; /* why there are no samples */
+	const char *failed[NR_PROGRAMS][MAX_WAYS]; /* why, where there are no samples */
 	uint64_t allocs[NR_PROGRAMS];		   /* that the tool saw */
 };
 
@@ -351,6 +351,7 @@ static int run_cell(struct bench *b, size_t program, size_t way)
 		return -EINTR;
 	if (err) {
 		b->failed[program][way] = reason(err);
+		b->slow[program][way] = err == -ETIME;
 		return 0;
 	}
 	if (c.way->tool && !c.way->mode[0])
@@ -407,7 +408,7 @@ static void print_program(const struct bench *b, size_t program)
 		const char *why = b->missing[way] ? b->missing[way] : b->failed[program][way];
 
 		printf("  %-22s", b->ways[way].name);
-		if (why)
+		if (!b->seconds[program][way].ns.count)
 			printf("  | %7s  %s\n", "-", why);
 		else
 			table__print_seconds(&b->seconds[program][way], bare);
