@@ -43,6 +43,7 @@ int probes__find_places(int fd, const char *path, struct probes_places ret[PROBE
 {
 	CLEANUP(destroy_object) struct object *o = NULL;
 	CLEANUP(allocator__release) struct allocator a = {0};
+	const struct allocator_search search = {0};
 	struct probes_places chosen = {0}, first = {0};
 	int err = fd = dup(fd);
 	size_t i;
@@ -51,7 +52,7 @@ int probes__find_places(int fd, const char *path, struct probes_places ret[PROBE
 		return -errno;
 	err = object__create(fd, path, &o);
 	if (!err)
-		err = allocator__find(o, NULL, &a);
+		err = allocator__find(o, &search, &a);
 	for (i = 0; i < a.functions.count && !err; i++) {
 		const struct allocator_function *f = &a.functions.items[i];
 
