@@ -281,7 +281,7 @@ static __always_inline bool in_flight(struct thread *t, struct call *call, struc
 	__u64 ret = 0;
 #endif
 
-	if (!call->sp || sp >= call->sp || call->sp - sp > 1 << 20)
+	if (!call->sp || sp > call->sp || call->sp - sp > 1 << 20)
 		return false;
 #if defined(__TARGET_ARCH_x86)
 	if (bpf_probe_read_user(&ret, sizeof(ret), (void *)call->sp))
@@ -289,8 +289,12 @@ static __always_inline bool in_flight(struct thread *t, struct call *call, struc
 	if (ret == trampoline_address(bpf_get_current_task_btf()))
 		return true;
 	/* The address may be what another frame left behind. */
-	if (!call->ret || ret != call->ret)
+	if (sp == call->sp || !call->ret || ret != call->ret)
 		return false;
+#else
+	/* Where the stack is as it was, only a jump has led here. */
+	if (sp == call->sp)
+		return PT_REGS_RET(regs) == trampoline_address(bpf_get_current_task_btf());
 #endif
 	return is_inside_call(&t->walk, regs, call->sp, call->ret, image);
 }
@@ -466,16 +470,27 @@ static __always_inline void note_new_array(struct thread *t, __u64 sp)
 	t->new_array_sp = 0;
 }
 
-/* Whether what the call gives is recorded. Mappings are not sampled. */
+/* Whether the size is known at the entry: not where it is what the call allocates in turn. */
+static __always_inline bool has_size(struct call *call)
+{
+	return !is_described(call->cookie) || MEMLEAK_FORM_ARGUMENT(call->cookie, 16);
+}
+
+static __always_inline bool is_size_followed(__u64 size)
+{
+	if (size < min_size || size > max_size)
+		return false;
+	return !is_sampling() || sample_draw(sampling(), size, bpf_get_prandom_u32());
+}
+
+/* Whether what the call gives is recorded. Mappings and resources are not sampled. */
 static __always_inline bool is_followed(struct call *call)
 {
 	if (MEMLEAK_COOKIE_CALL(call->cookie) == MEMLEAK_CALL_MMAP)
 		return !(call->arg2 & MAP_STACK) || call->arg2 & MAP_FIXED; /* no thread stacks */
 	if (is_mapping(call->cookie) || call->cookie & MEMLEAK_FORM_RESOURCE)
 		return true;
-	if (call->size < min_size || call->size > max_size)
-		return false;
-	return !is_sampling() || sample_draw(sampling(), call->size, bpf_get_prandom_u32());
+	return !has_size(call) || is_size_followed(call->size);
 }
 
 static __always_inline void send_mapping_event(__u32 type, struct memleak_process *p,
@@ -509,13 +524,56 @@ static __always_inline void send_mapping_event(__u32 type, struct memleak_proces
 	send_event(&event, MEMLEAK_LOSS_EVENT);
 }
 
+/* A pool without a size of its own is as large as what is allocated while it is made. */
+static __always_inline bool is_sizeless(struct call *call)
+{
+	return call->ret && !MEMLEAK_FORM_ARGUMENT(call->cookie, 16) &&
+	       is_described(call->cookie) && !(call->cookie & MEMLEAK_FORM_RESOURCE);
+}
+
+static __always_inline void add_inner_size(struct thread *t, struct pt_regs *regs, __u64 cookie)
+{
+	if (is_mapping(cookie) && MEMLEAK_COOKIE_CALL(cookie) != MEMLEAK_CALL_MMAP)
+		return;
+	t->returning.cookie = cookie;
+	t->returning.size = 0;
+	read_arguments(t, &t->returning, regs);
+	t->call.size += t->returning.size;
+}
+
+/*
+ * A function that leaves its return address alone has jumped to this one, which is to return to its
+ * caller: the call is the same, and its return is seen by the return probe that is armed now.
+ */
+static __always_inline bool goes_on(struct call *call, struct pt_regs *regs)
+{
+#if defined(__TARGET_ARCH_x86)
+	__u64 sp = PT_REGS_SP(regs), ret = 0;
+
+	if (!call->ret || call->sp != sp)
+		return false;
+	if (bpf_probe_read_user(&ret, sizeof(ret), (void *)sp) || ret != call->ret)
+		return false;
+#else
+	if (!call->ret || call->sp != PT_REGS_SP(regs) || call->ret != PT_REGS_RET(regs))
+		return false;
+#endif
+	call->ret = 0;
+	return true;
+}
+
 /* Begin @call of @t, unless it is a part of one in flight; false if its return is of no use. */
 static __always_inline bool begin_call(struct memleak_process *p, struct thread *t,
 				       struct call *call, struct pt_regs *regs, __u64 cookie)
 {
 	__u64 sp = PT_REGS_SP(regs);
 
-	if (in_flight(t, call, regs, p->image) || is_skipped_too(t, regs, p->image))
+	if (in_flight(t, call, regs, p->image)) {
+		if (is_sizeless(call))
+			add_inner_size(t, regs, cookie);
+		return false;
+	}
+	if (is_skipped_too(t, regs, p->image))
 		return false;
 	call->ret = 0;
 	call->cookie = cookie;
@@ -525,8 +583,12 @@ static __always_inline bool begin_call(struct memleak_process *p, struct thread 
 	read_arguments(t, call, regs);
 	if (!(cookie & MEMLEAK_FORM_RESOURCE))
 		note_new_array(t, sp);
-	if (is_realloc(cookie) && call->arg &&
-	    block_free(p, call->arg, MEMLEAK_COOKIE_FAMILY(cookie), &call->old)) {
+	if (cookie & MEMLEAK_FORM_RESOURCE) {
+		call->has_old =
+			MEMLEAK_FORM_ARGUMENT(cookie, 24) &&
+			resource_release(p, call->arg, MEMLEAK_COOKIE_FAMILY(cookie), &call->old);
+	} else if (is_realloc(cookie) && call->arg &&
+		   block_free(p, call->arg, MEMLEAK_COOKIE_FAMILY(cookie), &call->old)) {
 		call->has_old = 1;
 		if (trace_events)
 			trace_event(MEMLEAK_EVENT_FREE, p->image, call->arg, call->old.size,
@@ -561,7 +623,14 @@ static __always_inline int alloc_enter(struct pt_regs *regs, __u64 cookie)
 	struct memleak_process *p = followed_process();
 	struct thread *t = entering_thread(p);
 
-	return !t || !begin_call(p, t, &t->call, regs, cookie);
+	if (!t)
+		return 1;
+	if (goes_on(&t->call, regs)) {
+		if (!MEMLEAK_FORM_ARGUMENT(t->call.cookie, 16))
+			add_inner_size(t, regs, cookie);
+		return 0;
+	}
+	return !begin_call(p, t, &t->call, regs, cookie);
 }
 
 /* A function whose return address stays as it is: its return is seen at the instruction. */
@@ -695,8 +764,11 @@ static __always_inline void resource_exit(struct memleak_process *p, struct thre
 	struct memleak_block b = {};
 	__u64 addr;
 
-	if (!described_result(call, PT_REGS_RC(regs), &addr))
+	if (!described_result(call, PT_REGS_RC(regs), &addr)) {
+		if (call->has_old)
+			resource_acquire(p, call->arg, &call->old);
 		return;
+	}
 	fill_block(&b, p, t, call, regs);
 	if (resource_acquire(p, addr, &b) && trace_events)
 		trace_event(MEMLEAK_EVENT_ALLOC, p->image, addr, b.size, b.family, b.stack,
@@ -717,7 +789,7 @@ static __always_inline void heap_exit(struct memleak_process *p, struct thread *
 	}
 	if (call->cookie & MEMLEAK_FORM_IN_PLACE)
 		block_free(p, addr, MEMLEAK_COOKIE_FAMILY(call->cookie), &call->old);
-	if (!call->is_followed)
+	if (!call->is_followed || (!has_size(call) && !is_size_followed(call->size)))
 		return;
 	fill_block(&b, p, t, call, regs);
 	if (!block_insert(p, addr, &b))

@@ -371,6 +371,33 @@ static int set_command_words(struct parser *p, char **words)
 	return 0;
 }
 
+/* --alloc-fn and --free-fn: @row's value tells them apart. */
+static int set_function(struct parser *p, const struct row *row, const char *value)
+{
+	char option[32];
+	const char *why;
+	int err = pairs__add(&p->o.pairs, value, row->value, &why);
+
+	if (err == -EINVAL)
+		return wrong_value(row_name(row, option), value, "%s", why);
+	return err ? out_of_memory(p) : 0;
+}
+
+static int set_resources(struct parser *p, const struct row *row, const char *value)
+{
+	CLEANUP_FREE char *list = strdup(value);
+	char *rest = list, *item;
+	char option[32];
+	int err = list ? 0 : -ENOMEM;
+
+	while (!err && (item = strsep(&rest, ",")))
+		err = pairs__add_preset(&p->o.pairs, item);
+	if (err == -ENOENT)
+		return wrong_value(row_name(row, option), value,
+				   "is no list of files, locks, dirs and dl");
+	return err ? out_of_memory(p) : 0;
+}
+
 static int show_version(struct parser *p, const struct row *row, const char *value)
 {
 	(void)row;
@@ -389,6 +416,9 @@ enum {
 	KEY_NO_FOLLOW,
 	KEY_SAMPLE_BYTES,
 	KEY_SYMBOLS_PREFIX,
+	KEY_ALLOC_FN,
+	KEY_FREE_FN,
+	KEY_RESOURCE,
 	KEY_SORT,
 	KEY_OUTPUT,
 	KEY_MAX_BLOCKS,
@@ -478,6 +508,12 @@ static const struct row rows[] = {
 	 .set = set_string, FIELD(object)},
 	{"symbols-prefix", KEY_SYMBOLS_PREFIX, "P", "they are called P_malloc or Pmalloc, ...",
 	 .set = set_string, FIELD(symbols_prefix)},
+	{"alloc-fn", KEY_ALLOC_FN, "FUNC[:...]", "this function allocates too; see below",
+	 .set = set_function, .value = false},
+	{"free-fn", KEY_FREE_FN, "FUNC[:ptr=ARGn]", "and this one takes it back",
+	 .set = set_function, .value = true},
+	{"resource", KEY_RESOURCE, "LIST", "of files,locks,dirs,dl: those held, too",
+	 .set = set_resources},
 
 	{.help = "What to show"},
 	{"top", 'T', "N", "stacks per process in a report (10)",
@@ -549,12 +585,22 @@ static int show_help(struct parser *p, const struct row *row, const char *value)
 		else
 			printf("      --%-22s %s\n", name, r->help);
 	}
+	puts("\nFunctions of your own\n"
+	     "  --alloc-fn FUNC[:size=ARGn|ARGn*ARGm][:ptr=ret|ARGn|*ARGn]\n"
+	     "             [:fail=0|-1|nonzero][:old=ARGn][:resource|:nothrow][:family=NAME]\n"
+	     "  --free-fn  FUNC[:ptr=ARGn][:family=NAME]\n"
+	     "  A family is one or more --alloc-fn and the --free-fn behind them, named\n"
+	     "  after the first function or by family=. What is allocated inside is a part of\n"
+	     "  it. A resource stands beside the heap. nothrow: no exception leaves it.");
 	puts("\nExamples\n"
 	     "  memleak-bpf -p $(pidof app)          a report every 5 seconds\n"
 	     "  memleak-bpf -p 4242 10 6             six reports, 10 seconds apart\n"
 	     "  memleak-bpf -- ./app --its-option    run a command, report at its end\n"
 	     "  memleak-bpf -A -T 3 --sort growth    what grows on this machine?\n"
-	     "  memleak-bpf -p 4242 -f json | jq .   for a program to read");
+	     "  memleak-bpf -p 4242 -f json | jq .   for a program to read\n"
+	     "  memleak-bpf -p 4242 --resource files,dirs\n"
+	     "  memleak-bpf -p 4242 --alloc-fn g_slice_alloc:size=ARG1 \\\n"
+	     "      --free-fn g_slice_free1:ptr=ARG2");
 	return ECANCELED;
 }
 
@@ -645,6 +691,10 @@ static int check(struct parser *p)
 		log_error("two ways of sampling: --sample-rate and --sample-bytes");
 		return EINVAL;
 	}
+	if (pairs__incomplete(&o->pairs)) {
+		log_error("family '%s' has no --free-fn", pairs__incomplete(&o->pairs));
+		return EINVAL;
+	}
 	if (o->user && o->target != OPTIONS_TARGET_COMMAND) {
 		log_error("--user is for a command that is run, not for %s", p->given[first]);
 		return EINVAL;
@@ -709,6 +759,7 @@ void options__release(struct options *o)
 {
 	free(o->pids);
 	free(o->command);
+	pairs__release(&o->pairs);
 	*o = (struct options){0};
 }
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "pairs.h"
 #include "profile/profile.h"
 
 /* Which processes. */
@@ -46,6 +47,7 @@ struct options {
 	bool trace;
 	const char *object;	    /* -O; NULL: find them */
 	const char *symbols_prefix; /* NULL: none */
+	struct pairs pairs;	    /* --alloc-fn, --free-fn, --resource */
 	enum profile_sort sort;
 	enum options_format format;
 	const char *output; /* NULL: standard output */

@@ -34,6 +34,8 @@ struct run {
 	struct probe *probe;
 	struct collector *collector;
 	struct symbolizer *symbolizer;
+	VECTOR(struct allocator_row) rows; /* the user's functions */
+	VECTOR(struct probe_family) families;
 	struct tracer *tracer; /* NULL: nothing is started or followed */
 	FILE *out;
 	int epoll, signals, timer;
@@ -128,13 +130,6 @@ static void report(struct run *r, bool final)
 		stop(r, err);
 }
 
-static const char *event_family(uint8_t family)
-{
-	return family == MEMLEAK_FAMILY_NEW_ARRAY ? "new[]"
-	       : family == MEMLEAK_FAMILY_NEW	  ? "new"
-						  : "malloc";
-}
-
 static void trace_event(void *context, const struct memleak_event *e)
 {
 	struct run *r = context;
@@ -146,7 +141,7 @@ static void trace_event(void *context, const struct memleak_event *e)
 		.tid = e->tid,
 		.comm = comm,
 		.operation = e->type == MEMLEAK_EVENT_ALLOC ? "alloc" : "free",
-		.family = event_family(e->family),
+		.family = probe__family_name(r->probe, e->family),
 		.addr = e->addr,
 		.bytes = e->size,
 	};
@@ -473,6 +468,34 @@ static int open_debug_file(void *context, int fd, const char *path)
 	return symbol__open_debug_file(&(struct symbol_source){.fd = fd, .path = path});
 }
 
+/* The user's functions as the probe takes them. */
+static int prepare_pairs(struct run *r)
+{
+	const struct pairs *p = &r->o->pairs;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < p->families.count && !err; i++)
+		err = vector_push(&r->families, (struct probe_family){
+							.name = p->families.items[i].name,
+							.resource = p->families.items[i].resource,
+						});
+	for (i = 0; i < p->functions.count && !err; i++) {
+		const struct pairs_function *f = &p->functions.items[i];
+
+		/* Nobody knows what a function does, but for the user. */
+		err = vector_push(&r->rows, (struct allocator_row){
+						    .name = f->name,
+						    .call = f->releases ? MEMLEAK_CALL_RELEASE
+									: MEMLEAK_CALL_DESCRIBED,
+						    .family = f->family,
+						    .may_throw = !f->releases && !f->nothrow,
+						    .form = f->form,
+					    });
+	}
+	return err;
+}
+
 static int prepare_probe(struct run *r)
 {
 	const struct options *o = r->o;
@@ -496,6 +519,10 @@ static int prepare_probe(struct run *r)
 		.max_unwind_memory = o->max_unwind_memory,
 		.object = o->object,
 		.symbols_prefix = o->symbols_prefix,
+		.rows = r->rows.items,
+		.nr_rows = r->rows.count,
+		.families_defined = r->families.items,
+		.nr_families_defined = r->families.count,
 		.trace = o->trace ? trace_event : NULL,
 		.debug_file = open_debug_file,
 		.context = r,
@@ -535,6 +562,8 @@ static int prepare(struct run *r)
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
 	err = r->epoll < 0 ? -errno : prepare_signals(r);
 	if (!err)
+		err = prepare_pairs(r);
+	if (!err)
 		err = prepare_probe(r);
 	if (!err)
 		err = prepare_output(r);
@@ -560,6 +589,8 @@ static void release(struct run *r)
 		if (r->pidfds.items[i] >= 0)
 			close(r->pidfds.items[i]);
 	vector_release(&r->pidfds);
+	vector_release(&r->rows);
+	vector_release(&r->families);
 	hash__release(&r->refused);
 	cleanup_close(&r->timer);
 	cleanup_close(&r->signals);
@@ -581,6 +612,7 @@ int run(const struct options *o)
 		ended = all_ended(&r);
 		report(&r, true);
 		probe__log_walks(r.probe);
+		probe__warn_unfound(r.probe);
 	}
 	release(&r);
 	if (r.error == -EPIPE)

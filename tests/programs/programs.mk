@@ -15,7 +15,10 @@ HAVE_JEMALLOC := $(call have_library,libjemalloc.a)
 HAVE_TCMALLOC := $(call have_library,libtcmalloc_minimal.a)
 HAVE_MIMALLOC := $(call have_library,libmimalloc.so)
 PROGRAM_MISSING := $(if $(HAVE_JEMALLOC),,jemalloc_api) $(if $(HAVE_TCMALLOC),,tcmalloc_api) \
-	$(if $(HAVE_MIMALLOC),,mimalloc_api)
+	$(if $(HAVE_MIMALLOC),,mimalloc_api) \
+	$(if $(shell $(PKG_CONFIG) --exists sqlite3 && echo y),,worked_sqlite) \
+	$(if $(shell $(PKG_CONFIG) --exists apr-1 && echo y),,worked_apr) \
+	$(if $(shell $(PKG_CONFIG) --exists glib-2.0 && echo y),,worked_glib)
 
 PROGRAM_C := $(filter-out lib%,$(notdir $(basename $(wildcard tests/programs/*.c))))
 PROGRAM_CXX := $(notdir $(basename $(wildcard tests/programs/*.cc)))
@@ -58,6 +61,12 @@ $(PROGRAMS)/own_malloc: FLAGS := -fno-builtin
 $(PROGRAMS)/jemalloc_api: LIBS := -ljemalloc
 $(PROGRAMS)/mimalloc_api: LIBS := -lmimalloc
 $(PROGRAMS)/tcmalloc_api: LIBS := -ltcmalloc_minimal
+$(PROGRAMS)/resources: LIBS := -ldl -pthread
+$(PROGRAMS)/worked_sqlite: LIBS = $(shell $(PKG_CONFIG) --libs sqlite3)
+$(PROGRAMS)/worked_apr: FLAGS = $(shell $(PKG_CONFIG) --cflags apr-1)
+$(PROGRAMS)/worked_apr: LIBS = $(shell $(PKG_CONFIG) --libs apr-1)
+$(PROGRAMS)/worked_glib: FLAGS = $(shell $(PKG_CONFIG) --cflags glib-2.0)
+$(PROGRAMS)/worked_glib: LIBS = $(shell $(PKG_CONFIG) --libs glib-2.0)
 $(PROGRAMS)/libbump.so $(PROGRAMS)/libpass.so: FLAGS := -fno-builtin
 $(PROGRAMS)/libplugin_b.so: FLAGS := -DPLUGIN=plugin_b
 

@@ -21,18 +21,20 @@ __asm__(".text\n"
 	"last: push %rbx; pop %rbx; last_return: repz ret\n"
 	"to_itself: 1: dec %edi; jne 1b; its_return: ret $8\n"
 	"throws: call abort@plt; .byte 0x06\n" /* behind it, no instruction */
-	"computed: jmp *%rax\n"
+	"computed: jmp *%rax; nop; case_1: ret; nop; case_2: ret\n"
+	"computed_end:\n"
 	"out_of_object: jmp getpid@plt\n"
 	"unknown: .byte 0x06\n"
 	"endless: jmp endless\n");
 
 extern char two_returns[], first[], tail_call[], last_return[], to_itself[], its_return[], throws[],
-	computed[], out_of_object[], unknown[], endless[];
+	computed[], case_1[], case_2[], computed_end[], out_of_object[], unknown[], endless[];
 extern char __executable_start[];
 
 struct example {
 	const char *name;
 	const char *function;
+	uint64_t size;
 	int err;
 	const char *returns[3]; /* NULL at the end */
 };
@@ -51,7 +53,8 @@ static void check(const struct calls *c, const struct example *e)
 	size_t n = 0;
 
 	print_message("%s\n", e->name);
-	assert_int_equal(calls__find_returns(c, (uintptr_t)e->function - base, &found), e->err);
+	assert_int_equal(calls__find_returns(c, (uintptr_t)e->function - base, e->size, &found),
+			 e->err);
 	if (found.count)
 		qsort(found.items, found.count, sizeof(found.items[0]), compare);
 	for (; e->returns[n]; n++) {
@@ -67,14 +70,15 @@ static void check(const struct calls *c, const struct example *e)
 static void test_returns(void **state)
 {
 	const struct example examples[] = {
-		{"one, the other way ends", two_returns, 0, {first}},
-		{"over a tail call", tail_call, 0, {first, last_return}},
-		{"over a loop", to_itself, 0, {its_return}},
-		{"what never returns", throws, 0, {NULL}},
-		{"an endless loop", endless, 0, {NULL}},
-		{"a computed jump", computed, -ENOTSUP, {NULL}},
-		{"a tail call into another object", out_of_object, -ENOTSUP, {NULL}},
-		{"no instruction", unknown, -ENOTSUP, {NULL}},
+		{"one, the other way ends", two_returns, 0, 0, {first}},
+		{"over a tail call", tail_call, 0, 0, {first, last_return}},
+		{"over a loop", to_itself, 0, 0, {its_return}},
+		{"what never returns", throws, 0, 0, {NULL}},
+		{"an endless loop", endless, 0, 0, {NULL}},
+		{"a computed jump out of sight", computed, 0, -ENOTSUP, {NULL}},
+		{"a switch", computed, computed_end - computed, 0, {case_1, case_2}},
+		{"a tail call into another object", out_of_object, 0, -ENOTSUP, {NULL}},
+		{"no instruction", unknown, 0, -ENOTSUP, {NULL}},
 	};
 	struct object *o;
 	struct calls c;

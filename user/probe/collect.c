@@ -190,6 +190,9 @@ static double age_ms(const struct pass *s, uint64_t time_ns)
 	return time_ns < s->now_ns ? (s->now_ns - time_ns) / 1e6 : 0;
 }
 
+/* Mappings and resources are not sampled. */
+static const struct sample everything = {.rate = 1};
+
 static void add_weighed(struct weighed *sum, struct sample sample, uint64_t size)
 {
 	struct sample_weight w = sample_weigh(sample, size);
@@ -234,12 +237,21 @@ static int add_block(struct pass *s, uint32_t group, struct sample sample, uint6
 	return vector_push(&s->listed, l);
 }
 
+static bool is_resource(const struct collector *c, uint8_t family)
+{
+	size_t user = (size_t)family - MEMLEAK_FAMILY_USER;
+
+	return family >= MEMLEAK_FAMILY_USER && user < c->t.nr_families &&
+	       c->t.families[user].resource;
+}
+
 static int read_block(void *context, const void *key, const void *value)
 {
 	struct reading *r = context;
 	const struct memleak_block_key *k = key;
 	const struct memleak_block *b = value;
 	struct pass *s = r->pass;
+	struct sample sample = r->collector->t.sample;
 	bool ended = hash__get(&s->ended, k->image, 0) != HASH_NONE;
 	uint32_t group;
 	int err;
@@ -250,13 +262,13 @@ static int read_block(void *context, const void *key, const void *value)
 			return err; /* of a program that another one has replaced */
 	}
 	err = find_group(s, k->image, b->stack, b->family, &group);
-	return err ? err
-		   : add_block(s, group, r->collector->t.sample, k->addr, b->size, b->time_ns);
+	if (is_resource(r->collector, b->family))
+		sample = everything;
+	return err ? err : add_block(s, group, sample, k->addr, b->size, b->time_ns);
 }
 
 static int read_mappings(struct collector *c, struct pass *s)
 {
-	const struct sample all = {.rate = 1};
 	const struct mappings *m = c->t.mappings;
 	uint32_t group;
 	size_t i;
@@ -270,7 +282,7 @@ static int read_mappings(struct collector *c, struct pass *s)
 			continue;
 		err = find_group(s, x->image, x->stack, MEMLEAK_FAMILY_MMAP, &group);
 		if (!err)
-			err = add_block(s, group, all, x->start, x->asked_end - x->start,
+			err = add_block(s, group, everything, x->start, x->asked_end - x->start,
 					x->time_ns);
 		if (err)
 			return err;
@@ -370,18 +382,6 @@ int collector__sweep(struct collector *c, bool blocks)
 
 /* --- the profile --- */
 
-static const char *family_name(uint8_t family)
-{
-	static const char *const names[] = {
-		[MEMLEAK_FAMILY_MALLOC] = "malloc",
-		[MEMLEAK_FAMILY_NEW] = "new",
-		[MEMLEAK_FAMILY_NEW_ARRAY] = "new[]",
-		[MEMLEAK_FAMILY_MMAP] = "mmap",
-	};
-
-	return family < ARRAY_SIZE(names) ? names[family] : "unknown";
-}
-
 /* What @index held at the report before, and what it holds now. */
 static int exchange(struct hash *index, before_list *v, uint64_t a, uint64_t b, uint64_t now,
 		    uint64_t seq, uint64_t *before, bool *known)
@@ -417,13 +417,18 @@ static void release_building(struct building *b)
 	profile__destroy(b->profile);
 }
 
-static void add_to_process(struct profile_process *p, const struct group *g)
+static void add_to_process(const struct collector *c, struct profile_process *p,
+			   const struct group *g)
 {
 	struct profile_error e = error_of(&g->all);
 
 	if (g->family == MEMLEAK_FAMILY_MMAP) {
 		p->mmap.blocks += whole(g->all.blocks);
 		p->mmap.bytes += g->all.bytes;
+		return;
+	}
+	if (is_resource(c, g->family)) {
+		p->resources += whole(g->all.blocks);
 		return;
 	}
 	p->error.blocks = hypot(p->error.blocks, e.blocks);
@@ -450,7 +455,8 @@ static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
 		       g->all.bytes, c->seq, &before, &known);
 	if (err)
 		return err;
-	add_to_process(&p->processes.items[process], g);
+	add_to_process(c, &p->processes.items[process], g);
+	e.resource = is_resource(c, g->family);
 	e.sum.blocks = whole(g->old.blocks);
 	e.sum.bytes = g->old.bytes;
 	e.error = error_of(&g->old);
@@ -464,7 +470,7 @@ static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
 	err = stacks__add(c->stacks, &source, g->stack, p, &family, &e.stack);
 	if (err)
 		return err;
-	e.family = profile__intern(p, family_name(family));
+	e.family = profile__intern(p, probe__family_name(c->probe, family));
 	if (!e.family)
 		return -ENOMEM;
 	err = vector_push(&p->entries, e);

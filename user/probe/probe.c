@@ -292,7 +292,11 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 	if (!p)
 		return -ENOMEM;
 	p->options = *options;
-	p->search = (struct allocator_search){.prefix = options->symbols_prefix};
+	p->search = (struct allocator_search){
+		.prefix = options->symbols_prefix,
+		.rows = options->rows,
+		.nr_rows = options->nr_rows,
+	};
 	for (i = 0; i < ARRAY_SIZE(p->lifecycle); i++)
 		p->lifecycle[i] = -1;
 	err = check_object(p);
@@ -554,7 +558,7 @@ int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
 			snprintf(why, size, "%s", strerror(-err));
 			return err;
 		}
-		has_heap |= f->allocator.has_heap;
+		has_heap |= f->allocator.has_heap || f->allocator.has_rows;
 	}
 	if (has_heap)
 		return 0;
@@ -654,6 +658,8 @@ void probe__tables(const struct probe *p, struct probe_tables *ret)
 		.files = p->files,
 		.mappings = &p->mappings,
 		.dead_images = &p->dead_images,
+		.families = p->options.families_defined,
+		.nr_families = p->options.nr_families_defined,
 		.start_ns = p->start_ns,
 		.sample = p->options.sample,
 	};
@@ -732,6 +738,49 @@ void probe__log_walks(const struct probe *p)
 	log_info("unwind tables: %llu files, %llu rows, %llu KiB; %llu found no room",
 		 (unsigned long long)stats.files, (unsigned long long)stats.rows,
 		 (unsigned long long)stats.bytes / 1024, (unsigned long long)stats.no_room);
+}
+
+static bool is_found(const struct probe *p, uint8_t family)
+{
+	uint32_t id;
+	size_t i;
+
+	for (id = 0; id <= p->skeleton->data->last_file; id++) {
+		const struct file *f = files__get(p->files, id);
+
+		for (i = 0; f && i < f->allocator.functions.count; i++)
+			if (f->allocator.functions.items[i].family == family)
+				return true;
+	}
+	return false;
+}
+
+void probe__warn_unfound(const struct probe *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->options.nr_families_defined; i++)
+		if (!is_found(p, MEMLEAK_FAMILY_USER + i))
+			log_warning("no function of the family '%s' was found in any program or "
+				    "library: is it inlined, stripped or misspelt?",
+				    p->options.families_defined[i].name);
+}
+
+const char *probe__family_name(const struct probe *p, uint8_t family)
+{
+	static const char *const names[] = {
+		[MEMLEAK_FAMILY_MALLOC] = "malloc",
+		[MEMLEAK_FAMILY_NEW] = "new",
+		[MEMLEAK_FAMILY_NEW_ARRAY] = "new[]",
+		[MEMLEAK_FAMILY_MMAP] = "mmap",
+	};
+	size_t user = (size_t)family - MEMLEAK_FAMILY_USER;
+
+	if (family < ARRAY_SIZE(names))
+		return names[family];
+	if (family < MEMLEAK_FAMILY_USER || user >= p->options.nr_families_defined)
+		return NULL;
+	return p->options.families_defined[user].name;
 }
 
 const char *probe__link_name(const struct probe *p)

@@ -23,6 +23,12 @@ struct probe;
 /* How the probes are linked; AUTO takes the best that the kernel has. */
 enum probe_link { PROBE_LINK_AUTO, PROBE_LINK_SESSION, PROBE_LINK_MULTI, PROBE_LINK_PERF };
 
+/* A family of functions that the user defined; number MEMLEAK_FAMILY_USER is the first. */
+struct probe_family {
+	const char *name;
+	bool resource;
+};
+
 /* An event of --trace. */
 typedef void probe_trace_fn(void *context, const struct memleak_event *event);
 
@@ -39,7 +45,11 @@ struct probe_options {
 	uint32_t max_blocks, max_stacks, stack_depth;
 	uint64_t max_unwind_memory; /* bytes, for the unwind tables of all files */
 	const char *object; /* look for allocation functions in this file alone; NULL: all */
-	const char *symbols_prefix;	 /* NULL: none */
+	const char *symbols_prefix;	  /* NULL: none */
+	const struct allocator_row *rows; /* the user's functions, borrowed like the families */
+	size_t nr_rows;
+	const struct probe_family *families_defined;
+	size_t nr_families_defined;
 	probe_trace_fn *trace;		 /* NULL: no events for blocks */
 	probe_debug_file_fn *debug_file; /* NULL: there are none */
 	void *context;			 /* of both */
@@ -98,8 +108,10 @@ struct probe_tables {
 	const __u64 *losses; /* by enum memleak_loss; changing */
 	const struct files *files;
 	const struct mappings *mappings;
-	const struct hash *dead_images; /* by (image, 0): their blocks can be dropped */
-	uint64_t start_ns;		/* of counting, CLOCK_MONOTONIC */
+	const struct hash *dead_images;	     /* by (image, 0): their blocks can be dropped */
+	const struct probe_family *families; /* those that the user defined */
+	size_t nr_families;
+	uint64_t start_ns; /* of counting, CLOCK_MONOTONIC */
 	struct sample sample;
 };
 void probe__tables(const struct probe *p, struct probe_tables *ret);
@@ -115,6 +127,12 @@ int probe__free_tables(struct probe *p);
 
 /* Say with -v how the walks of all stacks ended, and what the unwind tables hold. */
 void probe__log_walks(const struct probe *p);
+
+/* Warn of families that the user defined and that no file had a function of. */
+void probe__warn_unfound(const struct probe *p);
+
+/* The name of a family; NULL where there is none with this number. */
+const char *probe__family_name(const struct probe *p, uint8_t family);
 
 /* "session", "multi" or "perf". */
 const char *probe__link_name(const struct probe *p);

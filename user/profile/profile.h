@@ -93,6 +93,7 @@ struct profile_entry {
 	enum profile_verdict verdict;
 	const char *type; /* C++ class of the blocks; NULL where unknown */
 	bool cycle;
+	bool resource; /* files, locks ...: beside the heap, as mappings are */
 	struct profile_sum sum;
 	struct profile_error error; /* of sum */
 	double growth_bytes_per_s;  /* against the report before; 0 in the first */
@@ -112,6 +113,7 @@ struct profile_process {
 	uint64_t peak_bytes;
 	double peak_at_s;
 	struct profile_sum mmap;
+	uint64_t resources;   /* held: files, locks and the like */
 	int64_t growth_bytes; /* of outstanding, since the report before */
 	uint32_t first_entry; /* in profile.entries once sorted */
 	uint32_t nr_entries;

@@ -218,6 +218,8 @@ static struct builder process_object(const struct profile *p, const struct profi
 	add_decimal(&peak, "at_s", process->peak_at_s, 3);
 	add_object(&b, "peak", &peak);
 	add_sum(&b, "mmap", &process->mmap);
+	if (process->resources)
+		add_u64(&b, "resources", process->resources);
 	return b;
 }
 

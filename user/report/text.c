@@ -335,6 +335,13 @@ static void print_verdict(struct text *t, const struct profile_entry *e)
 		     e->cycle ? " (cycle)" : "");
 }
 
+static const char *unit_of(const struct profile_entry *e)
+{
+	if (e->resource)
+		return "resource";
+	return strcmp(e->family, "mmap") ? "block" : "mapping";
+}
+
 static void print_entry(struct text *t, const struct profile_entry *e)
 {
 	char a[FORMAT_SIZE], name[FORMAT_NAME_SIZE];
@@ -343,8 +350,7 @@ static void print_entry(struct text *t, const struct profile_entry *e)
 	print_styled(t, STYLE_NUMBER, "%12s", format__bytes(a, e->sum.bytes));
 	if (e->error.bytes > 0)
 		stream__print(&t->s, " ± %s", format__bytes(a, e->error.bytes + 0.5));
-	stream__print(&t->s, " in %s",
-		      count_of(a, e->sum.blocks, strcmp(e->family, "mmap") ? "block" : "mapping"));
+	stream__print(&t->s, " in %s", count_of(a, e->sum.blocks, unit_of(e)));
 	if (t->p->seq > 1 || e->growth_bytes_per_s)
 		stream__print(&t->s, ", %s/s", format__change(a, e->growth_bytes_per_s));
 	stream__print(&t->s, ", oldest %s", format__age(a, e->oldest_ms));
@@ -427,6 +433,8 @@ static void print_process_line(struct text *t, const struct profile_process *pro
 		stream__print(&t->s, "  mmap: %s, %s\n",
 			      count_of(n, process->mmap.blocks, "mapping"),
 			      format__bytes(sum, process->mmap.bytes));
+	if (process->resources)
+		stream__print(&t->s, "  held: %s\n", count_of(n, process->resources, "resource"));
 }
 
 static void print_section(struct text *t, const struct profile_process *process)

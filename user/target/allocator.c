@@ -437,9 +437,9 @@ static int add_returns(const struct search *s, const struct definition *d, struc
 {
 	CLEANUP(release_returns) calls_returns returns = {0};
 	size_t i, k;
-	int err = calls__find_returns(&s->calls, d->vaddr, &returns);
+	int err = calls__find_returns(&s->calls, d->vaddr, d->size, &returns);
 
-	*found = !err && returns.count;
+	*found = !err;
 	if (err == -ENOTSUP)
 		return 0;
 	for (i = 0; i < returns.count && !err; i++) {
@@ -452,6 +452,17 @@ static int add_returns(const struct search *s, const struct definition *d, struc
 	return err;
 }
 
+/* An alias, or the same symbol in another table, was not met before. */
+static bool is_first(const struct search *s, const struct definition *d)
+{
+	const struct definition *other;
+
+	for (other = s->definitions.items; other < d; other++)
+		if (other->vaddr == d->vaddr)
+			return false;
+	return true;
+}
+
 static int list_function(const struct search *s, const struct definition *d,
 			 struct allocator_function *f, struct allocator *a)
 {
@@ -462,12 +473,19 @@ static int list_function(const struct search *s, const struct definition *d,
 		err = add_returns(s, d, a, &found);
 	if (err)
 		return err;
+	if (!found && !is_first(s, d))
+		return 0;
 	if (!found) {
-		log_warning("%s: it cannot be seen where %s returns: its calls are not followed",
-			    s->object->path, f->name);
+		log_warning("%s: it cannot be seen where %s returns: its calls are not followed%s",
+			    s->object->path, f->name,
+			    f->family < MEMLEAK_FAMILY_USER || f->form & MEMLEAK_FORM_RESOURCE
+				    ? ""
+				    : " (unless ':nothrow' says that no exception leaves it)");
 		return 0;
 	}
-	if (f->call != MEMLEAK_CALL_NEW_ARRAY && f->family != MEMLEAK_FAMILY_MMAP)
+	if (f->family >= MEMLEAK_FAMILY_USER)
+		a->has_rows = true;
+	else if (f->call != MEMLEAK_CALL_NEW_ARRAY && f->family != MEMLEAK_FAMILY_MMAP)
 		a->has_heap = true;
 	return vector_push(&a->functions, *f);
 }
@@ -507,6 +525,20 @@ static int list_definition(const struct search *s, const struct definition *d, s
 	return list_function(s, d, &f, a);
 }
 
+/* Whether a function of this name has a return probe in whatever object defines it. */
+static bool has_return_probe(void *context, const char *name)
+{
+	const struct search *s = context;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++)
+		if (table[i].family == MEMLEAK_FAMILY_MALLOC &&
+		    table[i].call != MEMLEAK_CALL_FREE &&
+		    name_matches(&table[i], s->asked->prefix, name))
+			return true;
+	return false;
+}
+
 static int compare_definitions(const void *x, const void *y)
 {
 	const struct definition *a = x, *b = y;
@@ -535,6 +567,7 @@ int allocator__find(const struct object *o, const struct allocator_search *searc
 		err = scan_section(&s, elf, scn);
 	if (!err && s.definitions.count)
 		err = calls__read(o, elf, &s.calls);
+	calls__mark(&s.calls, has_return_probe, &s);
 	if (s.definitions.count)
 		qsort(s.definitions.items, s.definitions.count, sizeof(s.definitions.items[0]),
 		      compare_definitions);

@@ -48,6 +48,7 @@ struct allocator {
 	VECTOR(struct allocator_range) internals; /* where the allocator maps memory for itself */
 	calls_returns returns; /* where those that may throw return: file offsets, each once */
 	bool has_heap;	       /* one of the functions is of the heap, not of the mmap family */
+	bool has_rows;	       /* one of them is the user's */
 	bool is_go;	       /* a Go program: its allocator cannot be probed */
 };
 

@@ -67,7 +67,7 @@ static int read_relocations(struct calls *c, Elf *elf, Elf_Data *data, const GEl
 	if (!symbols || !gelf_getshdr(scn, &symbols_sh))
 		return 0;
 	for (i = 0; i < n && !err; i++) {
-		struct calls_slot slot;
+		struct calls_slot slot = {0};
 		GElf_Rela rela;
 		GElf_Sym sym;
 
@@ -135,6 +135,14 @@ int calls__read(const struct object *o, Elf *elf, struct calls *ret)
 		qsort(ret->slots.items, ret->slots.count, sizeof(ret->slots.items[0]),
 		      compare_slots);
 	return err;
+}
+
+void calls__mark(struct calls *c, bool (*is_probed)(void *context, const char *name), void *context)
+{
+	size_t i;
+
+	for (i = 0; i < c->slots.count; i++)
+		c->slots.items[i].probed = is_probed(context, c->slots.items[i].name);
 }
 
 void calls__release(struct calls *c)
@@ -206,7 +214,9 @@ const struct calls_slot *calls__stub(const struct calls *c, uint64_t vaddr)
 /* Following the code of one function. */
 struct trail {
 	const struct calls *calls;
-	struct hash seen; /* (vaddr, 0): instructions */
+	uint64_t start, end; /* of the function itself */
+	bool swept;	     /* all of it is to be followed */
+	struct hash seen;    /* (vaddr, 0): instructions */
 	VECTOR(uint64_t) todo;
 	calls_returns found;
 	unsigned char window[WINDOW]; /* code that was read */
@@ -257,10 +267,32 @@ static int follow_jump(struct trail *t, uint64_t vaddr, const struct calls_slot 
 	*next = 0;
 	if (is_noreturn(t->calls, vaddr, slot))
 		return 0;
+	if (slot && slot->probed)
+		return 0;
 	if (slot && !slot->target)
 		return -ENOTSUP;
 	*next = slot ? slot->target : vaddr;
 	return 0;
+}
+
+/* A switch: it leads to every instruction of the function, as far as can be seen. */
+static int follow_computed(struct trail *t, uint64_t vaddr, uint64_t *next)
+{
+	struct placement_step step;
+	uint64_t offset, at;
+	int err = 0;
+
+	*next = 0;
+	if (vaddr < t->start || vaddr >= t->end)
+		return -ENOTSUP;
+	for (at = t->start; at < t->end && !t->swept && !err; at += step.length) {
+		if (!object__vaddr_to_offset(t->calls->object, at, &offset) ||
+		    !step_at(t, offset, &step))
+			return -ENOTSUP;
+		err = vector_push(&t->todo, at);
+	}
+	t->swept = true;
+	return err;
 }
 
 static int take_step(struct trail *t, uint64_t vaddr, uint64_t offset, uint64_t *next)
@@ -301,14 +333,14 @@ static int take_step(struct trail *t, uint64_t vaddr, uint64_t offset, uint64_t 
 		*next = 0;
 		return 0;
 	case PLACEMENT_FLOW_COMPUTED:
-		break;
+		return follow_computed(t, vaddr, next);
 	}
 	return -ENOTSUP;
 }
 
-int calls__find_returns(const struct calls *c, uint64_t vaddr, calls_returns *ret)
+int calls__find_returns(const struct calls *c, uint64_t vaddr, uint64_t size, calls_returns *ret)
 {
-	CLEANUP(cleanup_trail) struct trail t = {.calls = c};
+	CLEANUP(cleanup_trail) struct trail t = {.calls = c, .start = vaddr, .end = vaddr + size};
 	uint64_t offset;
 	size_t i;
 	int err = vector_push(&t.todo, vaddr);

@@ -23,6 +23,7 @@ struct calls_slot {
 	uint64_t vaddr;	 /* of the slot */
 	uint64_t target; /* vaddr of the function, if this object defines it; 0: another one does */
 	const char *name; /* of the function, in the ELF file's memory; never NULL */
+	bool probed;	  /* it has a return probe, which sees its returns to whoever */
 };
 
 struct calls {
@@ -38,6 +39,10 @@ struct calls {
 int calls__read(const struct object *o, Elf *elf, struct calls *ret);
 void calls__release(struct calls *c);
 
+/* Mark the slots whose names @is_probed holds true: a jump to one of these ends a search. */
+void calls__mark(struct calls *c, bool (*is_probed)(void *context, const char *name),
+		 void *context);
+
 /* The slot through which the stub at @vaddr (of a procedure linkage table) jumps; NULL where there
  * is no such stub. */
 const struct calls_slot *calls__stub(const struct calls *c, uint64_t vaddr);
@@ -48,10 +53,11 @@ const struct calls_slot *calls__slot(const struct calls *c, uint64_t vaddr);
 typedef VECTOR(uint64_t) calls_returns;
 
 /*
- * Append to @ret the file offsets of all instructions by which the function at @vaddr returns to
- * its caller. 0, -ENOMEM, or -ENOTSUP where they cannot be known: a computed jump, or one out of
- * the object; then nothing is appended.
+ * Append to @ret the file offsets of all instructions by which the function at @vaddr, of @size
+ * bytes (0: unknown), returns to its caller. A computed jump in it (a switch) is taken to lead to
+ * anywhere in it. 0, -ENOMEM, or -ENOTSUP where they cannot be known: a jump out of the object, a
+ * computed one in another function; then nothing is appended.
  */
-int calls__find_returns(const struct calls *c, uint64_t vaddr, calls_returns *ret);
+int calls__find_returns(const struct calls *c, uint64_t vaddr, uint64_t size, calls_returns *ret);
 
 #endif
