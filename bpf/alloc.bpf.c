@@ -94,7 +94,7 @@ static __noinline int add_process(void)
 	struct memleak_file_key key = {};
 	struct file *exe;
 
-	if (tgid == own_tgid)
+	if (!is_wanted())
 		return -1;
 	p.tgid = tgid;
 	p.image = __sync_fetch_and_add(&last_image, 1) + 1;
@@ -126,6 +126,8 @@ static __always_inline struct memleak_process *followed_process(void)
 
 	if (!enabled)
 		return NULL;
+	if (trace_all)
+		__sync_fetch_and_add(&hits, 1);
 	p = current_process();
 	if (!p && trace_all) {
 		if (add_process())

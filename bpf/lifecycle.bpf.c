@@ -92,7 +92,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	known = bpf_map_lookup_elem(&processes, &tgid);
 	if (known)
 		end_image(tgid, NULL);
-	else if (!trace_all || tgid == own_tgid)
+	else if (!trace_all || !is_wanted())
 		return 0;
 	copy_file_key(&key, bprm->file);
 	p.tgid = tgid;

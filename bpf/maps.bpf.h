@@ -20,6 +20,7 @@
 
 /* Set by the loader before the programs are loaded: the verifier drops what is switched off. */
 const volatile bool trace_all __weak;	    /* -A: follow every process */
+const volatile bool in_cgroup __weak;	    /* --cgroup: only those in the one of `cgroups` */
 const volatile bool follow_children __weak; /* a fork's child is followed as its parent is */
 const volatile bool trace_events __weak;    /* --trace */
 const volatile __u64 min_size __weak;
@@ -41,6 +42,9 @@ bool enabled __weak = false;
 bool stop_at_libraries __weak = false;
 
 __u64 losses[MEMLEAK_LOSSES] __weak = {};
+
+/* -A and --cgroup: how often probes were hit. */
+__u64 hits __weak = 0;
 
 /* How walks ended, by enum unwind_result; and how many had a frame found by frame pointer. */
 __u64 walks[MEMLEAK_WALK_RESULTS] __weak = {};
@@ -147,6 +151,13 @@ struct {
 } signalled __weak SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} cgroups __weak SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
 } events __weak SEC(".maps");
@@ -192,6 +203,14 @@ static __always_inline int send_event(struct memleak_event *event, enum memleak_
 static __always_inline __u32 current_tgid(void)
 {
 	return bpf_get_current_pid_tgid() >> 32;
+}
+
+/* With -A and --cgroup: whether the current process, not known yet, is one to follow. */
+static __always_inline bool is_wanted(void)
+{
+	if (current_tgid() == own_tgid)
+		return false;
+	return !in_cgroup || bpf_current_task_under_cgroup(&cgroups, 0) == 1;
 }
 
 #endif

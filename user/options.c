@@ -328,6 +328,12 @@ static int set_all(struct parser *p, const struct row *row, const char *value)
 	return 0;
 }
 
+static int set_cgroup(struct parser *p, const struct row *row, const char *value)
+{
+	p->given[OPTIONS_TARGET_CGROUP] = "--cgroup";
+	return set_string(p, row, value);
+}
+
 static int set_command(struct parser *p, const struct row *row, const char *value)
 {
 	int err;
@@ -412,7 +418,8 @@ static int show_help(struct parser *p, const struct row *row, const char *value)
 /* The table */
 
 enum {
-	KEY_FOLLOW = CHAR_MAX + 1,
+	KEY_CGROUP = CHAR_MAX + 1,
+	KEY_FOLLOW,
 	KEY_NO_FOLLOW,
 	KEY_SAMPLE_BYTES,
 	KEY_SYMBOLS_PREFIX,
@@ -480,6 +487,8 @@ static const struct row rows[] = {
 	 .set = set_command},
 	{"all", 'A', NULL, "every process on the machine",
 	 .set = set_all},
+	{"cgroup", KEY_CGROUP, "PATH", "every process in this cgroup (v2) and below it",
+	 .set = set_cgroup, FIELD(cgroup)},
 	{"follow", KEY_FOLLOW, NULL, "trace the children too (on for a command)",
 	 .set = set_follow, .value = 1},
 	{"no-follow", KEY_NO_FOLLOW, NULL, "do not trace the children (so it is with -p)",
@@ -570,6 +579,7 @@ static int show_help(struct parser *p, const struct row *row, const char *value)
 	puts("Usage: memleak-bpf [OPTION...] -p PID[,PID...]  [INTERVAL [COUNT]]\n"
 	     "       memleak-bpf [OPTION...] -c \"CMD ARGS\"    [INTERVAL [COUNT]]\n"
 	     "       memleak-bpf [OPTION...] -A               [INTERVAL [COUNT]]\n"
+	     "       memleak-bpf [OPTION...] --cgroup PATH    [INTERVAL [COUNT]]\n"
 	     "       memleak-bpf [OPTION...] [INTERVAL [COUNT]] -- CMD [ARG...]\n"
 	     "Show which stacks allocated the memory that is outstanding.");
 	for (r = rows; r < rows + ARRAY_SIZE(rows); r++) {
@@ -678,7 +688,8 @@ static int check(struct parser *p)
 		first = kind;
 	}
 	if (first < 0) {
-		log_error("no target: give one of -p PID, -c CMD, -A, or -- CMD [ARG...]");
+		log_error("no target: give one of -p PID, -c CMD, -A, --cgroup PATH, or -- CMD "
+			  "[ARG...]");
 		return EINVAL;
 	}
 	o->target = first;

@@ -15,6 +15,7 @@
 enum options_target {
 	OPTIONS_TARGET_PIDS,	/* -p */
 	OPTIONS_TARGET_COMMAND, /* -c and -- */
+	OPTIONS_TARGET_CGROUP,	/* --cgroup */
 	OPTIONS_TARGET_ALL,	/* -A */
 };
 
@@ -34,7 +35,8 @@ struct options {
 	enum options_target target;
 	pid_t *pids; /* OPTIONS_TARGET_PIDS: nr_pids of them, each once, in the order given */
 	size_t nr_pids;
-	char **command; /* OPTIONS_TARGET_COMMAND: argv, NULL at the end */
+	const char *cgroup; /* OPTIONS_TARGET_CGROUP: its directory, as given */
+	char **command;	    /* OPTIONS_TARGET_COMMAND: argv, NULL at the end */
 	bool follow;
 	double interval_s;
 	uint64_t count; /* reports; 0: no limit */

@@ -43,6 +43,9 @@ struct run {
 	VECTOR(int) pidfds; /* of -p's processes; -1: it has ended */
 	size_t alive;	    /* how many of them run; the command counts as one */
 	uint64_t reports;
+	uint64_t hits; /* of probes, at the last report */
+	double hits_at_s;
+	bool warned_of_hits;
 	unsigned int interrupts;
 	pid_t command;
 	bool attached;	     /* the command is probed */
@@ -105,6 +108,30 @@ static void stop(struct run *r, int error)
 		r->error = error;
 }
 
+static bool is_wide(const struct run *r)
+{
+	return r->o->target == OPTIONS_TARGET_ALL || r->o->target == OPTIONS_TARGET_CGROUP;
+}
+
+/* More hits of probes than these take some percent of a processor. */
+#define MANY_HITS_PER_S 10000
+
+/* Who watches the whole machine slows all of it down: say once how often. */
+static void warn_of_hits(struct run *r, double now_s)
+{
+	uint64_t hits = probe__hits(r->probe);
+	double rate = now_s > r->hits_at_s ? (hits - r->hits) / (now_s - r->hits_at_s) : 0;
+
+	r->hits = hits;
+	r->hits_at_s = now_s;
+	if (rate < MANY_HITS_PER_S || r->warned_of_hits)
+		return;
+	r->warned_of_hits = true;
+	log_warning("%.0f calls a second are traced, and each costs its caller some microseconds: "
+		    "-p or --cgroup would trace fewer",
+		    rate);
+}
+
 static void report(struct run *r, bool final)
 {
 	struct collect_options o = {
@@ -120,6 +147,8 @@ static void report(struct run *r, bool final)
 		stop(r, err);
 		return;
 	}
+	if (is_wide(r))
+		warn_of_hits(r, p->elapsed_s);
 	err = write_profile(r, p);
 	profile__destroy(p);
 	if (err && err != -EPIPE)
@@ -292,6 +321,7 @@ static int attach_targets(struct run *r)
 	switch (r->o->target) {
 	case OPTIONS_TARGET_COMMAND:
 		return start_command(r);
+	case OPTIONS_TARGET_CGROUP:
 	case OPTIONS_TARGET_ALL:
 		err = probe__attach_all(r->probe);
 		break;
@@ -386,7 +416,7 @@ static void handle_events(struct run *r)
 
 static bool all_ended(const struct run *r)
 {
-	if (r->o->target == OPTIONS_TARGET_ALL || r->alive)
+	if (is_wide(r) || r->alive)
 		return false;
 	return !r->tracer || !tracer__count(r->tracer);
 }
@@ -507,7 +537,8 @@ static int prepare_probe(struct run *r)
 	};
 	struct probe_options probe = {
 		.link = links[o->link],
-		.all = o->target == OPTIONS_TARGET_ALL,
+		.all = is_wide(r),
+		.cgroup = o->cgroup,
 		.follow = o->follow,
 		.families = o->target == OPTIONS_TARGET_COMMAND,
 		.min_size = o->min_size,

@@ -35,6 +35,7 @@ static void configure(struct memleak *s, const struct probe_options *o)
 	bpf_map__set_max_entries(s->maps.pages, nr_pages);
 	bpf_map__set_max_entries(s->maps.shards, nr_shards);
 	s->rodata->trace_all = o->all;
+	s->rodata->in_cgroup = o->cgroup != NULL;
 	s->rodata->follow_children = o->follow;
 	s->rodata->trace_events = o->trace != NULL;
 	s->rodata->min_size = o->min_size;

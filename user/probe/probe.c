@@ -20,6 +20,7 @@
 #include "probe/attachments.h"
 #include "probe/loader.h"
 #include "probe/tables.h"
+#include "target/cgroup.h"
 #include "target/process.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -42,6 +43,7 @@ struct probe {
 	struct hash exes;	 /* (image, 0) to exe_paths */
 	VECTOR(char *) exe_paths;
 	struct allocator_search search;
+	struct cgroup *cgroup;		 /* NULL: none */
 	struct stat object;		 /* of options.object */
 	int lifecycle[LOADER_LIFECYCLE]; /* links of the tracepoints */
 	uint64_t start_ns;
@@ -50,6 +52,19 @@ struct probe {
 static void cleanup_object(struct object **o)
 {
 	object__destroy(*o);
+}
+
+/* Tell the kernel side of the cgroup. */
+static int set_cgroup(struct probe *p)
+{
+	uint32_t zero = 0, fd;
+
+	if (!p->cgroup)
+		return 0;
+	fd = cgroup__fd(p->cgroup);
+	return bpf_map_update_elem(bpf_map__fd(p->skeleton->maps.cgroups), &zero, &fd, BPF_ANY)
+		       ? -errno
+		       : 0;
 }
 
 static int check_object(struct probe *p)
@@ -300,8 +315,12 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 	for (i = 0; i < ARRAY_SIZE(p->lifecycle); i++)
 		p->lifecycle[i] = -1;
 	err = check_object(p);
+	if (!err && options->cgroup)
+		err = cgroup__open(options->cgroup, &p->cgroup);
 	if (!err)
 		err = loader__load(options, &p->skeleton, &p->link);
+	if (!err)
+		err = set_cgroup(p);
 	if (!err)
 		err = loader__watch_processes(p->skeleton, p->lifecycle);
 	if (!err)
@@ -340,6 +359,7 @@ void probe__destroy(struct probe *p)
 	tables__destroy(p->tables);
 	memleak__destroy(p->skeleton);
 	files__destroy(p->files);
+	cgroup__close(p->cgroup);
 	mappings__release(&p->mappings);
 	hash__release(&p->dead_images);
 	hash__release(&p->exes);
@@ -579,14 +599,15 @@ int probe__attach_all(struct probe *p)
 		err = learn_mapping(p, &vmas.items[i]);
 	/* Only now: this process's own allocations run into the probes too. */
 	for (i = 0; i < vmas.count && !err; i++)
-		if ((pid_t)vmas.items[i].tgid != getpid())
+		if ((pid_t)vmas.items[i].tgid != getpid() &&
+		    (!p->cgroup || cgroup__has(p->cgroup, vmas.items[i].tgid)))
 			attach_file(p, 0, vmas.items[i].mapping.file); /* said there what failed */
 	if (err) {
 		log_error("cannot list the mappings of the machine's processes: %s",
 			  strerror(-err));
 		return err;
 	}
-	if (!attachments__count(p->attachments)) {
+	if (!attachments__count(p->attachments) && !p->cgroup) {
 		log_error("no allocation function found in any process");
 		return -ENOENT;
 	}
@@ -634,6 +655,11 @@ int probe__consume(struct probe *p)
 	if (p->grown.count)
 		attach_grown(p);
 	return n < 0 ? n : 0;
+}
+
+uint64_t probe__hits(const struct probe *p)
+{
+	return p->skeleton->bss->hits;
 }
 
 void probe__enable(struct probe *p)

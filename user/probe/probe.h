@@ -37,9 +37,10 @@ typedef int probe_debug_file_fn(void *context, int fd, const char *path);
 
 struct probe_options {
 	enum probe_link link;
-	bool all;      /* every process of the machine */
-	bool follow;   /* children of followed processes */
-	bool families; /* tell new[] from new, for one more trap per new[] */
+	bool all;	    /* every process of the machine */
+	const char *cgroup; /* with `all`: only of this cgroup v2 and those below it; NULL: no */
+	bool follow;	    /* children of followed processes */
+	bool families;	    /* tell new[] from new, for one more trap per new[] */
 	uint64_t min_size, max_size;
 	struct sample sample;
 	uint32_t max_blocks, max_stacks, stack_depth;
@@ -92,6 +93,9 @@ bool probe__signalled(struct probe *p, pid_t tid);
 
 /* Probe what all processes of the machine have mapped by now. 0 or -errno after saying why. */
 int probe__attach_all(struct probe *p);
+
+/* With `all`: how often probes were hit, of processes that are followed and of others. */
+uint64_t probe__hits(const struct probe *p);
 
 /* Begin to count; before, the probes do nothing. The start of elapsed times. */
 void probe__enable(struct probe *p);
