@@ -277,6 +277,47 @@ static int set_choice(struct parser *p, const struct row *row, const char *value
 	return wrong_value(row_name(row, option), value, "is not %s", names);
 }
 
+/* The bit of the kind that the first @size bytes of @name are; 0: there is none. */
+static uint32_t leak_kind(const char *name, size_t size)
+{
+	enum profile_verdict v;
+
+	for (v = PROFILE_VERDICT_DEFINITE; v < PROFILE_VERDICTS; v++) {
+		const char *kind = profile__verdict_name(v);
+
+		if (strlen(kind) == size && strncmp(kind, name, size) == 0)
+			return 1U << v;
+	}
+	return 0;
+}
+
+static int set_leak_kinds(struct parser *p, const struct row *row, const char *value)
+{
+	const char *rest = value;
+	char option[32];
+
+	if (strcmp(value, "all") == 0) {
+		p->o.leak_kinds = OPTIONS_LEAK_KINDS_ALL;
+		return 0;
+	}
+	p->o.leak_kinds = 0;
+	if (strcmp(value, "none") == 0)
+		return 0;
+	for (;;) {
+		size_t n = strcspn(rest, ",");
+		uint32_t kind = leak_kind(rest, n);
+
+		if (!kind)
+			return wrong_value(row_name(row, option), value,
+					   "is no list of definite, indirect, possible and "
+					   "reachable, nor all or none");
+		p->o.leak_kinds |= kind;
+		if (!rest[n])
+			return 0;
+		rest += n + 1;
+	}
+}
+
 /* Targets */
 
 static int add_pid(struct parser *p, const char *text)
@@ -437,6 +478,9 @@ enum {
 	KEY_COLOUR,
 	KEY_VERSION,
 	KEY_LINK,
+	KEY_LEAK_CHECK,
+	KEY_SHOW_LEAK_KINDS,
+	KEY_ERROR_EXITCODE,
 };
 
 static const struct range any_size = {0, UINT64_MAX, true};
@@ -446,6 +490,7 @@ static const struct range sample_rate = {1, 1000000, false};
 static const struct range sample_bytes = {1, UINT32_MAX, true};
 static const struct range table_size = {1, TABLE_LIMIT, true};
 static const struct range unwind_memory = {MI, UINT64_C(64) << 30, true};
+static const struct range exit_codes = {0, 255, false};
 static const struct range depth = {1, DEPTH_LIMIT, false};
 
 static const struct choice sorts[] = {
@@ -466,6 +511,13 @@ static const struct choice colors[] = {
 	{"auto", OPTIONS_COLOR_AUTO},
 	{"always", OPTIONS_COLOR_ALWAYS},
 	{"never", OPTIONS_COLOR_NEVER},
+	{NULL, 0},
+};
+
+static const struct choice leak_checks[] = {
+	{"no", OPTIONS_LEAK_CHECK_NO},
+	{"final", OPTIONS_LEAK_CHECK_FINAL},
+	{"each", OPTIONS_LEAK_CHECK_EACH},
 	{NULL, 0},
 };
 
@@ -543,6 +595,14 @@ static const struct row rows[] = {
 	 .set = set_choice, FIELD(color), .choices = colors},
 	{"debuginfod", KEY_DEBUGINFOD, NULL, "ask the servers in DEBUGINFOD_URLS for symbols",
 	 .set = set_flag, FIELD(debuginfod)},
+
+	{.help = "Leaks"},
+	{"leak-check", KEY_LEAK_CHECK, "WHEN", "no, final or each report (final for a command, else no)",
+	 .set = set_choice, FIELD(leak_check), .choices = leak_checks},
+	{"show-leak-kinds", KEY_SHOW_LEAK_KINDS, "LIST", "kinds that text shows (definite,possible)",
+	 .set = set_leak_kinds},
+	{"error-exitcode", KEY_ERROR_EXITCODE, "N", "exit with N if a block is definitely lost",
+	 .set = set_u32, FIELD(error_exitcode), &exit_codes},
 
 	{.help = "Capacities"},
 	{"max-blocks", KEY_MAX_BLOCKS, "N", "live blocks (1M)",
@@ -711,6 +771,9 @@ static int check(struct parser *p)
 		return EINVAL;
 	}
 	o->follow = p->follow < 0 ? o->target == OPTIONS_TARGET_COMMAND : p->follow;
+	if (o->leak_check == OPTIONS_LEAK_CHECK_UNSAID)
+		o->leak_check = o->target == OPTIONS_TARGET_COMMAND ? OPTIONS_LEAK_CHECK_FINAL
+								    : OPTIONS_LEAK_CHECK_NO;
 	return 0;
 }
 
@@ -739,7 +802,9 @@ int options__parse(int argc, char **argv, struct options *ret)
 		      .max_blocks = MI,
 		      .max_stacks = 64 * KI,
 		      .max_unwind_memory = 256 * MI,
-		      .stack_depth = DEFAULT_DEPTH},
+		      .stack_depth = DEFAULT_DEPTH,
+		      .leak_kinds = 1U << PROFILE_VERDICT_DEFINITE |
+				    1U << PROFILE_VERDICT_POSSIBLE},
 		.follow = -1,
 		.status = 2,
 	};

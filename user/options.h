@@ -31,6 +31,18 @@ enum options_link {
 	OPTIONS_LINK_PERF,
 };
 
+/* When blocks are classified; UNSAID only while parsing. */
+enum options_leak_check {
+	OPTIONS_LEAK_CHECK_UNSAID,
+	OPTIONS_LEAK_CHECK_NO,
+	OPTIONS_LEAK_CHECK_FINAL,
+	OPTIONS_LEAK_CHECK_EACH,
+};
+
+#define OPTIONS_LEAK_KINDS_ALL                                                                     \
+	(1U << PROFILE_VERDICT_DEFINITE | 1U << PROFILE_VERDICT_INDIRECT |                         \
+	 1U << PROFILE_VERDICT_POSSIBLE | 1U << PROFILE_VERDICT_REACHABLE)
+
 struct options {
 	enum options_target target;
 	pid_t *pids; /* OPTIONS_TARGET_PIDS: nr_pids of them, each once, in the order given */
@@ -47,6 +59,9 @@ struct options {
 	uint32_t sample_bytes;	     /* one every so many bytes; 0: not by size */
 	bool show_allocs;
 	bool trace;
+	enum options_leak_check leak_check;
+	uint32_t leak_kinds; /* a bit for each enum profile_verdict: shown by the text report */
+	uint32_t error_exitcode; /* 0: off */
 	const char *object;	    /* -O; NULL: find them */
 	const char *symbols_prefix; /* NULL: none */
 	struct pairs pairs;	    /* --alloc-fn, --free-fn, --resource */

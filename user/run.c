@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "check.h"
 #include "probe/collect.h"
 #include "probe/probe.h"
 #include "probe/stacks.h"
@@ -36,7 +37,8 @@ struct run {
 	struct symbolizer *symbolizer;
 	VECTOR(struct allocator_row) rows; /* the user's functions */
 	VECTOR(struct probe_family) families;
-	struct tracer *tracer; /* NULL: nothing is started or followed */
+	struct tracer *tracer;	 /* NULL: nothing is started, followed or checked */
+	struct checker *checker; /* NULL: no leak check */
 	FILE *out;
 	int epoll, signals, timer;
 	struct tracer_signals inherited;
@@ -53,6 +55,7 @@ struct run {
 	bool done;
 	int error;  /* -errno of what made the run end early; 0: nothing */
 	int status; /* of the command, as an exit status */
+	bool leaks_found;
 };
 
 /* --- reports --- */
@@ -82,6 +85,20 @@ static bool wants_color(const struct run *r)
 	return r->o->color == OPTIONS_COLOR_ALWAYS;
 }
 
+/* Whether a leak check belongs to a report. */
+static bool wants_check(const struct run *r, bool final)
+{
+	return r->checker && (final || r->o->leak_check == OPTIONS_LEAK_CHECK_EACH);
+}
+
+static void note_leaks(struct run *r, const struct profile *p)
+{
+	size_t i;
+
+	for (i = 0; p->final && i < p->processes.count; i++)
+		r->leaks_found |= p->processes.items[i].leaks[PROFILE_VERDICT_DEFINITE].blocks;
+}
+
 static int write_profile(struct run *r, struct profile *p)
 {
 	struct report_options o = {
@@ -89,8 +106,11 @@ static int write_profile(struct run *r, struct profile *p)
 		.show_allocs = r->o->show_allocs,
 		.color = wants_color(r),
 		.heap_summary = p->final && r->o->target == OPTIONS_TARGET_COMMAND,
+		.leak_kinds = r->o->leak_kinds,
 	};
 	int err = profile__sort(p, r->o->sort);
+
+	note_leaks(r, p);
 
 	if (!err)
 		err = symbolizer__resolve(r->symbolizer, p, r->o->top);
@@ -140,8 +160,10 @@ static void report(struct run *r, bool final)
 		.blocks = r->o->show_allocs,
 	};
 	struct profile *p;
-	int err = collector__run(r->collector, &o, &p);
+	int err = wants_check(r, final) ? checker__run(r->checker) : 0;
 
+	if (!err)
+		err = collector__run(r->collector, &o, &p);
 	if (err) {
 		log_error("cannot read the kernel's tables: %s", strerror(-err));
 		stop(r, err);
@@ -218,7 +240,7 @@ static enum tracer_verdict attach_program(struct run *r, pid_t pid)
 	}
 	if (pid == r->command)
 		r->attached = true;
-	if (r->o->follow)
+	if (r->o->follow || r->checker)
 		return TRACER_GO_ON;
 	probe__set_traced(r->probe, false);
 	return TRACER_DETACH;
@@ -236,12 +258,25 @@ static enum tracer_verdict program_started(void *context, pid_t pid, bool by_thr
 	}
 	if (err)
 		log_warning("the new program of process %d is not traced: %s", pid, strerror(-err));
+	if (r->checker)
+		checker__program_started(r->checker, pid);
 	return attach_program(r, pid);
 }
 
 static void process_forked(void *context, pid_t pid)
 {
-	attach_program(context, pid);
+	struct run *r = context;
+
+	if (r->checker)
+		checker__process_forked(r->checker, pid);
+	attach_program(r, pid);
+}
+
+static void process_exiting(void *context, pid_t pid, pid_t tid)
+{
+	struct run *r = context;
+
+	checker__run_at_exit(r->checker, pid, tid);
 }
 
 static bool process_signalled(void *context, pid_t pid, pid_t tid, enum tracer_verdict *verdict)
@@ -267,6 +302,7 @@ static const struct tracer_callbacks tracer_callbacks = {
 	.forked = process_forked,
 	.signalled = process_signalled,
 	.ended = command_ended,
+	.exiting = process_exiting,
 };
 
 static int start_command(struct run *r)
@@ -295,7 +331,7 @@ static int attach_pid(struct run *r, pid_t pid)
 	err = fd < 0 ? -errno : vector_push(&r->pidfds, fd);
 	if (!err)
 		err = watch(r, fd, EPOLLIN);
-	if (!err && r->tracer) {
+	if (!err && r->o->follow) {
 		err = tracer__seize(r->tracer, pid);
 		probe__set_traced(r->probe, true);
 	}
@@ -571,6 +607,26 @@ static int prepare_probe(struct run *r)
 	return err ? err : watch(r, probe__event_fd(r->probe), EPOLLIN);
 }
 
+/* What starts, follows or checks processes. */
+static int prepare_tracer(struct run *r)
+{
+	const struct options *o = r->o;
+	struct checker_options options = {
+		.partial = o->min_size || o->max_size != UINT64_MAX || o->sample_rate != 1 ||
+			   o->sample_bytes || o->pairs.families.count,
+	};
+	bool checks = o->leak_check != OPTIONS_LEAK_CHECK_NO;
+	int err;
+
+	if (o->target != OPTIONS_TARGET_COMMAND && !checks &&
+	    !(o->follow && o->target == OPTIONS_TARGET_PIDS))
+		return 0;
+	err = tracer__create(&tracer_callbacks, r, o->follow, checks, &r->tracer);
+	if (err || !checks)
+		return err;
+	return checker__create(&options, r->probe, r->collector, r->tracer, &r->checker);
+}
+
 static int prepare(struct run *r)
 {
 	/* Every file that is mapped stays open. */
@@ -598,9 +654,8 @@ static int prepare(struct run *r)
 		err = prepare_probe(r);
 	if (!err)
 		err = prepare_output(r);
-	if (!err && (r->o->target == OPTIONS_TARGET_COMMAND ||
-		     (r->o->follow && r->o->target == OPTIONS_TARGET_PIDS)))
-		err = tracer__create(&tracer_callbacks, r, r->o->follow, &r->tracer);
+	if (!err)
+		err = prepare_tracer(r);
 	if (!err)
 		err = attach_targets(r);
 	return err ? err : prepare_timer(r);
@@ -611,6 +666,7 @@ static void release(struct run *r)
 	size_t i;
 
 	tracer__destroy(r->tracer);
+	checker__destroy(r->checker);
 	symbolizer__destroy(r->symbolizer);
 	collector__destroy(r->collector);
 	probe__destroy(r->probe);
@@ -650,5 +706,7 @@ int run(const struct options *o)
 		return 0;
 	if (r.error)
 		return 1;
+	if (r.leaks_found && o->error_exitcode)
+		return o->error_exitcode;
 	return ended && o->target == OPTIONS_TARGET_COMMAND ? r.status : 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Terms: a *group* is the blocks of one image that share stack and family; groups become the
- * entries of a profile. The blocks table is read while programs go on: sums of processes come from
+ * Terms: a *group* is the blocks of one image that share stack and family (and what a leak check
+ * said); groups become the entries of a profile. The blocks table is read while programs go on: sums of processes come from
  * their counters, which are exact at every moment; groups are what the pass met.
  *
  * An image that ended is collected once: its groups are kept here, its blocks leave the kernel's
@@ -30,6 +30,9 @@ struct weighed {
 struct group {
 	uint32_t image;
 	uint8_t family;
+	uint8_t verdict; /* enum profile_verdict; NONE where no check ran */
+	bool cycle;
+	uint32_t type; /* in collector.types; PROFILE_NONE: unknown */
 	uint64_t stack;
 	struct weighed all, old;       /* `old`: of the age asked for */
 	uint64_t oldest_ns, newest_ns; /* of those */
@@ -47,6 +50,8 @@ struct past {
 	VECTOR(struct group) groups;
 	VECTOR(struct listed) listed; /* by its own groups */
 	bool reported;
+	bool checked; /* a leak check ran at its end */
+	double pause_ms;
 };
 
 /* What a group held at the last report. */
@@ -68,6 +73,10 @@ struct collector {
 	before_list process_before;
 	struct hash process_index; /* (image, 0) to process_before */
 	struct stacks *stacks;
+	VECTOR(struct snapshot *) snapshots; /* at most one of an image */
+	struct profile *strings;	     /* only for its interned strings: the types' names */
+	VECTOR(const char *) types;
+	struct hash type_index; /* (address of the interned name, 0) to types */
 };
 
 /* One pass. */
@@ -80,6 +89,7 @@ struct pass {
 	VECTOR(struct listed) listed;
 	VECTOR(struct memleak_block_key) dead;
 	struct hash ended; /* (image, 0) to pasts */
+	struct hash shown; /* (image, 0) to snapshots: in place of the tables */
 };
 
 static void release_pass(struct pass *s)
@@ -90,6 +100,7 @@ static void release_pass(struct pass *s)
 	vector_release(&s->listed);
 	vector_release(&s->dead);
 	hash__release(&s->ended);
+	hash__release(&s->shown);
 }
 
 int collector__create(struct probe *p, struct collector **ret)
@@ -98,7 +109,9 @@ int collector__create(struct probe *p, struct collector **ret)
 
 	if (!c)
 		return -ENOMEM;
-	if (stacks__create(&c->stacks)) {
+	c->strings = profile__create();
+	if (!c->strings || stacks__create(&c->stacks)) {
+		profile__destroy(c->strings);
 		free(c);
 		return -ENOMEM;
 	}
@@ -123,6 +136,12 @@ void collector__destroy(struct collector *c)
 	vector_release(&c->process_before);
 	hash__release(&c->process_index);
 	stacks__destroy(c->stacks);
+	for (i = 0; i < c->snapshots.count; i++)
+		snapshot__destroy(c->snapshots.items[i]);
+	vector_release(&c->snapshots);
+	profile__destroy(c->strings);
+	vector_release(&c->types);
+	hash__release(&c->type_index);
 	free(c);
 }
 
@@ -163,21 +182,26 @@ static int read_ended(void *context, const void *key, const void *value)
 	return hash__set(&r->pass->ended, past.process.image, 0, r->collector->pasts.count - 1);
 }
 
-/* The group with this key, made if it is new. */
-static int find_group(struct pass *s, uint32_t image, uint64_t stack, uint8_t family, uint32_t *ret)
+/* What tells a group from others of its stack. */
+static uint64_t group_key(const struct group *g)
 {
-	uint64_t b = (uint64_t)image << 8 | family;
-	uint32_t i = hash__get(&s->group_index, stack, b);
+	return (uint64_t)g->image << 32 | (uint64_t)(g->type & 0xfffff) << 12 | g->cycle << 11 |
+	       g->verdict << 8 | g->family;
+}
+
+/* The group with the key of @like, made if it is new. */
+static int find_group(struct pass *s, const struct group *like, uint32_t *ret)
+{
+	uint64_t b = group_key(like);
+	uint32_t i = hash__get(&s->group_index, like->stack, b);
 	int err;
 
 	if (i == HASH_NONE) {
-		struct group g = {.image = image, .stack = stack, .family = family};
-
-		err = vector_push(&s->groups, g);
+		err = vector_push(&s->groups, *like);
 		if (err)
 			return err;
 		i = s->groups.count - 1;
-		err = hash__set(&s->group_index, stack, b, i);
+		err = hash__set(&s->group_index, like->stack, b, i);
 		if (err)
 			return err;
 	}
@@ -237,14 +261,6 @@ static int add_block(struct pass *s, uint32_t group, struct sample sample, uint6
 	return vector_push(&s->listed, l);
 }
 
-static bool is_resource(const struct collector *c, uint8_t family)
-{
-	size_t user = (size_t)family - MEMLEAK_FAMILY_USER;
-
-	return family >= MEMLEAK_FAMILY_USER && user < c->t.nr_families &&
-	       c->t.families[user].resource;
-}
-
 static int read_block(void *context, const void *key, const void *value)
 {
 	struct reading *r = context;
@@ -253,6 +269,10 @@ static int read_block(void *context, const void *key, const void *value)
 	struct pass *s = r->pass;
 	struct sample sample = r->collector->t.sample;
 	bool ended = hash__get(&s->ended, k->image, 0) != HASH_NONE;
+	struct group like = {.image = k->image,
+			     .stack = b->stack,
+			     .family = b->family,
+			     .type = PROFILE_NONE};
 	uint32_t group;
 	int err;
 
@@ -261,9 +281,11 @@ static int read_block(void *context, const void *key, const void *value)
 		if (err || !ended)
 			return err; /* of a program that another one has replaced */
 	}
-	err = find_group(s, k->image, b->stack, b->family, &group);
-	if (is_resource(r->collector, b->family))
+	if (probe__is_resource(&r->collector->t, b->family))
 		sample = everything;
+	else if (hash__get(&s->shown, k->image, 0) != HASH_NONE)
+		return 0; /* by its snapshot */
+	err = find_group(s, &like, &group);
 	return err ? err : add_block(s, group, sample, k->addr, b->size, b->time_ns);
 }
 
@@ -276,11 +298,15 @@ static int read_mappings(struct collector *c, struct pass *s)
 
 	for (i = 0; i < m->list.count; i++) {
 		const struct mapping *x = &m->list.items[i];
+		struct group like = {.image = x->image,
+				     .stack = x->stack,
+				     .family = MEMLEAK_FAMILY_MMAP,
+				     .type = PROFILE_NONE};
 
 		if (hash__get(&s->ended, x->image, 0) == HASH_NONE &&
 		    hash__get(c->t.dead_images, x->image, 0) != HASH_NONE)
 			continue;
-		err = find_group(s, x->image, x->stack, MEMLEAK_FAMILY_MMAP, &group);
+		err = find_group(s, &like, &group);
 		if (!err)
 			err = add_block(s, group, everything, x->start, x->asked_end - x->start,
 					x->time_ns);
@@ -345,6 +371,152 @@ static int keep_pasts(struct collector *c, struct pass *s)
 	return err;
 }
 
+/* --- snapshots --- */
+
+int collector__show_snapshot(struct collector *c, struct snapshot *s)
+{
+	size_t i;
+
+	for (i = 0; i < c->snapshots.count; i++) {
+		if (c->snapshots.items[i]->process.image != s->process.image)
+			continue;
+		snapshot__destroy(c->snapshots.items[i]);
+		c->snapshots.items[i] = s;
+		return 0;
+	}
+	if (vector_push(&c->snapshots, s)) {
+		snapshot__destroy(s);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* The number of the type called @name, or PROFILE_NONE without memory: then it is not shown. */
+static uint32_t type_number(struct collector *c, const char *name)
+{
+	const char *interned = profile__intern(c->strings, name);
+	uint32_t i;
+
+	if (!interned)
+		return PROFILE_NONE;
+	i = hash__get(&c->type_index, (uintptr_t)interned, 0);
+	if (i != HASH_NONE)
+		return i;
+	if (vector_push(&c->types, interned))
+		return PROFILE_NONE;
+	if (hash__set(&c->type_index, (uintptr_t)interned, 0, c->types.count - 1)) {
+		c->types.count--;
+		return PROFILE_NONE;
+	}
+	return c->types.count - 1;
+}
+
+/* The record of the process of @s in this pass; NULL where there is none. */
+static struct memleak_process *find_process(struct collector *c, struct pass *pass,
+					    const struct snapshot *s)
+{
+	uint32_t past = hash__get(&pass->ended, s->process.image, 0);
+	size_t i;
+
+	if (past != HASH_NONE)
+		return &c->pasts.items[past].process;
+	for (i = 0; i < pass->running.count; i++)
+		if (pass->running.items[i].image == s->process.image)
+			return &pass->running.items[i];
+	return NULL;
+}
+
+/* Whether what @s says is true of the process as it is shown in this pass. */
+static int choose_snapshot(struct collector *c, struct pass *pass, uint32_t index)
+{
+	const struct snapshot *s = c->snapshots.items[index];
+	struct memleak_process *p = find_process(c, pass, s);
+	uint32_t past = hash__get(&pass->ended, s->process.image, 0);
+
+	if (!p)
+		return 0;
+	if (past != HASH_NONE) {
+		/* It may have gone on after the check. */
+		if (p->allocs != s->process.allocs || p->frees != s->process.frees)
+			return 0;
+		c->pasts.items[past].checked = true;
+		c->pasts.items[past].pause_ms = s->pause_ms;
+	} else {
+		*p = s->process;
+	}
+	return hash__set(&pass->shown, s->process.image, 0, index);
+}
+
+static int choose_snapshots(struct collector *c, struct pass *pass)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < c->snapshots.count && !err; i++)
+		err = choose_snapshot(c, pass, i);
+	return err;
+}
+
+static int add_snapshot(struct collector *c, struct pass *pass, const struct snapshot *s)
+{
+	CLEANUP_FREE uint32_t *types = calloc(s->types.count + 1, sizeof(*types));
+	uint32_t group;
+	size_t i;
+	int err = 0;
+
+	if (!types)
+		return -ENOMEM;
+	for (i = 0; i < s->types.count; i++)
+		types[i] = type_number(c, s->types.items[i]);
+	for (i = 0; i < s->blocks.count && !err; i++) {
+		const struct snapshot_block *b = &s->blocks.items[i];
+		struct group like = {
+			.image = s->process.image,
+			.stack = b->block.stack,
+			.family = b->block.family,
+			.verdict = b->verdict,
+			.cycle = b->cycle,
+			.type = b->type < s->types.count ? types[b->type] : PROFILE_NONE,
+		};
+
+		err = find_group(pass, &like, &group);
+		if (!err)
+			err = add_block(pass, group, c->t.sample, b->addr, b->block.size,
+					b->block.time_ns);
+	}
+	return err;
+}
+
+static int add_snapshots(struct collector *c, struct pass *pass)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < c->snapshots.count && !err; i++) {
+		const struct snapshot *s = c->snapshots.items[i];
+
+		if (hash__get(&pass->shown, s->process.image, 0) == i)
+			err = add_snapshot(c, pass, s);
+	}
+	return err;
+}
+
+/* Each is shown once; those of processes that have not ended yet are kept. */
+static void drop_snapshots(struct collector *c, const struct pass *pass)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < c->snapshots.count; i++) {
+		struct snapshot *s = c->snapshots.items[i];
+
+		if (s->at_exit && hash__get(&pass->ended, s->process.image, 0) == HASH_NONE)
+			c->snapshots.items[kept++] = s;
+		else
+			snapshot__destroy(s);
+	}
+	c->snapshots.count = kept;
+}
+
 static int read_tables(struct collector *c, struct pass *s)
 {
 	struct reading r = {.collector = c, .pass = s};
@@ -359,10 +531,14 @@ static int read_tables(struct collector *c, struct pass *s)
 				  read_ended, &r);
 	if (!err)
 		err = probe__consume(c->probe);
+	if (!err)
+		err = choose_snapshots(c, s);
 	s->now_ns = monotonic_ns();
 	if (!err)
 		err = batch__read(c->t.blocks_fd, sizeof(struct memleak_block_key),
 				  sizeof(struct memleak_block), read_block, &r);
+	if (!err)
+		err = add_snapshots(c, s);
 	if (!err)
 		err = read_mappings(c, s);
 	if (!err)
@@ -376,8 +552,11 @@ int collector__sweep(struct collector *c, bool blocks)
 {
 	struct collect_options o = {.blocks = blocks};
 	CLEANUP(release_pass) struct pass s = {.options = &o};
+	int err = read_tables(c, &s);
 
-	return read_tables(c, &s);
+	if (!err)
+		drop_snapshots(c, &s);
+	return err;
 }
 
 /* --- the profile --- */
@@ -427,10 +606,12 @@ static void add_to_process(const struct collector *c, struct profile_process *p,
 		p->mmap.bytes += g->all.bytes;
 		return;
 	}
-	if (is_resource(c, g->family)) {
+	if (probe__is_resource(&c->t, g->family)) {
 		p->resources += whole(g->all.blocks);
 		return;
 	}
+	p->leaks[g->verdict].blocks += whole(g->all.blocks);
+	p->leaks[g->verdict].bytes += g->all.bytes;
 	p->error.blocks = hypot(p->error.blocks, e.blocks);
 	p->error.bytes = hypot(p->error.bytes, e.bytes);
 }
@@ -451,12 +632,14 @@ static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
 	*ret = HASH_NONE;
 	if (process == HASH_NONE)
 		return 0; /* it came after the processes were read: next time */
-	err = exchange(&c->before_index, &c->before, g->stack, (uint64_t)g->image << 8 | g->family,
-		       g->all.bytes, c->seq, &before, &known);
+	err = exchange(&c->before_index, &c->before, g->stack, group_key(g), g->all.bytes, c->seq,
+		       &before, &known);
 	if (err)
 		return err;
 	add_to_process(c, &p->processes.items[process], g);
-	e.resource = is_resource(c, g->family);
+	e.resource = probe__is_resource(&c->t, g->family);
+	e.verdict = g->verdict;
+	e.cycle = g->cycle;
 	e.sum.blocks = whole(g->old.blocks);
 	e.sum.bytes = g->old.bytes;
 	e.error = error_of(&g->old);
@@ -471,14 +654,17 @@ static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
 	if (err)
 		return err;
 	e.family = profile__intern(p, probe__family_name(c->probe, family));
-	if (!e.family)
+	if (g->type != PROFILE_NONE)
+		e.type = profile__intern(p, c->types.items[g->type]);
+	if (!e.family || (g->type != PROFILE_NONE && !e.type))
 		return -ENOMEM;
 	err = vector_push(&p->entries, e);
 	*ret = p->entries.count - 1;
 	return err;
 }
 
-static int add_process(struct building *b, const struct memleak_process *m)
+static int add_process(struct building *b, const struct memleak_process *m, bool checked,
+		       double pause_ms)
 {
 	struct collector *c = b->collector;
 	const struct file *exe = files__get(c->t.files, m->exe);
@@ -490,6 +676,8 @@ static int add_process(struct building *b, const struct memleak_process *m)
 		.frees = whole(m->frees),
 		.alloc_bytes = m->alloc_bytes,
 		.peak_bytes = m->peak_bytes,
+		.checked = checked,
+		.pause_ms = pause_ms,
 	};
 	uint64_t before;
 	char comm[sizeof(m->comm) + 1] = "";
@@ -514,6 +702,15 @@ static int add_process(struct building *b, const struct memleak_process *m)
 	if (err)
 		return err;
 	return hash__set(&b->process_of, m->image, 0, b->profile->processes.count - 1);
+}
+
+static int add_running(struct building *b, const struct memleak_process *m)
+{
+	uint32_t i = hash__get(&b->pass->shown, m->image, 0);
+
+	if (i == HASH_NONE)
+		return add_process(b, m, false, 0);
+	return add_process(b, m, true, b->collector->snapshots.items[i]->pause_ms);
 }
 
 static int compare_listed(const void *x, const void *y)
@@ -552,7 +749,7 @@ static int add_past(struct building *b, struct past *past)
 {
 	uint32_t entry;
 	size_t i;
-	int err = add_process(b, &past->process);
+	int err = add_process(b, &past->process, past->checked, past->pause_ms);
 
 	b->entry_of.count = 0;
 	for (i = 0; i < past->groups.count && !err; i++) {
@@ -627,7 +824,7 @@ static int build(struct building *b)
 	fill_head(b);
 	for (i = 0; i < s->running.count && !err; i++)
 		if (hash__get(&s->ended, s->running.items[i].image, 0) == HASH_NONE)
-			err = add_process(b, &s->running.items[i]);
+			err = add_running(b, &s->running.items[i]);
 	for (i = 0; i < s->groups.count && !err; i++) {
 		entry = HASH_NONE;
 		if (hash__get(&s->ended, s->groups.items[i].image, 0) == HASH_NONE)
@@ -652,6 +849,7 @@ int collector__run(struct collector *c, const struct collect_options *o, struct 
 		err = build(&b);
 	if (err)
 		return err;
+	drop_snapshots(c, &s);
 	c->last_ns = s.now_ns;
 	*ret = TAKE_PTR(b.profile);
 	return 0;

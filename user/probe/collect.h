@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "probe/probe.h"
+#include "probe/snapshot.h"
 #include "profile/profile.h"
 
 struct collector;
@@ -28,6 +29,12 @@ int collector__run(struct collector *c, const struct collect_options *o, struct 
 /* Drop the blocks of images that are over, so that they fill the table no longer. For long
  * intervals; collector__run does the same. @blocks as in the options. 0 or -errno. */
 int collector__sweep(struct collector *c, bool blocks);
+
+/*
+ * The next profile shows @s, whose ownership passes, for its process; one that was taken at the exit
+ * stays until the process has ended. Replaces an earlier one. 0 or -ENOMEM.
+ */
+int collector__show_snapshot(struct collector *c, struct snapshot *s);
 
 /* Name a frame for --trace: "module+0xoff" into @buf; false where its file is unknown. */
 bool collector__name_frame(const struct collector *c, uint64_t frame, char *buf, size_t size);

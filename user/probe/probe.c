@@ -691,6 +691,13 @@ void probe__tables(const struct probe *p, struct probe_tables *ret)
 	};
 }
 
+bool probe__is_resource(const struct probe_tables *t, uint8_t family)
+{
+	size_t user = (size_t)family - MEMLEAK_FAMILY_USER;
+
+	return family >= MEMLEAK_FAMILY_USER && user < t->nr_families && t->families[user].resource;
+}
+
 const char *probe__image_exe(const struct probe *p, uint32_t image)
 {
 	uint32_t i = hash__get(&p->exes, image, 0);

@@ -120,6 +120,9 @@ struct probe_tables {
 };
 void probe__tables(const struct probe *p, struct probe_tables *ret);
 
+/* Whether @family is one of resources, which stand beside the heap. */
+bool probe__is_resource(const struct probe_tables *t, uint8_t family);
+
 /* The path of the program of @image as it was when the image was first seen; NULL where unknown. */
 const char *probe__image_exe(const struct probe *p, uint32_t image);
 

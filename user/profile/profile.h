@@ -64,6 +64,7 @@ enum profile_verdict {
 	PROFILE_VERDICT_POSSIBLE,
 	PROFILE_VERDICT_REACHABLE,
 };
+#define PROFILE_VERDICTS (PROFILE_VERDICT_REACHABLE + 1)
 
 struct profile_sum {
 	uint64_t blocks;
@@ -94,6 +95,7 @@ struct profile_entry {
 	const char *type; /* C++ class of the blocks; NULL where unknown */
 	bool cycle;
 	bool resource; /* files, locks ...: beside the heap, as mappings are */
+	bool suppressed; /* its stack is one that the user does not want to hear of */
 	struct profile_sum sum;
 	struct profile_error error; /* of sum */
 	double growth_bytes_per_s;  /* against the report before; 0 in the first */
@@ -115,6 +117,10 @@ struct profile_process {
 	struct profile_sum mmap;
 	uint64_t resources;   /* held: files, locks and the like */
 	int64_t growth_bytes; /* of outstanding, since the report before */
+	bool checked;	      /* a leak check ran: what follows counts */
+	struct profile_sum leaks[PROFILE_VERDICTS]; /* heap alone, by verdict, without suppressed */
+	struct profile_sum suppressed;
+	double pause_ms; /* how long the check stopped the process */
 	uint32_t first_entry; /* in profile.entries once sorted */
 	uint32_t nr_entries;
 };

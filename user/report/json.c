@@ -197,6 +197,20 @@ static struct builder report_object(const struct profile *p)
 	return b;
 }
 
+static void add_leaks(struct builder *b, const struct profile_process *process)
+{
+	CLEANUP_BUILDER struct builder leaks = builder_new();
+	enum profile_verdict v;
+
+	if (!process->checked)
+		return;
+	for (v = PROFILE_VERDICT_DEFINITE; v < PROFILE_VERDICTS; v++)
+		add_sum(&leaks, profile__verdict_name(v), &process->leaks[v]);
+	add_sum(&leaks, "suppressed", &process->suppressed);
+	add_object(b, "leaks", &leaks);
+	add_decimal(b, "pause_ms", process->pause_ms, 3);
+}
+
 static struct builder process_object(const struct profile *p, const struct profile_process *process)
 {
 	CLEANUP_BUILDER struct builder peak = builder_new();
@@ -220,6 +234,7 @@ static struct builder process_object(const struct profile *p, const struct profi
 	add_sum(&b, "mmap", &process->mmap);
 	if (process->resources)
 		add_u64(&b, "resources", process->resources);
+	add_leaks(&b, process);
 	return b;
 }
 
@@ -353,6 +368,8 @@ static struct builder entry_object(const struct profile *p, const struct profile
 		add_string(&b, "verdict", profile__verdict_name(e->verdict));
 		add_bool(&b, "cycle", e->cycle);
 	}
+	if (e->suppressed)
+		add_bool(&b, "suppressed", true);
 	if (e->type)
 		add_string(&b, "type", e->type);
 	if (stack && stack->truncated)

@@ -15,6 +15,8 @@ struct report_options {
 	bool show_allocs; /* list the blocks under each stack */
 	bool color;
 	bool heap_summary; /* end a final report with Valgrind's HEAP SUMMARY, once per process */
+	uint32_t leak_kinds; /* a bit for each enum profile_verdict: what a final text report shows
+				of processes that were checked */
 };
 
 /*

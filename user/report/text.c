@@ -367,27 +367,57 @@ static void print_entry(struct text *t, const struct profile_entry *e)
 		print_blocks(t, e);
 }
 
+/* In a final report a leak check tells what is worth a look; mappings have no verdict. */
+static bool is_shown(const struct text *t, const struct profile_process *process,
+		     const struct profile_entry *e)
+{
+	if (!t->p->final || !process->checked || e->verdict == PROFILE_VERDICT_NONE)
+		return true;
+	return t->o->leak_kinds >> e->verdict & 1 && !e->suppressed;
+}
+
+/* What is left out, and why. */
+static void print_hidden(struct text *t, const struct profile_sum *hidden)
+{
+	char sum[2 * FORMAT_SIZE];
+
+	if (hidden->blocks)
+		stream__print(&t->s, "\n  %s not shown, see --show-leak-kinds\n",
+			      sum_of(sum, hidden));
+}
+
 static void print_entries(struct text *t, const struct profile_process *process)
 {
 	const struct profile_entry *entries =
 		t->p->entries.items ? &t->p->entries.items[process->first_entry] : NULL;
-	struct profile_sum rest = {0};
+	struct profile_sum rest = {0}, hidden = {0};
 	char sum[2 * FORMAT_SIZE], count[FORMAT_SIZE];
+	uint64_t shown = 0, more = 0;
 	uint32_t i;
 
 	if (!process->nr_entries && process->outstanding.blocks && !t->p->final)
 		stream__print(&t->s,
 			      "\n  No outstanding block is old enough to be shown (--older).\n");
-	for (i = 0; i < process->nr_entries && i < t->o->top; i++)
-		print_entry(t, &entries[i]);
-	if (i == process->nr_entries)
-		return;
-	count_of(count, process->nr_entries - i, "more stack");
-	for (; i < process->nr_entries; i++) {
-		rest.blocks += entries[i].sum.blocks;
-		rest.bytes += entries[i].sum.bytes;
+	for (i = 0; i < process->nr_entries; i++) {
+		const struct profile_entry *e = &entries[i];
+		struct profile_sum *sum = &rest;
+
+		if (!is_shown(t, process, e)) {
+			sum = &hidden;
+		} else if (shown < t->o->top) {
+			print_entry(t, e);
+			shown++;
+			continue;
+		} else {
+			more++;
+		}
+		sum->blocks += e->sum.blocks;
+		sum->bytes += e->sum.bytes;
 	}
-	stream__print(&t->s, "\n  ... and %s (%s), see --top\n", count, sum_of(sum, &rest));
+	if (more)
+		stream__print(&t->s, "\n  ... and %s (%s), see --top\n",
+			      count_of(count, more, "more stack"), sum_of(sum, &rest));
+	print_hidden(t, &hidden);
 }
 
 /* Processes */
@@ -437,6 +467,22 @@ static void print_process_line(struct text *t, const struct profile_process *pro
 		stream__print(&t->s, "  held: %s\n", count_of(n, process->resources, "resource"));
 }
 
+/* For reports without that block: a line. */
+static void print_leak_line(struct text *t, const struct profile_process *process)
+{
+	char sum[2 * FORMAT_SIZE], bytes[FORMAT_SIZE], ms[FORMAT_SIZE];
+	const struct profile_sum *l = process->leaks;
+
+	if (!process->checked || t->o->heap_summary)
+		return;
+	stream__print(&t->s, "  leaks: %s definitely lost",
+		      sum_of(sum, &l[PROFILE_VERDICT_DEFINITE]));
+	stream__print(&t->s, ", %s indirectly",
+		      format__bytes(bytes, l[PROFILE_VERDICT_INDIRECT].bytes));
+	stream__print(&t->s, ", %s possibly", format__bytes(bytes, l[PROFILE_VERDICT_POSSIBLE].bytes));
+	stream__print(&t->s, "; stopped for %s ms\n", format__decimal(ms, process->pause_ms, 1));
+}
+
 static void print_section(struct text *t, const struct profile_process *process)
 {
 	print_process_line(t, process);
@@ -444,6 +490,7 @@ static void print_section(struct text *t, const struct profile_process *process)
 		print_sampling(t);
 		print_losses(t);
 	}
+	print_leak_line(t, process);
 	if (process->running || t->p->final)
 		print_entries(t, process);
 }
@@ -567,6 +614,32 @@ static void print_heap_summary(struct text *t, const struct profile_process *pro
 		      format__decimal(b, process->peak_at_s, 1));
 }
 
+/* LEAK SUMMARY */
+
+static void print_leak_summary(struct text *t, const struct profile_process *process)
+{
+	const struct {
+		const char *name;
+		const struct profile_sum *sum;
+	} rows[] = {
+		{"definitely lost", &process->leaks[PROFILE_VERDICT_DEFINITE]},
+		{"indirectly lost", &process->leaks[PROFILE_VERDICT_INDIRECT]},
+		{"possibly lost", &process->leaks[PROFILE_VERDICT_POSSIBLE]},
+		{"still reachable", &process->leaks[PROFILE_VERDICT_REACHABLE]},
+		{"suppressed", &process->suppressed},
+	};
+	char bytes[FORMAT_SIZE], blocks[FORMAT_SIZE];
+	size_t i;
+
+	if (!process->checked)
+		return;
+	stream__print(&t->s, "\nLEAK SUMMARY:\n");
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		stream__print(&t->s, "%18s: %s bytes in %s blocks\n", rows[i].name,
+			      format__number(bytes, rows[i].sum->bytes),
+			      format__number(blocks, rows[i].sum->blocks));
+}
+
 int report__text(const struct profile *p, const struct report_options *o, FILE *out)
 {
 	struct text t = {.s = {.out = out}, .p = p, .o = o};
@@ -576,8 +649,10 @@ int report__text(const struct profile *p, const struct report_options *o, FILE *
 		print_section(&t, &p->processes.items[0]);
 	else
 		print_processes(&t);
-	for (i = 0; p->final && o->heap_summary && i < p->processes.count; i++)
+	for (i = 0; p->final && o->heap_summary && i < p->processes.count; i++) {
 		print_heap_summary(&t, &p->processes.items[i]);
+		print_leak_summary(&t, &p->processes.items[i]);
+	}
 	if (!p->final)
 		stream__print(&t.s, "\n");
 	return stream__finish(&t.s);

@@ -71,6 +71,14 @@ pid_t process__tgid(pid_t tid)
 	return err ? err : atoi(value);
 }
 
+pid_t process__tracer(pid_t tid)
+{
+	char value[64];
+	int err = read_status(tid, "TracerPid", value, sizeof(value));
+
+	return err ? err : atoi(value);
+}
+
 int process__check(pid_t pid)
 {
 	char state[64];

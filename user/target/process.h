@@ -20,6 +20,9 @@ bool process__is_alive(pid_t pid);
 /* The thread group of @tid, or -errno. */
 pid_t process__tgid(pid_t tid);
 
+/* Who traces thread @tid by ptrace: 0 for nobody, or -errno. */
+pid_t process__tracer(pid_t tid);
+
 /* A readable descriptor of the file mapped at [@start, @end), also if it was deleted or lies in
  * another mount namespace; its path as the process knows it in *@path, freed with free(). -errno on
  * failure. */

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "target/process.h"
+#include "target/registers.h"
 #include "target/run_as.h"
 #include "util/cleanup.h"
 #include "util/hash.h"
@@ -34,24 +35,38 @@
 #define BASE_OPTIONS PTRACE_O_TRACEEXEC
 #define FOLLOW_OPTIONS                                                                             \
 	(BASE_OPTIONS | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE)
+#define EXIT_OPTIONS (PTRACE_O_TRACEEXIT | PTRACE_O_TRACECLONE)
 
 /* A traced thread. */
 struct task {
 	pid_t tid, tgid;
 	uint64_t mask; /* signals that it had blocked, while `starting` */
 	bool starting; /* from its exec until its loader's signal, which must not be blocked */
+	bool passing;  /* traced for one tracer__stop only */
+	bool exiting;  /* let go at its end */
+	bool stopped;  /* by tracer__stop, or meanwhile */
+	int status;    /* waitpid's, of that stop */
+};
+
+/* Something that happened while a process was being stopped, to be handled later. */
+struct happening {
+	pid_t tid;
+	int status;
 };
 
 struct tracer {
 	struct tracer_callbacks callbacks;
 	void *context;
-	bool follow;
+	bool follow, exits;
+	bool dispatching;
+	pid_t judged;  /* a process whose end is being told of; 0: none */
 	pid_t command; /* 0: none, or it has ended */
+	VECTOR(struct happening) later;
 	VECTOR(struct task) tasks;
 	struct hash by_tid;
 };
 
-int tracer__create(const struct tracer_callbacks *callbacks, void *context, bool follow,
+int tracer__create(const struct tracer_callbacks *callbacks, void *context, bool follow, bool exits,
 		   struct tracer **ret)
 {
 	struct tracer *t = calloc(1, sizeof(*t));
@@ -61,6 +76,7 @@ int tracer__create(const struct tracer_callbacks *callbacks, void *context, bool
 	t->callbacks = *callbacks;
 	t->context = context;
 	t->follow = follow;
+	t->exits = exits;
 	*ret = t;
 	return 0;
 }
@@ -71,6 +87,7 @@ void tracer__destroy(struct tracer *t)
 		return;
 	tracer__detach(t);
 	vector_release(&t->tasks);
+	vector_release(&t->later);
 	hash__release(&t->by_tid);
 	free(t);
 }
@@ -122,7 +139,7 @@ static void remove_task(struct tracer *t, pid_t tid)
 
 static int ptrace_options(const struct tracer *t)
 {
-	return t->follow ? FOLLOW_OPTIONS : BASE_OPTIONS;
+	return (t->follow ? FOLLOW_OPTIONS : BASE_OPTIONS) | (t->exits ? EXIT_OPTIONS : 0);
 }
 
 /* --- what happens to the tasks --- */
@@ -219,9 +236,50 @@ static struct task *handle_birth(struct tracer *t, pid_t tid)
 		ptrace(PTRACE_DETACH, tid, 0, 0);
 		return NULL;
 	}
+	if (task->tgid == tid && !t->follow) {
+		detach(t, task, 0); /* a child by clone(2), which TRACECLONE brings along */
+		return NULL;
+	}
 	if (task->tgid == tid)
 		t->callbacks.forked(t->context, tid);
 	return find_task(t, tid);
+}
+
+/* Whether other threads of its process go on when this one has ended. */
+static bool others_live(const struct tracer *t, const struct task *task)
+{
+	size_t i;
+
+	for (i = 0; i < t->tasks.count; i++) {
+		const struct task *other = &t->tasks.items[i];
+
+		if (other->tgid == task->tgid && other->tid != task->tid && !other->exiting)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A thread is about to end. One that ends alone asks the kernel for just that; whatever else it
+ * ends by ends the process.
+ */
+static void handle_exit(struct tracer *t, struct task *task, int status)
+{
+	pid_t tid = task->tid;
+
+	task->exiting = true;
+	if (!registers__ends_alone(tid) || !others_live(t, task)) {
+		task->stopped = true;
+		task->status = status;
+		t->judged = task->tgid;
+		t->callbacks.exiting(t->context, task->tgid, tid);
+		t->judged = 0;
+		task = find_task(t, tid);
+		if (!task || !task->stopped)
+			return; /* tracer__resume has seen to it */
+		task->stopped = false;
+	}
+	let_go(task, 0);
 }
 
 static void handle_stop(struct tracer *t, pid_t tid, int status)
@@ -235,9 +293,16 @@ static void handle_stop(struct tracer *t, pid_t tid, int status)
 			let_go(task, event ? 0 : signal);
 		return;
 	}
+	if (task->passing) {
+		detach(t, task, event ? 0 : signal);
+		return;
+	}
 	switch (event) {
 	case PTRACE_EVENT_EXEC:
 		handle_exec(t, task);
+		return;
+	case PTRACE_EVENT_EXIT:
+		handle_exit(t, task, status);
 		return;
 	case PTRACE_EVENT_STOP:
 		if (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN ||
@@ -265,18 +330,221 @@ static void handle_end(struct tracer *t, pid_t tid, int status)
 	t->callbacks.ended(t->context, status);
 }
 
+static void handle(struct tracer *t, pid_t tid, int status)
+{
+	if (WIFSTOPPED(status))
+		handle_stop(t, tid, status);
+	else
+		handle_end(t, tid, status);
+}
+
 void tracer__dispatch(struct tracer *t)
+{
+	struct happening h;
+
+	if (t->dispatching)
+		return;
+	t->dispatching = true;
+	for (;;) {
+		if (t->later.count)
+			h = t->later.items[--t->later.count];
+		else
+			h.tid = waitpid(-1, &h.status, __WALL | WNOHANG);
+		if (h.tid <= 0)
+			break;
+		handle(t, h.tid, h.status);
+	}
+	t->dispatching = false;
+}
+
+/* --- stopping a process --- */
+
+#define STOP_LIMIT_S 1
+
+/* Wait for something to happen to a task, until the moment @end (CLOCK_MONOTONIC); false then. */
+static bool wait_for_child(const struct timespec *end)
+{
+	struct timespec now, left;
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD); /* blocked by whoever dispatches it */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	left.tv_sec = end->tv_sec - now.tv_sec;
+	left.tv_nsec = end->tv_nsec - now.tv_nsec;
+	if (left.tv_nsec < 0) {
+		left.tv_nsec += 1000000000;
+		left.tv_sec--;
+	}
+	return left.tv_sec >= 0 && sigtimedwait(&child, NULL, &left) >= 0;
+}
+
+static bool is_over(const struct timespec *end)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec > end->tv_sec ||
+	       (now.tv_sec == end->tv_sec && now.tv_nsec >= end->tv_nsec);
+}
+
+/* Trace the threads of @pid that are not traced yet, for this time. *@grown: there were some. */
+static int seize_passing(struct tracer *t, pid_t pid, bool *grown)
+{
+	CLEANUP_CLOSEDIR DIR *dir = NULL;
+	struct dirent *d;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while ((d = readdir(dir))) {
+		pid_t tid = atoi(d->d_name);
+		struct task *task;
+
+		if (tid <= 0 || find_task(t, tid))
+			continue;
+		if (ptrace(PTRACE_SEIZE, tid, 0, 0)) {
+			int err = errno;
+
+			if (err == ESRCH || !process__is_alive(tid))
+				continue;
+			if (process__tracer(tid) != getpid())
+				return -err;
+			/* Just born, and traced as its parent is: its first stop is to come. */
+			*grown = true;
+			continue;
+		}
+		task = add_task(t, tid, pid);
+		if (!task)
+			return -ENOMEM;
+		task->passing = true;
+		*grown = true;
+	}
+	return 0;
+}
+
+/* Interrupt what runs of @pid; the number of threads whose stop is to come. */
+static size_t interrupt_threads(struct tracer *t, pid_t pid)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < t->tasks.count; i++) {
+		struct task *task = &t->tasks.items[i];
+
+		if (task->tgid != pid || task->stopped)
+			continue;
+		if (task->exiting && !process__is_alive(task->tid))
+			continue; /* the first thread, as long as others live */
+		if (ptrace(PTRACE_INTERRUPT, task->tid, 0, 0) == 0)
+			n++;
+	}
+	return n;
+}
+
+/* Keep what happened for later, unless it is the end of a thread of @pid. */
+static void note_happening(struct tracer *t, pid_t pid, pid_t tid, int status)
+{
+	struct task *task = find_task(t, tid);
+
+	if (!task && WIFSTOPPED(status) && process__tgid(tid) == pid)
+		task = add_task(t, tid, pid);
+	if (task && task->tgid == pid && WIFSTOPPED(status)) {
+		task->stopped = true;
+		task->status = status;
+		return;
+	}
+	if (task && task->tgid == pid) {
+		handle_end(t, tid, status);
+		return;
+	}
+	/* Without memory it is handled at once: that is early, but not lost. */
+	if (vector_push(&t->later, ((struct happening){tid, status})))
+		handle(t, tid, status);
+}
+
+static size_t running_threads(struct tracer *t, pid_t pid)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < t->tasks.count; i++) {
+		const struct task *task = &t->tasks.items[i];
+
+		n += task->tgid == pid && !task->stopped &&
+		     !(task->exiting && !process__is_alive(task->tid));
+	}
+	return n;
+}
+
+/* Wait until every traced thread of @pid has stopped. 0 or -ETIMEDOUT. */
+static int await_stops(struct tracer *t, pid_t pid, const struct timespec *end)
 {
 	int status;
 	pid_t tid;
 
-	while ((tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0) {
-		if (WIFSTOPPED(status)) {
-			handle_stop(t, tid, status);
-			continue;
-		}
-		handle_end(t, tid, status);
+	for (;;) {
+		while ((tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0)
+			note_happening(t, pid, tid, status);
+		if (!running_threads(t, pid))
+			return 0;
+		if (!wait_for_child(end))
+			return -ETIMEDOUT;
 	}
+}
+
+int tracer__stop(struct tracer *t, pid_t pid, tracer_threads *ret)
+{
+	struct timespec end;
+	bool grown = true;
+	size_t i;
+	int err = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += STOP_LIMIT_S;
+	/* Threads may be born while we look: again until a whole pass finds none. */
+	while (grown && !err) {
+		grown = false;
+		err = seize_passing(t, pid, &grown);
+		if (interrupt_threads(t, pid))
+			grown = true;
+		if (!err)
+			err = await_stops(t, pid, &end);
+		if (!err && grown && is_over(&end))
+			err = -ETIMEDOUT;
+	}
+	for (i = 0; i < t->tasks.count && !err; i++)
+		if (t->tasks.items[i].tgid == pid && t->tasks.items[i].stopped)
+			err = vector_push(ret, t->tasks.items[i].tid);
+	if (!err && !ret->count)
+		err = -ESRCH;
+	if (err)
+		tracer__resume(t, pid);
+	return err;
+}
+
+void tracer__resume(struct tracer *t, pid_t pid)
+{
+	size_t i = 0;
+
+	while (i < t->tasks.count) {
+		struct task *task = &t->tasks.items[i++];
+		struct happening h = {task->tid, task->status};
+
+		if (task->tgid != pid || !task->stopped)
+			continue;
+		task->stopped = false;
+		if (task->passing) {
+			detach(t, task, h.status >> 16 ? 0 : WSTOPSIG(h.status));
+			i--; /* another one has taken its place */
+		} else if (h.status >> 16 == PTRACE_EVENT_EXIT && t->judged == pid) {
+			task->exiting = true;
+			let_go(task, 0);
+		} else if (vector_push(&t->later, h)) {
+			let_go(task, h.status >> 16 ? 0 : WSTOPSIG(h.status));
+		}
+	}
+	tracer__dispatch(t);
 }
 
 /* --- starting and letting go --- */
@@ -482,24 +750,6 @@ static void detach_stopped(struct tracer *t, struct task *task, int status)
 /* How long the detaching of threads that cannot be stopped is waited for. The kernel detaches what
  * is left at our exit: a parent in vfork(2), say, whose child takes its time. */
 #define DETACH_LIMIT_S 1
-
-/* Wait for something to happen to a task, until the moment @end (CLOCK_MONOTONIC); false then. */
-static bool wait_for_child(const struct timespec *end)
-{
-	struct timespec now, left;
-	sigset_t child;
-
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD); /* blocked by whoever dispatches it */
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	left.tv_sec = end->tv_sec - now.tv_sec;
-	left.tv_nsec = end->tv_nsec - now.tv_nsec;
-	if (left.tv_nsec < 0) {
-		left.tv_nsec += 1000000000;
-		left.tv_sec--;
-	}
-	return left.tv_sec >= 0 && sigtimedwait(&child, NULL, &left) >= 0;
-}
 
 void tracer__detach(struct tracer *t)
 {

@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "util/vector.h"
+
 struct tracer;
 
 /*
@@ -42,10 +44,14 @@ struct tracer_callbacks {
 	bool (*signalled)(void *context, pid_t pid, pid_t tid, enum tracer_verdict *verdict);
 	/* The command that tracer__launch started has ended; @status is waitpid's. */
 	void (*ended)(void *context, int status);
+	/* Process @pid is about to end, by its own will or by a signal; its memory is still there.
+	 * Thread @tid is stopped; others may still have to be (tracer__stop). */
+	void (*exiting)(void *context, pid_t pid, pid_t tid);
 };
 
-/* 0 or -ENOMEM. With @follow, children and threads are traced too. */
-int tracer__create(const struct tracer_callbacks *callbacks, void *context, bool follow,
+/* 0 or -ENOMEM. With @follow, children and threads are traced too; with @exits, exiting is called
+ * for every traced process, which takes a stop at the end of every thread. */
+int tracer__create(const struct tracer_callbacks *callbacks, void *context, bool follow, bool exits,
 		   struct tracer **ret);
 
 /* Detach from everything that is traced (see tracer__detach) and free; NULL is accepted. */
@@ -75,6 +81,21 @@ pid_t tracer__launch(struct tracer *t, char *const argv[], const char *user,
 
 /* Trace the running process @pid with all its threads, to follow its children. 0 or -errno. */
 int tracer__seize(struct tracer *t, pid_t pid);
+
+/* The threads of a process that tracer__stop has stopped. */
+typedef VECTOR(pid_t) tracer_threads;
+
+/*
+ * Stop every thread of @pid, traced so far or not, and list them in *@ret, which the caller releases
+ * with vector_release, also on failure. Then tracer__resume must follow; nothing is dispatched in
+ * between. If the tool dies meanwhile, the kernel lets all of them run. 0; -ETIMEDOUT where one
+ * could not be stopped for a second (none is stopped then); -EPERM where somebody else traces it;
+ * -errno.
+ */
+int tracer__stop(struct tracer *t, pid_t pid, tracer_threads *ret);
+
+/* Let all threads of @pid go on as they were before tracer__stop. */
+void tracer__resume(struct tracer *t, pid_t pid);
 
 /* Handle all that has happened: call it after SIGCHLD. */
 void tracer__dispatch(struct tracer *t);

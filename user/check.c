@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "check.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "leakcheck/judge.h"
+#include "leakcheck/memory.h"
+#include "leakcheck/scan.h"
+#include "probe/batch.h"
+#include "probe/snapshot.h"
+#include "symbol/demangle.h"
+#include "target/process.h"
+#include "target/registers.h"
+#include "util/cleanup.h"
+#include "util/hash.h"
+#include "util/log.h"
+
+/* Room for pointers that is made before a process is stopped: so many for each block. */
+#define EDGES_PER_BLOCK 2
+#define MIN_EDGES	65536
+
+struct checker {
+	struct checker_options options;
+	struct probe *probe;
+	struct collector *collector;
+	struct tracer *tracer;
+	struct hash complete; /* (pid, 0): traced since its exec */
+};
+
+/* One check of one process. */
+struct check {
+	struct checker *checker;
+	pid_t pid, reader;
+	bool at_exit;
+	struct snapshot *snapshot;
+	struct memory *memory;
+	struct scan *scan;
+	struct judge_block *blocks; /* by address */
+	size_t max_blocks;
+	VECTOR(struct memory_thread) threads;
+	VECTOR(uint64_t) registers;
+};
+
+static void release_check(struct check *c)
+{
+	snapshot__destroy(c->snapshot);
+	memory__destroy(c->memory);
+	scan__destroy(c->scan);
+	free(c->blocks);
+	vector_release(&c->threads);
+	vector_release(&c->registers);
+}
+
+static void release_threads(tracer_threads *threads)
+{
+	vector_release(threads);
+}
+
+int checker__create(const struct checker_options *options, struct probe *p, struct collector *c,
+		    struct tracer *t, struct checker **ret)
+{
+	struct checker *checker = calloc(1, sizeof(*checker));
+
+	if (!checker)
+		return -ENOMEM;
+	checker->options = *options;
+	checker->probe = p;
+	checker->collector = c;
+	checker->tracer = t;
+	*ret = checker;
+	return 0;
+}
+
+void checker__destroy(struct checker *c)
+{
+	if (!c)
+		return;
+	hash__release(&c->complete);
+	free(c);
+}
+
+void checker__program_started(struct checker *c, pid_t pid)
+{
+	hash__set(&c->complete, pid, 0, 0); /* without memory its gaps are roots */
+}
+
+void checker__process_forked(struct checker *c, pid_t pid)
+{
+	hash__remove(&c->complete, pid, 0);
+}
+
+static double elapsed_ms(const struct timespec *from)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - from->tv_sec) * 1e3 + (now.tv_nsec - from->tv_nsec) / 1e6;
+}
+
+/* --- while it is stopped --- */
+
+static int read_registers(struct check *c, const tracer_threads *threads)
+{
+	size_t i, k;
+	int err = 0;
+
+	for (i = 0; i < threads->count && !err; i++) {
+		struct registers r;
+
+		/* One that has been killed meanwhile uses nothing any more. */
+		if (registers__read(threads->items[i], &r))
+			continue;
+		err = vector_push(&c->threads,
+				  ((struct memory_thread){threads->items[i], r.sp, r.tls}));
+		for (k = 0; k < r.nr_general && !err; k++)
+			err = vector_push(&c->registers, r.general[k]);
+		/* What was last in those says nothing about who runs no more. */
+		for (k = 0; k < r.nr_vectors && !err && !c->at_exit; k++)
+			err = vector_push(&c->registers, r.vectors[k]);
+	}
+	return err;
+}
+
+/* The snapshot's blocks as the judge wants them, by address. */
+static int order_blocks(struct check *c)
+{
+	const struct snapshot *s = c->snapshot;
+	size_t i;
+
+	if (s->blocks.count > c->max_blocks) {
+		struct judge_block *grown =
+			reallocarray(c->blocks, s->blocks.count, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		c->blocks = grown;
+	}
+	for (i = 0; i < s->blocks.count; i++) {
+		const struct snapshot_block *b = &s->blocks.items[s->order[i]];
+
+		c->blocks[i] = (struct judge_block){b->addr, b->block.size};
+	}
+	return 0;
+}
+
+static bool is_complete(const struct check *c)
+{
+	struct probe_tables t;
+
+	probe__tables(c->checker->probe, &t);
+	return !c->checker->options.partial &&
+	       hash__get(&c->checker->complete, c->pid, 0) != HASH_NONE &&
+	       !t.losses[MEMLEAK_LOSS_BLOCK_TABLE] && !t.losses[MEMLEAK_LOSS_BLOCK_MEMORY] &&
+	       !t.losses[MEMLEAK_LOSS_BLOCK_THREAD] && !t.losses[MEMLEAK_LOSS_BLOCK_POINTER];
+}
+
+static int read_process(struct check *c, const tracer_threads *threads)
+{
+	size_t i;
+	int err = read_registers(c, threads);
+
+	if (!err)
+		err = snapshot__read(c->snapshot, c->checker->probe);
+	if (!err)
+		err = order_blocks(c);
+	if (!err)
+		err = scan__create(c->blocks, c->snapshot->blocks.count, &c->scan);
+	if (!err)
+		err = scan__reserve(c->scan, 0);
+	for (i = 0; i < c->registers.count && !err; i++)
+		err = scan__register(c->scan, c->registers.items[i]);
+	if (err)
+		return err;
+	return memory__scan(c->memory, c->threads.items, c->threads.count, is_complete(c),
+			    c->at_exit, c->scan);
+}
+
+/* --- verdicts --- */
+
+static bool is_lost(uint8_t verdict)
+{
+	return verdict == PROFILE_VERDICT_DEFINITE || verdict == PROFILE_VERDICT_INDIRECT;
+}
+
+/* Number of the class of the vtable @vptr in the snapshot's types, found out once a vtable. */
+static int find_type(struct check *c, struct hash *known, uint64_t vptr, uint32_t *ret)
+{
+	CLEANUP_FREE char *mangled = NULL, *symbol = NULL;
+	char *name = NULL;
+	int err;
+
+	*ret = hash__get(known, vptr, 0);
+	if (*ret != HASH_NONE)
+		return 0;
+	mangled = memory__class(c->memory, vptr);
+	if (!mangled)
+		return 0;
+	if (asprintf(&symbol, "_ZTS%s", mangled) < 0)
+		return -ENOMEM;
+	name = demangle(symbol, strlen(symbol));
+	if (!name)
+		return -ENOMEM;
+	if (strncmp(name, "typeinfo name for ", 18) == 0)
+		memmove(name, name + 18, strlen(name + 18) + 1);
+	err = vector_push(&c->snapshot->types, name);
+	if (err) {
+		free(name);
+		return err;
+	}
+	*ret = c->snapshot->types.count - 1;
+	return hash__set(known, vptr, 0, *ret);
+}
+
+/* Classes that are looked up in one check; a hostile heap may be full of vtables. */
+#define MAX_TYPES 4096
+
+static int find_types(struct check *c, const struct judge_verdict *verdicts)
+{
+	CLEANUP(hash__release) struct hash known = {0};
+	struct snapshot *s = c->snapshot;
+	uint64_t first;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < s->blocks.count && !err; i++) {
+		struct snapshot_block *b = &s->blocks.items[s->order[i]];
+
+		if (!is_lost(verdicts[i].verdict) || b->block.size < sizeof(first) ||
+		    !memory__word(c->memory, b->addr, &first))
+			continue;
+		if (s->types.count < MAX_TYPES || hash__get(&known, first, 0) != HASH_NONE)
+			err = find_type(c, &known, first, &b->type);
+	}
+	return err;
+}
+
+static int judge(struct check *c)
+{
+	CLEANUP_FREE struct judge_verdict *verdicts = NULL;
+	struct judge_memory memory = {c->memory, memory__word, memory__is_vtable};
+	struct snapshot *s = c->snapshot;
+	size_t n = s->blocks.count, i;
+	const judge_edges *edges;
+	int err;
+
+	verdicts = calloc(n + 1, sizeof(*verdicts));
+	if (!verdicts)
+		return -ENOMEM;
+	err = scan__finish(c->scan, &edges);
+	if (!err)
+		err = judge__run(c->blocks, n, edges, &memory, verdicts);
+	if (!err)
+		err = find_types(c, verdicts);
+	for (i = 0; i < n && !err; i++) {
+		struct snapshot_block *b = &s->blocks.items[s->order[i]];
+
+		b->verdict = verdicts[i].verdict;
+		b->cycle = verdicts[i].cycle;
+	}
+	return err;
+}
+
+/* --- one check --- */
+
+/* What takes memory, before the process is stopped. */
+static int prepare(struct check *c)
+{
+	int err = snapshot__create(c->checker->probe, c->pid, &c->snapshot);
+
+	if (err)
+		return err;
+	c->snapshot->at_exit = c->at_exit;
+	c->max_blocks = c->snapshot->blocks.capacity;
+	c->blocks = calloc(c->max_blocks, sizeof(*c->blocks));
+	if (!c->blocks)
+		return -ENOMEM;
+	memset(c->blocks, 0, c->max_blocks * sizeof(*c->blocks));
+	return memory__create(c->pid, c->reader, &c->memory);
+}
+
+static int run(struct check *c)
+{
+	CLEANUP(release_threads) tracer_threads threads = {0};
+	struct timespec start;
+	double judged_ms;
+	int err = prepare(c);
+
+	if (err)
+		return err;
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	err = tracer__stop(c->checker->tracer, c->pid, &threads);
+	if (err)
+		return err;
+	err = read_process(c, &threads);
+	c->snapshot->pause_ms = elapsed_ms(&start);
+	/* At its exit the memory is gone afterwards. */
+	if (!c->at_exit)
+		tracer__resume(c->checker->tracer, c->pid);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	if (!err)
+		err = judge(c);
+	judged_ms = elapsed_ms(&start);
+	if (c->at_exit) {
+		c->snapshot->pause_ms += judged_ms;
+		tracer__resume(c->checker->tracer, c->pid);
+	}
+	if (err)
+		return err;
+	log_info("leak check of process %d: %zu blocks, %zu threads, %llu KiB read, stopped for "
+		 "%.1f ms, judged in %.1f ms",
+		 c->pid, c->snapshot->blocks.count, threads.count,
+		 (unsigned long long)memory__bytes_read(c->memory) / 1024, c->snapshot->pause_ms,
+		 judged_ms);
+	if (memory__bytes_unread(c->memory))
+		log_info("leak check of process %d: %llu KiB could not be read", c->pid,
+			 (unsigned long long)memory__bytes_unread(c->memory) / 1024);
+	return collector__show_snapshot(c->checker->collector, TAKE_PTR(c->snapshot));
+}
+
+static int check_process(struct checker *checker, pid_t pid, pid_t reader, bool at_exit)
+{
+	CLEANUP(release_check)
+	struct check c = {.checker = checker, .pid = pid, .reader = reader, .at_exit = at_exit};
+	int err = run(&c);
+
+	if (err == -ETIMEDOUT)
+		log_warning("no leak check of process %d: a thread of it could not be stopped", pid);
+	else if (err == -EPERM)
+		log_warning("no leak check of process %d: somebody else traces it", pid);
+	else if (err && err != -ESRCH)
+		log_warning("no leak check of process %d: %s", pid, strerror(-err));
+	return err;
+}
+
+void checker__run_at_exit(struct checker *c, pid_t pid, pid_t tid)
+{
+	check_process(c, pid, tid, true);
+}
+
+/* A thread whose memory can be read: the first one may have ended before the others. */
+static pid_t find_reader(pid_t pid)
+{
+	CLEANUP_CLOSEDIR DIR *dir = NULL;
+	struct dirent *d;
+	char path[64];
+
+	if (process__is_alive(pid))
+		return pid;
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (d = readdir(dir))) {
+		pid_t tid = atoi(d->d_name);
+
+		if (tid > 0 && process__is_alive(tid))
+			return tid;
+	}
+	return pid;
+}
+
+typedef VECTOR(pid_t) pid_list;
+
+static void release_pids(pid_list *pids)
+{
+	vector_release(pids);
+}
+
+static int list_process(void *context, const void *key, const void *value)
+{
+	const struct memleak_process *p = value;
+
+	(void)key;
+	return p->shares ? 0 : vector_push((pid_list *)context, (pid_t)p->tgid);
+}
+
+int checker__run(struct checker *c)
+{
+	CLEANUP(release_pids) pid_list pids = {0};
+	struct probe_tables t;
+	size_t i;
+	int err;
+
+	probe__tables(c->probe, &t);
+	err = batch__read(t.processes_fd, sizeof(uint32_t), sizeof(struct memleak_process),
+			  list_process, &pids);
+	for (i = 0; i < pids.count && err != -ENOMEM; i++)
+		err = check_process(c, pids.items[i], find_reader(pids.items[i]), false);
+	return err == -ENOMEM ? err : 0;
+}

@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A word is kept if it lies in a 2 MiB granule that holds a part of a block.
+ *
+ * Chunks of glibc's heap follow each other: the word at 8 behind a chunk's start is its size, with
+ * three flags, and what malloc gave begins at 16. A gap between two blocks, or behind the last one,
+ * is the allocator's own if the chain of sizes leads through it from one to the other. Where it
+ * does not (somebody called sbrk, the allocator is not glibc), the gap is a root.
+ */
+#include "leakcheck/scan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/cleanup.h"
+
+#define WORD	      8
+#define GRANULE_SHIFT 21
+#define ADDRESS_BITS  48
+#define NO_ADDRESS    UINT64_MAX
+
+#define CHUNK_HEADER  16
+#define CHUNK_FLAGS   7
+#define CHUNK_MIN     16 /* of fence posts; others have 32 */
+
+/* A heap of glibc's other arenas: aligned so, and led by a struct heap_info; in the first of an
+ * arena a struct malloc_state follows it (glibc 2.26 to 2.41). */
+#define HEAP_ALIGNMENT (64ULL << 20)
+#define STATE_SIZE     0x898
+
+/* struct malloc_state ends in 127 bins of two pointers each; before them come what remained, the
+ * top and ten fast bins. An empty bin points at what would be its chunk: 16 bytes before itself. */
+#define ARENA_SIZE	(127 * 16 + 12 * WORD)
+#define ARENA_MIN_EMPTY 32
+
+/* Words that are remembered with their edges: more than two arenas. */
+#define RECENT		1024
+
+/* A source that scan__finish replaces. */
+#define GAP		(UINT32_MAX - 2)
+
+/* Pointers that are kept, 1 GiB of them; what more there are count as roots. */
+#define MAX_EDGES	(64U << 20)
+
+/* The word of a root, and its edge. */
+struct recent {
+	uint64_t addr;
+	size_t edge;
+};
+
+struct scan {
+	const struct judge_block *blocks;
+	uint32_t nr;
+	uint64_t low, span; /* every block lies in [low, low + span) */
+	uint64_t *granules; /* a bit each */
+	uint64_t *rooted;   /* a bit for each block: something points to it, see MAX_EDGES */
+	uint64_t trampoline_start, trampoline_size;
+	bool in_flight;
+	bool overflowed;
+	judge_edges edges;
+	/* the mapping */
+	enum scan_kind kind;
+	bool fresh; /* nothing of it was looked at */
+	uint64_t end;
+	uint64_t place;	    /* everything below was looked at */
+	uint32_t next;	    /* the first block that does not end before the place */
+	uint64_t header;    /* where the next chunk begins; NO_ADDRESS: the chain is lost */
+	size_t gap_first;   /* edges from here on are those of the gap */
+	uint64_t arena_last; /* address of the last empty bin */
+	uint32_t arena_empty; /* so many of one arena */
+	struct recent recent[RECENT];
+};
+
+static void set_bit(uint64_t *bits, uint64_t i)
+{
+	bits[i / 64] |= 1ULL << i % 64;
+}
+
+static bool get_bit(const uint64_t *bits, uint64_t i)
+{
+	return bits[i / 64] >> i % 64 & 1;
+}
+
+static uint64_t block_end(const struct judge_block *b)
+{
+	return b->addr + (b->size ? b->size : 1);
+}
+
+static void cover_blocks(struct scan *s)
+{
+	uint64_t high = 0, limit = 1ULL << ADDRESS_BITS, g;
+	uint32_t i;
+
+	s->low = limit;
+	for (i = 0; i < s->nr; i++) {
+		const struct judge_block *b = &s->blocks[i];
+		uint64_t end = block_end(b);
+
+		if (b->addr >= limit || end > limit || end < b->addr)
+			continue;
+		s->low = b->addr < s->low ? b->addr : s->low;
+		high = end > high ? end : high;
+		for (g = b->addr >> GRANULE_SHIFT; g <= (end - 1) >> GRANULE_SHIFT; g++)
+			set_bit(s->granules, g);
+	}
+	s->span = high > s->low ? high - s->low : 0;
+}
+
+static void cleanup_scan(struct scan **s)
+{
+	scan__destroy(*s);
+}
+
+int scan__create(const struct judge_block *blocks, uint32_t nr, struct scan **ret)
+{
+	CLEANUP(cleanup_scan) struct scan *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->blocks = blocks;
+	s->nr = nr;
+	s->granules = calloc((1ULL << (ADDRESS_BITS - GRANULE_SHIFT)) / 64, sizeof(*s->granules));
+	s->rooted = calloc((size_t)nr / 64 + 1, sizeof(*s->rooted));
+	if (!s->granules || !s->rooted)
+		return -ENOMEM;
+	cover_blocks(s);
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+void scan__destroy(struct scan *s)
+{
+	if (!s)
+		return;
+	free(s->granules);
+	free(s->rooted);
+	vector_release(&s->edges);
+	free(s);
+}
+
+int scan__reserve(struct scan *s, size_t nr)
+{
+	int err = vector_reserve(&s->edges, nr < MAX_EDGES ? nr : MAX_EDGES);
+
+	if (!err)
+		memset(s->edges.items, 0, s->edges.capacity * sizeof(*s->edges.items));
+	return err;
+}
+
+void scan__set_trampoline(struct scan *s, uint64_t start, uint64_t end)
+{
+	s->trampoline_start = start;
+	s->trampoline_size = end - start;
+}
+
+/* --- words --- */
+
+static bool is_candidate(const struct scan *s, uint64_t value)
+{
+	return value - s->low < s->span && get_bit(s->granules, value >> GRANULE_SHIFT);
+}
+
+static int add_edge(struct scan *s, uint64_t value, uint32_t source)
+{
+	uint32_t target;
+
+	if (s->edges.count < MAX_EDGES)
+		return vector_push(&s->edges,
+				   ((struct judge_edge){.value = value, .source = source}));
+	s->overflowed = true;
+	target = judge__find(s->blocks, s->nr, value);
+	if (target != UINT32_MAX)
+		set_bit(s->rooted, target);
+	return 0;
+}
+
+/* The words of a block or a gap. */
+static int scan_inside(struct scan *s, const uint64_t *words, size_t nr, uint32_t source)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < nr; i++) {
+		if (!is_candidate(s, words[i]))
+			continue;
+		err = add_edge(s, words[i], source);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* What was seen last was an arena, or it was not. */
+static void close_arena(struct scan *s)
+{
+	uint64_t end = s->arena_last + 16, addr;
+
+	if (s->arena_empty >= ARENA_MIN_EMPTY) {
+		for (addr = end - ARENA_SIZE; addr < end; addr += WORD) {
+			const struct recent *r = &s->recent[addr / WORD % RECENT];
+
+			if (r->addr == addr && r->edge < s->edges.count)
+				s->edges.items[r->edge].source = JUDGE_ARENA;
+		}
+	}
+	s->arena_empty = 0;
+}
+
+static void note_empty_bin(struct scan *s, uint64_t addr)
+{
+	if (s->arena_empty && addr - s->arena_last > ARENA_SIZE)
+		close_arena(s);
+	s->arena_last = addr;
+	s->arena_empty++;
+}
+
+static int scan_root(struct scan *s, uint64_t addr, const uint64_t *words, size_t nr)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < nr; i++, addr += WORD) {
+		if (words[i] + 16 == addr && addr % 16 == 0 && i + 1 < nr &&
+		    words[i + 1] == words[i])
+			note_empty_bin(s, addr);
+		else if (s->arena_empty && addr - s->arena_last > ARENA_SIZE)
+			close_arena(s);
+		if (words[i] - s->trampoline_start < s->trampoline_size)
+			s->in_flight = true;
+		if (!is_candidate(s, words[i]))
+			continue;
+		s->recent[addr / WORD % RECENT] =
+			(struct recent){.addr = addr, .edge = s->edges.count};
+		err = add_edge(s, words[i], JUDGE_ROOT);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int scan__register(struct scan *s, uint64_t value)
+{
+	return is_candidate(s, value) ? add_edge(s, value, JUDGE_ROOT) : 0;
+}
+
+/* --- chunks --- */
+
+/* A gap is over: if the chain did not lead through it, it was none. */
+static void end_gap(struct scan *s, bool chained)
+{
+	size_t i;
+
+	for (i = s->gap_first; !chained && i < s->edges.count; i++)
+		if (s->edges.items[i].source == GAP)
+			s->edges.items[i].source = JUDGE_ROOT;
+	s->gap_first = s->edges.count;
+}
+
+/* The start of the chunk behind the one at @header, whose size word is @size. */
+static uint64_t next_chunk(const struct scan *s, uint64_t header, uint64_t size)
+{
+	size &= ~(uint64_t)CHUNK_FLAGS;
+	if (size < CHUNK_MIN || size % 16 || size > s->end - header)
+		return NO_ADDRESS;
+	return header + size;
+}
+
+/*
+ * Follow the chain through the part [@from, @to) of a gap, whose words begin at @words. It stops at
+ * the chunk of the block at @block (NO_ADDRESS: none starts at @to), then that one's end is the next
+ * header. True if the chain has met the block.
+ */
+static bool follow_chain(struct scan *s, uint64_t from, uint64_t to, const uint64_t *words,
+			 uint64_t block)
+{
+	uint64_t own = block - CHUNK_HEADER;
+
+	while (s->header != NO_ADDRESS && s->header + WORD < to) {
+		uint64_t header = s->header;
+
+		if (header + WORD < from || header % 16) {
+			s->header = NO_ADDRESS;
+			break;
+		}
+		s->header = next_chunk(s, header, words[(header + WORD - from) / WORD]);
+		if (block != NO_ADDRESS && header == own)
+			return s->header != NO_ADDRESS;
+	}
+	/* Begin a new chain with the block's own chunk. */
+	if (block != NO_ADDRESS) {
+		s->header = NO_ADDRESS;
+		if (block % 16 == 0 && block - WORD >= from)
+			s->header = next_chunk(s, own, words[(block - WORD - from) / WORD]);
+	}
+	return false;
+}
+
+/* Where the chunks of a mapping begin that starts with @words; NO_ADDRESS if that is not known. */
+static uint64_t first_chunk(const struct scan *s, uint64_t start, const uint64_t *words, size_t nr)
+{
+	uint64_t info, size;
+
+	if (start % HEAP_ALIGNMENT)
+		return start; /* brk's */
+	if (nr < 512)
+		return NO_ADDRESS;
+	if (words[0] - start >= 0x20 && words[0] - start <= 0x40)
+		return (words[0] + STATE_SIZE + 15) & ~15ULL;
+	for (info = 0x20; info <= 0x40; info += 16) {
+		size = words[(info + WORD) / WORD];
+		if (next_chunk(s, start + info, size) != NO_ADDRESS && size > 2 * CHUNK_MIN)
+			return start + info;
+	}
+	return NO_ADDRESS;
+}
+
+/* --- mappings --- */
+
+static void close_mapping(struct scan *s)
+{
+	close_arena(s);
+	end_gap(s, s->kind == SCAN_HEAP && s->header == s->end);
+}
+
+void scan__begin(struct scan *s, uint64_t start, uint64_t end, enum scan_kind kind)
+{
+	uint32_t low = 0, high = s->nr;
+
+	close_mapping(s);
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (block_end(&s->blocks[middle]) <= start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	s->kind = kind;
+	s->fresh = true;
+	s->end = end;
+	s->place = start;
+	s->next = low;
+	s->header = NO_ADDRESS;
+}
+
+/* The part up to @addr was left out: it holds no pointers, and no chunk's size. */
+static void skip_to(struct scan *s, uint64_t addr)
+{
+	if (s->header != NO_ADDRESS && s->header + WORD < addr)
+		s->header = NO_ADDRESS;
+	for (; s->next < s->nr && s->blocks[s->next].addr < addr; s->next++) {
+		/* One that began before is not the end of a gap. */
+		if (s->blocks[s->next].addr >= s->place)
+			end_gap(s, false);
+		if (block_end(&s->blocks[s->next]) > addr)
+			break;
+	}
+	s->place = addr;
+}
+
+/* The words from the place on, up to @to, that lie in no block; @block starts there, or none does.
+ */
+static int scan_gap(struct scan *s, uint64_t to, const uint64_t *words, uint64_t block)
+{
+	size_t nr = (to - s->place) / WORD;
+	bool chained;
+	int err;
+
+	if (s->kind == SCAN_ROOTS)
+		return scan_root(s, s->place, words, nr);
+	chained = follow_chain(s, s->place, to, words, block);
+	err = scan_inside(s, words, nr, GAP);
+	if (block != NO_ADDRESS)
+		end_gap(s, chained);
+	return err;
+}
+
+int scan__words(struct scan *s, uint64_t addr, const uint64_t *words, size_t nr)
+{
+	uint64_t end = addr + nr * WORD;
+	int err = 0;
+
+	if (addr != s->place)
+		skip_to(s, addr);
+	else if (s->fresh && s->kind == SCAN_HEAP)
+		s->header = first_chunk(s, addr, words, nr);
+	s->fresh = false;
+	while (s->place < end && !err) {
+		const struct judge_block *b = s->next < s->nr ? &s->blocks[s->next] : NULL;
+		const uint64_t *here = words + (s->place - addr) / WORD;
+		uint64_t to = end;
+
+		if (b && b->addr < s->place + WORD) {
+			uint64_t whole = block_end(b) & ~(uint64_t)(WORD - 1);
+			uint64_t from = b->addr > s->place ? s->place + WORD : s->place;
+
+			/* A word that only a part of the block reaches into is nobody's. */
+			to = whole < end ? whole : end;
+			if (b->size >= WORD && from < to)
+				err = scan_inside(s, here + (from - s->place) / WORD,
+						  (to - from) / WORD, s->next);
+			if (block_end(b) <= end)
+				s->next++;
+			s->place = to > s->place ? to : s->place;
+			if (block_end(b) % WORD && block_end(b) <= end)
+				s->place = whole + WORD;
+			s->place = s->place < end ? s->place : end;
+			continue;
+		}
+		if (b && b->addr < end)
+			to = b->addr & ~(uint64_t)(WORD - 1);
+		err = scan_gap(s, to, here, b && b->addr < end ? b->addr : NO_ADDRESS);
+		s->place = to;
+	}
+	return err;
+}
+
+/* --- the end --- */
+
+static int add_rooted(struct scan *s)
+{
+	uint32_t i;
+	int err = 0;
+
+	for (i = 0; i < s->nr && !err; i++)
+		if (get_bit(s->rooted, i))
+			err = vector_push(&s->edges,
+					  ((struct judge_edge){.value = s->blocks[i].addr,
+							       .source = JUDGE_ROOT}));
+	return err;
+}
+
+int scan__finish(struct scan *s, const judge_edges **ret)
+{
+	size_t i, kept = 0;
+	int err;
+
+	close_mapping(s);
+	for (i = 0; i < s->edges.count; i++) {
+		struct judge_edge e = s->edges.items[i];
+
+		if (e.source == GAP && !s->in_flight)
+			continue;
+		if (e.source == GAP)
+			e.source = JUDGE_ROOT;
+		s->edges.items[kept++] = e;
+	}
+	s->edges.count = kept;
+	err = s->overflowed ? add_rooted(s) : 0;
+	*ret = &s->edges;
+	return err;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MEMLEAK_LEAKCHECK_SCAN_H
+#define MEMLEAK_LEAKCHECK_SCAN_H
+
+/*
+ * From pieces of memory to the words in them that may be pointers to blocks. This runs while the
+ * process is stopped: a word costs a comparison, and what it points to is found out later.
+ *
+ * Terms: what lies in no block is a *gap* where it belongs to glibc's heap, chunk by chunk, as the
+ * sizes before the chunks say; everything else is a *root*.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "leakcheck/judge.h"
+
+struct scan;
+
+/* @blocks, sorted by address, are borrowed for the scan's life. 0 or -ENOMEM. */
+int scan__create(const struct judge_block *blocks, uint32_t nr, struct scan **ret);
+void scan__destroy(struct scan *s);
+
+/* Make room for @nr pointers beforehand, so that no memory is asked for later. 0 or -ENOMEM. */
+int scan__reserve(struct scan *s, size_t nr);
+
+/*
+ * Where the kernel's uprobe trampoline is: a root with an address in it is the stack of a thread that
+ * is within an allocator's call, and may have a block in its hands that is in no table (realloc).
+ * Gaps are roots then.
+ */
+void scan__set_trampoline(struct scan *s, uint64_t start, uint64_t end);
+
+/* How a mapping is looked at. */
+enum scan_kind {
+	SCAN_ROOTS, /* all that lies in no block is a root */
+	SCAN_HEAP,  /* glibc's, perhaps: gaps are told from roots */
+};
+
+/*
+ * A mapping [@start, @end) follows. Its pieces come in order of address; parts that are left out
+ * hold zeroes.
+ */
+void scan__begin(struct scan *s, uint64_t start, uint64_t end, enum scan_kind kind);
+
+/* The @nr words at @addr, which is a multiple of 8. 0 or -ENOMEM. */
+int scan__words(struct scan *s, uint64_t addr, const uint64_t *words, size_t nr);
+
+/* One word that belongs to no mapping: a register. 0 or -ENOMEM. */
+int scan__register(struct scan *s, uint64_t value);
+
+/* All memory has been looked at: the edges for judge__run, owned by the scan. 0 or -ENOMEM. */
+int scan__finish(struct scan *s, const judge_edges **ret);
+
+#endif
