@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "leakcheck/judge.h"
@@ -43,6 +44,7 @@ struct check {
 	size_t max_blocks;
 	VECTOR(struct memory_thread) threads;
 	VECTOR(uint64_t) registers;
+	double stop_ms, table_ms, memory_ms; /* what took how long */
 };
 
 static void release_check(struct check *c)
@@ -160,23 +162,26 @@ static bool is_complete(const struct check *c)
 
 static int read_process(struct check *c, const tracer_threads *threads)
 {
+	struct timespec start;
 	size_t i;
 	int err = read_registers(c, threads);
 
+	clock_gettime(CLOCK_MONOTONIC, &start);
 	if (!err)
 		err = snapshot__read(c->snapshot, c->checker->probe);
 	if (!err)
 		err = order_blocks(c);
 	if (!err)
-		err = scan__create(c->blocks, c->snapshot->blocks.count, &c->scan);
-	if (!err)
-		err = scan__reserve(c->scan, 0);
+		err = scan__set_blocks(c->scan, c->blocks, c->snapshot->blocks.count);
+	c->table_ms = elapsed_ms(&start);
 	for (i = 0; i < c->registers.count && !err; i++)
 		err = scan__register(c->scan, c->registers.items[i]);
 	if (err)
 		return err;
-	return memory__scan(c->memory, c->threads.items, c->threads.count, is_complete(c),
-			    c->at_exit, c->scan);
+	err = memory__scan(c->memory, c->threads.items, c->threads.count, is_complete(c),
+			   c->at_exit, c->scan);
+	c->memory_ms = elapsed_ms(&start) - c->table_ms;
+	return err;
 }
 
 /* --- verdicts --- */
@@ -196,6 +201,7 @@ static int find_type(struct check *c, struct hash *known, uint64_t vptr, uint32_
 	*ret = hash__get(known, vptr, 0);
 	if (*ret != HASH_NONE)
 		return 0;
+	*ret = PROFILE_NONE;
 	mangled = memory__class(c->memory, vptr);
 	if (!mangled)
 		return 0;
@@ -218,24 +224,45 @@ static int find_type(struct check *c, struct hash *known, uint64_t vptr, uint32_
 /* Classes that are looked up in one check; a hostile heap may be full of vtables. */
 #define MAX_TYPES 4096
 
-static int find_types(struct check *c, const struct judge_verdict *verdicts)
+/* The first words of blocks, read in portions. */
+struct heads {
+	uint64_t addrs[1024], words[1024];
+	uint32_t blocks[1024]; /* indexes in the snapshot */
+	size_t nr;
+};
+
+static int type_heads(struct check *c, struct heads *h, struct hash *known)
 {
-	CLEANUP(hash__release) struct hash known = {0};
 	struct snapshot *s = c->snapshot;
-	uint64_t first;
 	size_t i;
 	int err = 0;
 
-	for (i = 0; i < s->blocks.count && !err; i++) {
-		struct snapshot_block *b = &s->blocks.items[s->order[i]];
-
-		if (!is_lost(verdicts[i].verdict) || b->block.size < sizeof(first) ||
-		    !memory__word(c->memory, b->addr, &first))
-			continue;
-		if (s->types.count < MAX_TYPES || hash__get(&known, first, 0) != HASH_NONE)
-			err = find_type(c, &known, first, &b->type);
-	}
+	memory__words(c->memory, h->addrs, h->nr, h->words);
+	for (i = 0; i < h->nr && !err; i++)
+		if (s->types.count < MAX_TYPES ||
+		    hash__get(known, h->words[i], 0) != HASH_NONE)
+			err = find_type(c, known, h->words[i], &s->blocks.items[h->blocks[i]].type);
+	h->nr = 0;
 	return err;
+}
+
+static int find_types(struct check *c, const struct judge_verdict *verdicts)
+{
+	CLEANUP(hash__release) struct hash known = {0};
+	CLEANUP_FREE struct heads *h = calloc(1, sizeof(*h));
+	struct snapshot *s = c->snapshot;
+	size_t i;
+	int err = h ? 0 : -ENOMEM;
+
+	for (i = 0; i < s->blocks.count && !err; i++) {
+		if (!is_lost(verdicts[i].verdict) || c->blocks[i].size < sizeof(uint64_t))
+			continue;
+		h->addrs[h->nr] = c->blocks[i].addr;
+		h->blocks[h->nr++] = s->order[i];
+		if (h->nr == ARRAY_SIZE(h->addrs))
+			err = type_heads(c, h, &known);
+	}
+	return err ? err : type_heads(c, h, &known);
 }
 
 static int judge(struct check *c)
@@ -279,7 +306,8 @@ static int prepare(struct check *c)
 	if (!c->blocks)
 		return -ENOMEM;
 	memset(c->blocks, 0, c->max_blocks * sizeof(*c->blocks));
-	return memory__create(c->pid, c->reader, &c->memory);
+	err = scan__create(c->max_blocks * EDGES_PER_BLOCK + MIN_EDGES, &c->scan);
+	return err ? err : memory__create(c->pid, c->reader, &c->memory);
 }
 
 static int run(struct check *c)
@@ -287,15 +315,20 @@ static int run(struct check *c)
 	CLEANUP(release_threads) tracer_threads threads = {0};
 	struct timespec start;
 	double judged_ms;
-	int err = prepare(c);
+	int priority, err = prepare(c);
 
 	if (err)
 		return err;
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	err = tracer__stop(c->checker->tracer, c->pid, &threads);
+	c->stop_ms = elapsed_ms(&start);
 	if (err)
 		return err;
+	/* The process waits for us. */
+	priority = getpriority(PRIO_PROCESS, 0);
+	setpriority(PRIO_PROCESS, 0, -20);
 	err = read_process(c, &threads);
+	setpriority(PRIO_PROCESS, 0, priority);
 	c->snapshot->pause_ms = elapsed_ms(&start);
 	/* At its exit the memory is gone afterwards. */
 	if (!c->at_exit)
@@ -310,6 +343,8 @@ static int run(struct check *c)
 	}
 	if (err)
 		return err;
+	log_debug("leak check: stopped %.1f ms, table %.1f ms, memory %.1f ms", c->stop_ms,
+		  c->table_ms, c->memory_ms);
 	log_info("leak check of process %d: %zu blocks, %zu threads, %llu KiB read, stopped for "
 		 "%.1f ms, judged in %.1f ms",
 		 c->pid, c->snapshot->blocks.count, threads.count,

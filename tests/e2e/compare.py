@@ -6,6 +6,7 @@ compare.py truth EXPECT VALGRIND_DIR         the programs' truth is Valgrind's
 compare.py report REPORT EXPECT              the final report is the programs' truth
 compare.py report REPORT EXPECT --valgrind DIR   the same, totals from Valgrind where it knows better
 compare.py valgrind REPORT DIR               the final report of one process has Valgrind's totals
+compare.py leaks REPORT DIR                  the final report has Valgrind's leaks, category by category
 compare.py sane REPORT                       only what must hold for every report
 
 Prints one line a difference; the exit status is 1 if there is one.
@@ -25,6 +26,15 @@ ALLOCATORS = re.compile(
 )
 LOSSES = ("blocks", "frees", "stacks", "truncated_stacks", "broken_stacks")
 SUMS = ("allocs", "frees", "alloc_bytes")
+
+# Valgrind's words for the kinds.
+LEAK_KINDS = {
+    "definite": "definitely lost",
+    "indirect": "indirectly lost",
+    "possible": "possibly lost",
+    "reachable": "still reachable",
+    "suppressed": "suppressed",
+}
 
 problems = []
 
@@ -58,7 +68,14 @@ def load_valgrind(directory):
             continue
         size, blocks = (int(x.replace(",", "")) for x in use[-1])
         allocs, frees, total_bytes = (int(x.replace(",", "")) for x in total[-1])
+        leaks = {kind: {"blocks": 0, "bytes": 0} for kind in LEAK_KINDS}
+        for kind, name in LEAK_KINDS.items():
+            lost = re.findall(rf"{name}: {number} bytes in {number} blocks", text)
+            if lost:
+                size_lost, blocks_lost = (int(x.replace(",", "")) for x in lost[-1])
+                leaks[kind] = {"blocks": blocks_lost, "bytes": size_lost}
         found[int(path.rsplit(".", 1)[1])] = {
+            "leaks": leaks,
             "allocs": allocs,
             "frees": frees,
             "alloc_bytes": total_bytes,
@@ -313,6 +330,22 @@ def command_valgrind(options):
         check_totals(process, seen, SUMS + ("outstanding",))
 
 
+def command_leaks(options):
+    reports = load_lines(options.report)
+    check_sane(reports, options)
+    seen = sorted(load_valgrind(options.valgrind).items())
+    processes = sorted(reports[-1]["processes"], key=lambda p: p["pid"])
+    same("processes", len(processes), len(seen))
+    for process, (_, expected) in zip(processes, seen):
+        check_totals(process, expected, ("outstanding",))
+        for kind in LEAK_KINDS:
+            same(f"{process['comm']}: {kind}", process.get("leaks", {}).get(kind),
+                 expected["leaks"][kind])
+        for stack in process["stacks"]:
+            if stack["family"] != "mmap" and "verdict" not in stack:
+                wrong(f"stack without a verdict: {stack['bytes']} bytes")
+
+
 def command_sane(options):
     reports = load_lines(options.report)
     check_sane(reports, options)
@@ -333,9 +366,12 @@ def main():
     valgrind = commands.add_parser("valgrind")
     valgrind.add_argument("report")
     valgrind.add_argument("valgrind")
+    leaks = commands.add_parser("leaks")
+    leaks.add_argument("report")
+    leaks.add_argument("valgrind")
     sane = commands.add_parser("sane")
     sane.add_argument("report")
-    for sub in (truth, report, valgrind, sane):
+    for sub in (truth, report, valgrind, leaks, sane):
         sub.add_argument("--runtime", help="the baseline: logs of Valgrind, or a report")
         sub.add_argument("--always-runtime", action="store_true",
                          help="the baseline is for programs too that state none")

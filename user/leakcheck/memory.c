@@ -55,6 +55,7 @@ struct memory {
 	VECTOR(struct region) regions;
 	VECTOR(struct range) ranges; /* of the region that is being read */
 	uint64_t trampoline_start, trampoline_end;
+	uint64_t red_zone; /* bytes below a stack pointer that are in use */
 	uint64_t bytes_read, bytes_unread;
 };
 
@@ -363,7 +364,7 @@ static uint64_t used_start(const struct memory *m, size_t region,
 	if (r->stack ? owner->tid == m->pid
 		     : guarded && owner->tls > owner->sp && owner->tls < r->end &&
 			       owner->tls - r->start <= stack_limit() + 65536)
-		return (owner->sp - RED_ZONE < r->start ? r->start : owner->sp - RED_ZONE) &
+		return (owner->sp - m->red_zone < r->start ? r->start : owner->sp - m->red_zone) &
 		       ~(uint64_t)(WORD - 1);
 	return r->start;
 }
@@ -406,6 +407,7 @@ int memory__scan(struct memory *m, const struct memory_thread *threads, size_t n
 
 	if (err)
 		return err;
+	m->red_zone = at_exit ? 0 : RED_ZONE;
 	if (!at_exit)
 		scan__set_trampoline(s, m->trampoline_start, m->trampoline_end);
 	for (i = 0; i < m->regions.count && !err; i++)
@@ -418,6 +420,33 @@ int memory__scan(struct memory *m, const struct memory_thread *threads, size_t n
 bool memory__word(void *context, uint64_t addr, uint64_t *ret)
 {
 	return read_bytes(context, addr, ret, sizeof(*ret)) == sizeof(*ret);
+}
+
+/* What one process_vm_readv takes (UIO_MAXIOV). */
+#define MAX_WORDS 1024
+
+void memory__words(struct memory *m, const uint64_t *addrs, size_t nr, uint64_t *ret)
+{
+	struct iovec remote[MAX_WORDS];
+	size_t done = 0, n, i;
+
+	while (done < nr) {
+		struct iovec local;
+		ssize_t got;
+
+		n = nr - done < MAX_WORDS ? nr - done : MAX_WORDS;
+		for (i = 0; i < n; i++)
+			remote[i] = (struct iovec){(void *)(uintptr_t)addrs[done + i], WORD};
+		local = (struct iovec){ret + done, n * WORD};
+		got = process_vm_readv(m->reader, &local, 1, remote, n, 0);
+		done += got > 0 ? got / WORD : 0;
+		/* It ends at the first that it cannot read. */
+		if (got < (ssize_t)(n * WORD) && done < nr) {
+			if (!memory__word(m, addrs[done], &ret[done]))
+				ret[done] = 0;
+			done++;
+		}
+	}
 }
 
 static const struct region *find_region(const struct memory *m, uint64_t addr)

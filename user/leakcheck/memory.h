@@ -43,6 +43,9 @@ int memory__scan(struct memory *m, const struct memory_thread *threads, size_t n
 bool memory__word(void *context, uint64_t addr, uint64_t *ret);
 bool memory__is_vtable(void *context, uint64_t addr);
 
+/* The words at @nr addresses into @ret, 0 where one cannot be read: many in one call. */
+void memory__words(struct memory *m, const uint64_t *addrs, size_t nr, uint64_t *ret);
+
 /*
  * The class that the vtable at @vptr (what an object's first word holds) belongs to, by the type
  * information beside it: its mangled name, as in "7Session", freed with free(). NULL where @vptr is

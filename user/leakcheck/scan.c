@@ -112,20 +112,33 @@ static void cleanup_scan(struct scan **s)
 	scan__destroy(*s);
 }
 
-int scan__create(const struct judge_block *blocks, uint32_t nr, struct scan **ret)
+int scan__create(size_t nr_edges, struct scan **ret)
 {
 	CLEANUP(cleanup_scan) struct scan *s = calloc(1, sizeof(*s));
+	int err;
 
 	if (!s)
 		return -ENOMEM;
+	s->granules = calloc((1ULL << (ADDRESS_BITS - GRANULE_SHIFT)) / 64, sizeof(*s->granules));
+	if (!s->granules)
+		return -ENOMEM;
+	err = vector_reserve(&s->edges, nr_edges < MAX_EDGES ? nr_edges : MAX_EDGES);
+	if (err)
+		return err;
+	if (nr_edges) /* touched now */
+		memset(s->edges.items, 0, s->edges.capacity * sizeof(*s->edges.items));
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+int scan__set_blocks(struct scan *s, const struct judge_block *blocks, uint32_t nr)
+{
 	s->blocks = blocks;
 	s->nr = nr;
-	s->granules = calloc((1ULL << (ADDRESS_BITS - GRANULE_SHIFT)) / 64, sizeof(*s->granules));
 	s->rooted = calloc((size_t)nr / 64 + 1, sizeof(*s->rooted));
-	if (!s->granules || !s->rooted)
+	if (!s->rooted)
 		return -ENOMEM;
 	cover_blocks(s);
-	*ret = TAKE_PTR(s);
 	return 0;
 }
 
@@ -137,15 +150,6 @@ void scan__destroy(struct scan *s)
 	free(s->rooted);
 	vector_release(&s->edges);
 	free(s);
-}
-
-int scan__reserve(struct scan *s, size_t nr)
-{
-	int err = vector_reserve(&s->edges, nr < MAX_EDGES ? nr : MAX_EDGES);
-
-	if (!err)
-		memset(s->edges.items, 0, s->edges.capacity * sizeof(*s->edges.items));
-	return err;
 }
 
 void scan__set_trampoline(struct scan *s, uint64_t start, uint64_t end)
@@ -410,7 +414,7 @@ int scan__words(struct scan *s, uint64_t addr, const uint64_t *words, size_t nr)
 		}
 		if (b && b->addr < end)
 			to = b->addr & ~(uint64_t)(WORD - 1);
-		err = scan_gap(s, to, here, b && b->addr < end ? b->addr : NO_ADDRESS);
+		err = scan_gap(s, to, here, b && b->addr <= end ? b->addr : NO_ADDRESS);
 		s->place = to;
 	}
 	return err;

@@ -17,12 +17,13 @@
 
 struct scan;
 
-/* @blocks, sorted by address, are borrowed for the scan's life. 0 or -ENOMEM. */
-int scan__create(const struct judge_block *blocks, uint32_t nr, struct scan **ret);
+/* With room for @nr_edges pointers, so that no memory need be asked for up to there. 0 or -ENOMEM. */
+int scan__create(size_t nr_edges, struct scan **ret);
 void scan__destroy(struct scan *s);
 
-/* Make room for @nr pointers beforehand, so that no memory is asked for later. 0 or -ENOMEM. */
-int scan__reserve(struct scan *s, size_t nr);
+/* Before anything is looked at: the @nr blocks, sorted by address, borrowed for the scan's life. 0 or
+ * -ENOMEM. */
+int scan__set_blocks(struct scan *s, const struct judge_block *blocks, uint32_t nr);
 
 /*
  * Where the kernel's uprobe trampoline is: a root with an address in it is the stack of a thread that

@@ -18,12 +18,38 @@ static void cleanup_snapshot(struct snapshot **s)
 	snapshot__destroy(*s);
 }
 
+/* What is sorted. */
+struct snapshot_item {
+	uint64_t addr;
+	uint32_t index;
+};
+
 static int read_process(struct snapshot *s, const struct probe *p, uint32_t tgid)
 {
 	struct probe_tables t;
 
 	probe__tables(p, &t);
 	return bpf_map_lookup_elem(t.processes_fd, &tgid, &s->process) ? -errno : 0;
+}
+
+static int make_room(struct snapshot *s, size_t n)
+{
+	if (n <= s->max_items)
+		return 0;
+	free(s->items);
+	free(s->spare);
+	free(s->order);
+	s->items = reallocarray(NULL, n, sizeof(*s->items));
+	s->spare = reallocarray(NULL, n, sizeof(*s->spare));
+	s->order = reallocarray(NULL, n, sizeof(*s->order));
+	s->max_items = 0;
+	if (!s->items || !s->spare || !s->order)
+		return -ENOMEM;
+	memset(s->items, 0, n * sizeof(*s->items));
+	memset(s->spare, 0, n * sizeof(*s->spare));
+	memset(s->order, 0, n * sizeof(*s->order));
+	s->max_items = n;
+	return 0;
 }
 
 int snapshot__create(const struct probe *p, pid_t pid, struct snapshot **ret)
@@ -48,6 +74,9 @@ int snapshot__create(const struct probe *p, pid_t pid, struct snapshot **ret)
 		return err;
 	/* Touched now, not while the process waits. */
 	memset(s->blocks.items, 0, s->blocks.capacity * sizeof(*s->blocks.items));
+	err = make_room(s, s->blocks.capacity);
+	if (err)
+		return err;
 	*ret = TAKE_PTR(s);
 	return 0;
 }
@@ -63,6 +92,8 @@ void snapshot__destroy(struct snapshot *s)
 	vector_release(&s->types);
 	vector_release(&s->blocks);
 	free(s->order);
+	free(s->items);
+	free(s->spare);
 	free(s);
 }
 
@@ -91,12 +122,7 @@ static int read_block(void *context, const void *key, const void *value)
 #define DIGIT_BITS 11
 #define DIGITS	   (1U << DIGIT_BITS)
 
-struct item {
-	uint64_t addr;
-	uint32_t index;
-};
-
-static void sort_pass(const struct item *from, struct item *to, size_t n, unsigned int shift,
+static void sort_pass(const struct snapshot_item *from, struct snapshot_item *to, size_t n, unsigned int shift,
 		      const uint32_t counts[DIGITS])
 {
 	uint32_t places[DIGITS], total = 0, d;
@@ -112,18 +138,17 @@ static void sort_pass(const struct item *from, struct item *to, size_t n, unsign
 
 static int sort_blocks(struct snapshot *s)
 {
+	struct snapshot_item *from, *to, *swap;
 	size_t n = s->blocks.count, i;
-	CLEANUP_FREE struct item *a = reallocarray(NULL, n + 1, sizeof(*a));
-	CLEANUP_FREE struct item *b = reallocarray(NULL, n + 1, sizeof(*b));
-	struct item *from = a, *to = b, *swap;
 	unsigned int shift;
+	int err = make_room(s, n);
 
-	free(s->order);
-	s->order = reallocarray(NULL, n + 1, sizeof(*s->order));
-	if (!a || !b || !s->order)
-		return -ENOMEM;
+	if (err)
+		return err;
+	from = s->items;
+	to = s->spare;
 	for (i = 0; i < n; i++)
-		a[i] = (struct item){s->blocks.items[i].addr, i};
+		from[i] = (struct snapshot_item){s->blocks.items[i].addr, i};
 	for (shift = 0; n && shift < 64; shift += DIGIT_BITS) {
 		uint32_t counts[DIGITS] = {0};
 

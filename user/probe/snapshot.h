@@ -32,6 +32,9 @@ struct snapshot {
 	VECTOR(struct snapshot_block) blocks; /* in no order */
 	uint32_t *order;		      /* indexes of blocks by address */
 	VECTOR(char *) types;		      /* class names, each owned */
+	/* Private: for sorting; room for as many as blocks have. */
+	struct snapshot_item *items, *spare;
+	size_t max_items;
 };
 
 /*
