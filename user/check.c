@@ -118,9 +118,11 @@ static int read_registers(struct check *c, const tracer_threads *threads)
 			continue;
 		err = vector_push(&c->threads,
 				  ((struct memory_thread){threads->items[i], r.sp, r.tls}));
+		/* Who is about to end uses nothing of what it had in hand. */
+		if (c->at_exit && threads->items[i] == c->reader)
+			continue;
 		for (k = 0; k < r.nr_general && !err; k++)
 			err = vector_push(&c->registers, r.general[k]);
-		/* What was last in those says nothing about who runs no more. */
 		for (k = 0; k < r.nr_vectors && !err && !c->at_exit; k++)
 			err = vector_push(&c->registers, r.vectors[k]);
 	}

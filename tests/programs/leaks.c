@@ -388,6 +388,17 @@ NOIPA static void forked(void)
 	wait(NULL);
 }
 
+/* Until somebody kills it: loses a block now and then. */
+NOIPA static void service(void)
+{
+	keep = malloc(500);
+	for (;;) {
+		malloc(100);
+		free(malloc(200));
+		usleep(20000);
+	}
+}
+
 NOIPA static void sealed(void)
 {
 	void **page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -408,7 +419,7 @@ static const struct {
 	{"context", context},	{"mapped", mapped},	{"shared", shared},
 	{"library", library},	{"stale", stale},	{"overlaps", overlaps},
 	{"large", large},	{"reallocated", reallocated}, {"forked", forked},
-	{"sealed", sealed},
+	{"sealed", sealed},	{"service", service},
 };
 
 static int run(const char *name)

@@ -56,7 +56,8 @@ $(PROGRAMS)/threads_static: FLAGS := -pthread
 $(PROGRAMS)/ctor: LIBS := -L$(PROGRAMS) -lctor -Wl,-rpath,'$$ORIGIN'
 $(PROGRAMS)/ctor: $(PROGRAMS)/libctor.so
 $(PROGRAMS)/dlopened $(PROGRAMS)/twins: LIBS := -ldl
-$(PROGRAMS)/leaks: FLAGS := -pthread
+$(PROGRAMS)/leaks: FLAGS := -pthread -fno-builtin -fno-allocation-dce
+$(PROGRAMS)/leaks_cxx: FLAGS := -fno-builtin -fno-allocation-dce
 $(PROGRAMS)/leaks: LIBS := -ldl -Wl,-z,now
 $(PROGRAMS)/leaks: $(PROGRAMS)/libkeeper.so
 $(PROGRAMS)/libpass.so: LIBS := -ldl

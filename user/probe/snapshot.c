@@ -52,35 +52,6 @@ static int make_room(struct snapshot *s, size_t n)
 	return 0;
 }
 
-int snapshot__create(const struct probe *p, pid_t pid, struct snapshot **ret)
-{
-	CLEANUP(cleanup_snapshot) struct snapshot *s = calloc(1, sizeof(*s));
-	struct probe_tables t;
-	size_t expected = 0;
-	int err;
-
-	if (!s)
-		return -ENOMEM;
-	err = read_process(s, p, pid);
-	if (err)
-		return err == -ENOENT ? -ESRCH : err;
-	if (s->process.shares)
-		return -ESRCH; /* a vfork child: its memory is its parent's */
-	probe__tables(p, &t);
-	if (!t.sample.mean && t.sample.rate == 1)
-		expected = (s->process.allocs - s->process.frees) / SAMPLE_WEIGHT_ONE;
-	err = vector_reserve(&s->blocks, expected + SPARE_BLOCKS);
-	if (err)
-		return err;
-	/* Touched now, not while the process waits. */
-	memset(s->blocks.items, 0, s->blocks.capacity * sizeof(*s->blocks.items));
-	err = make_room(s, s->blocks.capacity);
-	if (err)
-		return err;
-	*ret = TAKE_PTR(s);
-	return 0;
-}
-
 void snapshot__destroy(struct snapshot *s)
 {
 	size_t i;
@@ -166,21 +137,63 @@ static int sort_blocks(struct snapshot *s)
 	return 0;
 }
 
-int snapshot__read(struct snapshot *s, const struct probe *p)
+static int read_blocks(struct snapshot *s, const struct probe *p)
 {
 	struct reading r = {.snapshot = s};
-	struct timespec now;
-	int err = read_process(s, p, s->process.tgid);
+	int err;
 
-	if (err)
-		return err;
 	probe__tables(p, &r.tables);
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	s->now_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
 	s->blocks.count = 0;
 	err = batch__read(r.tables.blocks_fd, sizeof(struct memleak_block_key),
 			  sizeof(struct memleak_block), read_block, &r);
 	if (err)
 		return err;
 	return s->blocks.count < UINT32_MAX / 2 ? sort_blocks(s) : -E2BIG;
+}
+
+int snapshot__create(const struct probe *p, pid_t pid, struct snapshot **ret)
+{
+	CLEANUP(cleanup_snapshot) struct snapshot *s = calloc(1, sizeof(*s));
+	struct probe_tables t;
+	size_t expected = 0;
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	err = read_process(s, p, pid);
+	if (err)
+		return err == -ENOENT ? -ESRCH : err;
+	if (s->process.shares)
+		return -ESRCH; /* a vfork child: its memory is its parent's */
+	probe__tables(p, &t);
+	if (!t.sample.mean && t.sample.rate == 1)
+		expected = (s->process.allocs - s->process.frees) / SAMPLE_WEIGHT_ONE;
+	err = vector_reserve(&s->blocks, expected + SPARE_BLOCKS);
+	if (err)
+		return err;
+	/* Touched now, not while the process waits. */
+	memset(s->blocks.items, 0, s->blocks.capacity * sizeof(*s->blocks.items));
+	err = make_room(s, s->blocks.capacity);
+	if (!err)
+		err = read_blocks(s, p);
+	if (err)
+		return err;
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+int snapshot__read(struct snapshot *s, const struct probe *p)
+{
+	struct memleak_process before = s->process;
+	struct timespec now;
+	int err = read_process(s, p, before.tgid);
+
+	if (err)
+		return err;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	s->now_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	if (s->process.image == before.image && s->process.allocs == before.allocs &&
+	    s->process.frees == before.frees && s->process.alloc_bytes == before.alloc_bytes)
+		return 0;
+	return read_blocks(s, p);
 }

@@ -38,13 +38,14 @@ struct snapshot {
 };
 
 /*
- * A snapshot of the process @pid, which need not be stopped yet, with room for what it holds now and
+ * A snapshot of the process @pid, which need not be stopped yet: what it holds now, with room for
  * some more. 0, -ESRCH where it is not followed, or -errno.
  */
 int snapshot__create(const struct probe *p, pid_t pid, struct snapshot **ret);
 void snapshot__destroy(struct snapshot *s);
 
-/* Read the blocks and the counters, and bring them into order. 0 or -errno. */
+/* Now that the process is stopped, make it exact; quick where the process did nothing to its heap
+ * since. 0 or -errno. */
 int snapshot__read(struct snapshot *s, const struct probe *p);
 
 #endif

@@ -1,0 +1,185 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2154,SC2034,SC2030,SC2031 # set by helper.bash; a test is a subshell
+# What is lost, by reachability: Valgrind is the oracle, category by category.
+
+load helper
+
+# lost COMMAND...: the final report says what Valgrind says.
+lost() {
+	require_bpf
+	require_command valgrind
+	require_program "$1"
+	profile "$@"
+	compare leaks "$report" "$(under_valgrind "$@")"
+}
+
+# kind NAME: blocks of it in the last report, of the only process.
+kind() {
+	jq -s ".[-1].processes[0].leaks.$1.blocks" "$report"
+}
+
+@test "a program without a block" { lost nothing; }
+@test "plain losses" { lost leaks plain; }
+@test "chains" { lost leaks chain; }
+@test "trees" { lost leaks tree; }
+@test "a chain of 100,000" { lost leaks deep; }
+@test "cycles" {
+	lost leaks cycle
+	holds '[.processes[0].stacks[] | select(.cycle) | .blocks] | add == 2'
+}
+@test "cycles that lead to cycles" { lost leaks cycles; }
+@test "interior pointers" { lost leaks interior; }
+@test "pointers behind the end" { lost leaks behind; }
+@test "a length before the data" { lost leaks length64; }
+@test "threads" { lost leaks threads; }
+@test "thread-local data" { lost leaks tls; }
+@test "a register" { lost leaks in_register; }
+@test "the stack" { lost leaks on_stack; }
+@test "a signal handler" { lost leaks in_handler; }
+@test "a signal handler on a stack of its own" { lost leaks on_altstack; }
+@test "a stack that nobody runs on" { lost leaks context; }
+@test "a mapping" { lost leaks mapped; }
+@test "shared memory" { lost leaks shared; }
+@test "the data of a library" { lost leaks library; }
+@test "freed memory and the allocator's own pointers" { lost leaks stale; }
+@test "chunk headers within blocks" { lost leaks overlaps; }
+@test "large and aligned blocks" { lost leaks large; }
+@test "realloc" { lost leaks reallocated; }
+@test "a base class that is not the first" { lost leaks_cxx bases; }
+@test "new[] of classes with destructors" { lost leaks_cxx array; }
+@test "std::string of the old ABI" { lost leaks_cxx text; }
+@test "containers" { lost leaks_cxx containers; }
+@test "after abort" { STATUS=134 lost leaks plain abort; }
+@test "after a signal" { lost leaks chain term; }
+@test "after _exit" { lost leaks tree _exit; }
+@test "service" { lost service 0.2; }
+@test "threads with caches" { lost thread_caches; }
+
+@test "without following children there is a check too" {
+	TOOL="--no-follow" lost leaks chain
+}
+
+@test "a forked child's inherited blocks are not its own, and keep what they hold" {
+	require_bpf
+	profile leaks forked
+	[ "$status" -eq 0 ]
+	jq -e -s '.[-1].processes | length == 2 and all(.leaks != null)' "$report"
+	jq -e -s '[.[-1].processes[].leaks.definite.bytes] | sort == [51, 52]' "$report"
+	jq -e -s '[.[-1].processes[].leaks.reachable.bytes] | sort == [0, 53]' "$report"
+}
+
+@test "what hides behind mprotect is still referenced" {
+	require_bpf
+	profile leaks sealed
+	[ "$(kind definite)" -eq 0 ]
+	[ "$(kind reachable)" -eq 1 ]
+}
+
+@test "lost objects have the names of their classes" {
+	lost leaks_cxx session
+	holds '[.processes[0].stacks[] | select(.verdict == "definite") | .type] == ["app::Session"]'
+}
+
+@test "cycles of shared_ptr" {
+	lost leaks_cxx shared
+	holds '[.processes[0].stacks[] | select(.cycle) | .type] | all(startswith("std::_Sp_counted")) and length == 2'
+}
+
+@test "--leak-check=no" {
+	require_bpf
+	TOOL="--leak-check=no" profile leaks plain
+	holds '.processes[0] | .leaks == null and .pause_ms == null and all(.stacks[]; .verdict == null)'
+}
+
+# The program that loses blocks until it is killed, in the background; its pid is $target.
+start_service() {
+	"$PROGRAMS/leaks" service >"$out" 2>&1 3>&- 4>&- &
+	target=$!
+}
+
+loses() {
+	ask_report
+	holds '.processes[0] | .leaks.definite.blocks >= '"$1"
+}
+
+@test "--leak-check=each, attached in mid-life" {
+	require_bpf
+	start_service
+	start_tool -p "$target" --leak-check each -o 0 -i 1000
+	wait_until 20 loses 5
+	holds '.processes[0] | .leaks.definite.bytes == 100 * .leaks.definite.blocks and .pause_ms > 0'
+	holds '.processes[0] | .leaks.reachable.blocks <= 1 and .leaks.possible.blocks == 0'
+	"$PYTHON" "$COMPARE_PY" sane "$report" --no-final
+	end_tool
+	[ "$status" -eq 0 ]
+	holds '.final and .processes[0].leaks.definite.blocks >= 5'
+	unharmed "$target"
+	kill "$target"
+}
+
+@test "without --leak-check -p checks nothing" {
+	require_bpf
+	start_service
+	start_tool -p "$target" -i 1000
+	ask_report
+	end_tool
+	holds '.processes[0].leaks == null'
+	kill "$target"
+}
+
+# The target is neither stopped nor traced.
+runs_on() {
+	grep -q '^TracerPid:[[:space:]]*0$' "/proc/$target/status" &&
+		grep -q '^State:[[:space:]]*[RS]' "/proc/$target/status"
+}
+
+@test "the target runs on when the tool is killed in the middle of a check" {
+	require_bpf
+	start_service
+	for _ in 1 2 3 4 5 6; do
+		start_tool -p "$target" --leak-check each -o 0 0.001
+		wait_until 20 has_reports 3
+		kill -KILL "$tool_pid"
+		wait "$tool_pid" || true
+		wait_until 10 runs_on
+	done
+	unharmed "$target"
+	kill "$target"
+}
+
+@test "--error-exitcode" {
+	require_bpf
+	TOOL="--error-exitcode=42" profile leaks plain
+	[ "$status" -eq 42 ]
+	TOOL="--error-exitcode=42" profile nothing
+	[ "$status" -eq 0 ]
+	profile leaks plain
+	[ "$status" -eq 0 ]
+}
+
+@test "--show-leak-kinds" {
+	require_bpf
+	"$MEMLEAK" -- "$PROGRAMS/leaks" chain >"$out"
+	grep -q 'definitely lost$' "$out"
+	! grep -qE '(indirectly lost|still reachable)$' "$out" || false
+	grep -q 'not shown, see --show-leak-kinds' "$out"
+	"$MEMLEAK" --show-leak-kinds=reachable,indirect -- "$PROGRAMS/leaks" chain >"$out"
+	grep -q 'indirectly lost$' "$out"
+	grep -q 'still reachable$' "$out"
+	! grep -q 'definitely lost$' "$out" || false
+}
+
+@test "LEAK SUMMARY" {
+	require_bpf
+	"$MEMLEAK" -- "$PROGRAMS/leaks" plain >"$out"
+	grep -A 5 '^LEAK SUMMARY:$' "$out" >"$BATS_TEST_TMPDIR/summary"
+	diff - "$BATS_TEST_TMPDIR/summary" <<-END
+		LEAK SUMMARY:
+		   definitely lost: 110 bytes in 3 blocks
+		   indirectly lost: 0 bytes in 0 blocks
+		     possibly lost: 0 bytes in 0 blocks
+		   still reachable: 1,000 bytes in 2 blocks
+		        suppressed: 0 bytes in 0 blocks
+	END
+}
