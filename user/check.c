@@ -241,8 +241,7 @@ static int type_heads(struct check *c, struct heads *h, struct hash *known)
 
 	memory__words(c->memory, h->addrs, h->nr, h->words);
 	for (i = 0; i < h->nr && !err; i++)
-		if (s->types.count < MAX_TYPES ||
-		    hash__get(known, h->words[i], 0) != HASH_NONE)
+		if (s->types.count < MAX_TYPES || hash__get(known, h->words[i], 0) != HASH_NONE)
 			err = find_type(c, known, h->words[i], &s->blocks.items[h->blocks[i]].type);
 	h->nr = 0;
 	return err;
@@ -365,7 +364,8 @@ static int check_process(struct checker *checker, pid_t pid, pid_t reader, bool 
 	int err = run(&c);
 
 	if (err == -ETIMEDOUT)
-		log_warning("no leak check of process %d: a thread of it could not be stopped", pid);
+		log_warning("no leak check of process %d: a thread of it could not be stopped",
+			    pid);
 	else if (err == -EPERM)
 		log_warning("no leak check of process %d: somebody else traces it", pid);
 	else if (err && err != -ESRCH)

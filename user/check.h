@@ -2,8 +2,8 @@
 #ifndef MEMLEAK_CHECK_H
 #define MEMLEAK_CHECK_H
 
-/* A leak check from beginning to end: stop the process, read, let it go, judge, hand the verdicts to
- * the collector. */
+/* A leak check from beginning to end: stop the process, read, let it go, judge, hand the verdicts
+ * to the collector. */
 
 #include <stdbool.h>
 #include <sys/types.h>

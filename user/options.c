@@ -803,8 +803,8 @@ int options__parse(int argc, char **argv, struct options *ret)
 		      .max_stacks = 64 * KI,
 		      .max_unwind_memory = 256 * MI,
 		      .stack_depth = DEFAULT_DEPTH,
-		      .leak_kinds = 1U << PROFILE_VERDICT_DEFINITE |
-				    1U << PROFILE_VERDICT_POSSIBLE},
+		      .leak_kinds =
+			      1U << PROFILE_VERDICT_DEFINITE | 1U << PROFILE_VERDICT_POSSIBLE},
 		.follow = -1,
 		.status = 2,
 	};

@@ -60,9 +60,9 @@ struct options {
 	bool show_allocs;
 	bool trace;
 	enum options_leak_check leak_check;
-	uint32_t leak_kinds; /* a bit for each enum profile_verdict: shown by the text report */
+	uint32_t leak_kinds;	 /* a bit for each enum profile_verdict: shown by the text report */
 	uint32_t error_exitcode; /* 0: off */
-	const char *object;	    /* -O; NULL: find them */
+	const char *object;	 /* -O; NULL: find them */
 	const char *symbols_prefix; /* NULL: none */
 	struct pairs pairs;	    /* --alloc-fn, --free-fn, --resource */
 	enum profile_sort sort;

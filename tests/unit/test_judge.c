@@ -83,10 +83,11 @@ static bool is_vtable(void *context, uint64_t addr)
  * letters are cycles. */
 static void expect(struct heap *h, const char *letters)
 {
-	static const char of_verdict[] = {
-		[PROFILE_VERDICT_NONE] = '?',	  [PROFILE_VERDICT_DEFINITE] = 'D',
-		[PROFILE_VERDICT_INDIRECT] = 'I', [PROFILE_VERDICT_POSSIBLE] = 'P',
-		[PROFILE_VERDICT_REACHABLE] = 'R'};
+	static const char of_verdict[] = {[PROFILE_VERDICT_NONE] = '?',
+					  [PROFILE_VERDICT_DEFINITE] = 'D',
+					  [PROFILE_VERDICT_INDIRECT] = 'I',
+					  [PROFILE_VERDICT_POSSIBLE] = 'P',
+					  [PROFILE_VERDICT_REACHABLE] = 'R'};
 	struct judge_memory memory = {h, get_word, is_vtable};
 	char got[MAX + 1] = "";
 	uint32_t i;
@@ -402,9 +403,9 @@ static void test_odd_blocks(void **state)
 		for (i = 0; i < HEAP_WORDS; i++)
 			p.words[i] = BASE + 3;
 		p.blocks[0] = (struct judge_block){BASE + 3, 2};
-		p.blocks[1] = (struct judge_block){BASE + 13, 30};  /* whole: words 2 to 4 */
-		p.blocks[2] = (struct judge_block){BASE + 43, 0};   /* in word 5 */
-		p.blocks[3] = (struct judge_block){BASE + 44, 4};   /* up to its end */
+		p.blocks[1] = (struct judge_block){BASE + 13, 30}; /* whole: words 2 to 4 */
+		p.blocks[2] = (struct judge_block){BASE + 43, 0};  /* in word 5 */
+		p.blocks[3] = (struct judge_block){BASE + 44, 4};  /* up to its end */
 		p.blocks[4] = (struct judge_block){BASE + 400, ~0ULL - 400}; /* no end */
 		p.nr = 5;
 		scan_page(&p, SCAN_ROOTS, cut);
@@ -436,20 +437,13 @@ static void test_in_flight(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing),
-		cmocka_unit_test(test_chains),
-		cmocka_unit_test(test_interior),
-		cmocka_unit_test(test_empty_block),
-		cmocka_unit_test(test_cycles),
-		cmocka_unit_test(test_cycle_entered_late),
-		cmocka_unit_test(test_heuristics),
-		cmocka_unit_test(test_arena),
-		cmocka_unit_test(test_large),
-		cmocka_unit_test(test_gaps),
-		cmocka_unit_test(test_gaps_as_roots),
-		cmocka_unit_test(test_foreign_memory),
-		cmocka_unit_test(test_arena_words),
-		cmocka_unit_test(test_odd_blocks),
+		cmocka_unit_test(test_nothing),	      cmocka_unit_test(test_chains),
+		cmocka_unit_test(test_interior),      cmocka_unit_test(test_empty_block),
+		cmocka_unit_test(test_cycles),	      cmocka_unit_test(test_cycle_entered_late),
+		cmocka_unit_test(test_heuristics),    cmocka_unit_test(test_arena),
+		cmocka_unit_test(test_large),	      cmocka_unit_test(test_gaps),
+		cmocka_unit_test(test_gaps_as_roots), cmocka_unit_test(test_foreign_memory),
+		cmocka_unit_test(test_arena_words),   cmocka_unit_test(test_odd_blocks),
 		cmocka_unit_test(test_in_flight),
 	};
 

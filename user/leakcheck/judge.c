@@ -287,7 +287,8 @@ static void take_in(struct court *c, uint32_t head)
 		for (k = c->first[source]; k < c->first[source + 1]; k++) {
 			uint32_t target = c->links[k].target;
 
-			if (target == head || c->verdicts[target].verdict != PROFILE_VERDICT_DEFINITE)
+			if (target == head ||
+			    c->verdicts[target].verdict != PROFILE_VERDICT_DEFINITE)
 				continue;
 			push(c, target, PROFILE_VERDICT_INDIRECT);
 		}

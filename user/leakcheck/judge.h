@@ -23,10 +23,11 @@ struct judge_block {
 /* A word that may be a pointer to a block. */
 struct judge_edge {
 	uint64_t value;
-	uint32_t source; /* index of the block that holds the word, or one of these: */
-#define JUDGE_ROOT  UINT32_MAX	     /* the program can reach the word */
-#define JUDGE_ARENA (UINT32_MAX - 1) /* a word of glibc's malloc_state: no pointer at all if it
-					addresses the chunk behind a block */
+	uint32_t source;      /* index of the block that holds the word, or one of these: */
+#define JUDGE_ROOT UINT32_MAX /* the program can reach the word */
+#define JUDGE_ARENA                                                                                \
+	(UINT32_MAX - 1) /* a word of glibc's malloc_state: no pointer at all if it                \
+			    addresses the chunk behind a block */
 	uint32_t pad;
 };
 
@@ -42,8 +43,8 @@ struct judge_memory {
 };
 
 struct judge_verdict {
-	uint8_t verdict; /* enum profile_verdict, never NONE */
-	bool cycle;	 /* its blocks keep each other alive, and nothing else does */
+	uint8_t verdict;       /* enum profile_verdict, never NONE */
+	bool cycle;	       /* its blocks keep each other alive, and nothing else does */
 	bool points_to_itself; /* by a pointer to its start */
 };
 

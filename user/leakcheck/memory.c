@@ -371,8 +371,7 @@ static uint64_t used_start(const struct memory *m, size_t region,
 
 static bool is_glibc_heap(const struct region *r)
 {
-	return r->writable && !r->shared && !r->file &&
-	       (r->brk || r->start % HEAP_ALIGNMENT == 0);
+	return r->writable && !r->shared && !r->file && (r->brk || r->start % HEAP_ALIGNMENT == 0);
 }
 
 static int scan_region(struct memory *m, size_t index, const struct memory_thread *threads,
@@ -508,7 +507,8 @@ char *memory__class(struct memory *m, uint64_t vptr)
 
 	if (!r || !r->file || vptr % WORD || vptr < 2 * WORD || !memory__is_vtable(m, vptr))
 		return NULL;
-	if (!memory__word(m, vptr - WORD, &info) || info % WORD || !memory__word(m, info + WORD, &name))
+	if (!memory__word(m, vptr - WORD, &info) || info % WORD ||
+	    !memory__word(m, info + WORD, &name))
 		return NULL;
 	r = find_region(m, name);
 	if (!r || !r->file)

@@ -19,8 +19,8 @@ struct memory;
 /* What is known of a stopped thread. */
 struct memory_thread {
 	pid_t tid;
-	uint64_t sp;   /* stack pointer */
-	uint64_t tls;  /* thread pointer; 0: unknown */
+	uint64_t sp;  /* stack pointer */
+	uint64_t tls; /* thread pointer; 0: unknown */
 };
 
 /*
@@ -33,8 +33,8 @@ void memory__destroy(struct memory *m);
 
 /*
  * Look at all memory of the process that may hold pointers, now that it is stopped with the
- * @nr_threads @threads, and tell @s of it. With @complete, every block of its heap is known, so that
- * gaps in it need not be roots; with @at_exit it will not run again. 0 or -errno.
+ * @nr_threads @threads, and tell @s of it. With @complete, every block of its heap is known, so
+ * that gaps in it need not be roots; with @at_exit it will not run again. 0 or -errno.
  */
 int memory__scan(struct memory *m, const struct memory_thread *threads, size_t nr_threads,
 		 bool complete, bool at_exit, struct scan *s);

@@ -35,13 +35,13 @@
 #define ARENA_MIN_EMPTY 32
 
 /* Words that are remembered with their edges: more than two arenas. */
-#define RECENT		1024
+#define RECENT 1024
 
 /* A source that scan__finish replaces. */
-#define GAP		(UINT32_MAX - 2)
+#define GAP (UINT32_MAX - 2)
 
 /* Pointers that are kept, 1 GiB of them; what more there are count as roots. */
-#define MAX_EDGES	(64U << 20)
+#define MAX_EDGES (64U << 20)
 
 /* The word of a root, and its edge. */
 struct recent {
@@ -63,11 +63,11 @@ struct scan {
 	enum scan_kind kind;
 	bool fresh; /* nothing of it was looked at */
 	uint64_t end;
-	uint64_t place;	    /* everything below was looked at */
-	uint32_t next;	    /* the first block that does not end before the place */
-	uint64_t header;    /* where the next chunk begins; NO_ADDRESS: the chain is lost */
-	size_t gap_first;   /* edges from here on are those of the gap */
-	uint64_t arena_last; /* address of the last empty bin */
+	uint64_t place;	      /* everything below was looked at */
+	uint32_t next;	      /* the first block that does not end before the place */
+	uint64_t header;      /* where the next chunk begins; NO_ADDRESS: the chain is lost */
+	size_t gap_first;     /* edges from here on are those of the gap */
+	uint64_t arena_last;  /* address of the last empty bin */
 	uint32_t arena_empty; /* so many of one arena */
 	struct recent recent[RECENT];
 };
@@ -272,8 +272,8 @@ static uint64_t next_chunk(const struct scan *s, uint64_t header, uint64_t size)
 
 /*
  * Follow the chain through the part [@from, @to) of a gap, whose words begin at @words. It stops at
- * the chunk of the block at @block (NO_ADDRESS: none starts at @to), then that one's end is the next
- * header. True if the chain has met the block.
+ * the chunk of the block at @block (NO_ADDRESS: none starts at @to), then that one's end is the
+ * next header. True if the chain has met the block.
  */
 static bool follow_chain(struct scan *s, uint64_t from, uint64_t to, const uint64_t *words,
 			 uint64_t block)

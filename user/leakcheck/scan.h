@@ -17,18 +17,19 @@
 
 struct scan;
 
-/* With room for @nr_edges pointers, so that no memory need be asked for up to there. 0 or -ENOMEM. */
+/* With room for @nr_edges pointers, so that no memory need be asked for up to there. 0 or -ENOMEM.
+ */
 int scan__create(size_t nr_edges, struct scan **ret);
 void scan__destroy(struct scan *s);
 
-/* Before anything is looked at: the @nr blocks, sorted by address, borrowed for the scan's life. 0 or
- * -ENOMEM. */
+/* Before anything is looked at: the @nr blocks, sorted by address, borrowed for the scan's life. 0
+ * or -ENOMEM. */
 int scan__set_blocks(struct scan *s, const struct judge_block *blocks, uint32_t nr);
 
 /*
- * Where the kernel's uprobe trampoline is: a root with an address in it is the stack of a thread that
- * is within an allocator's call, and may have a block in its hands that is in no table (realloc).
- * Gaps are roots then.
+ * Where the kernel's uprobe trampoline is: a root with an address in it is the stack of a thread
+ * that is within an allocator's call, and may have a block in its hands that is in no table
+ * (realloc). Gaps are roots then.
  */
 void scan__set_trampoline(struct scan *s, uint64_t start, uint64_t end);
 

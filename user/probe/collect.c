@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Terms: a *group* is the blocks of one image that share stack and family (and what a leak check
- * said); groups become the entries of a profile. The blocks table is read while programs go on: sums of processes come from
- * their counters, which are exact at every moment; groups are what the pass met.
+ * said); groups become the entries of a profile. The blocks table is read while programs go on:
+ * sums of processes come from their counters, which are exact at every moment; groups are what the
+ * pass met.
  *
  * An image that ended is collected once: its groups are kept here, its blocks leave the kernel's
  * table.
@@ -269,10 +270,8 @@ static int read_block(void *context, const void *key, const void *value)
 	struct pass *s = r->pass;
 	struct sample sample = r->collector->t.sample;
 	bool ended = hash__get(&s->ended, k->image, 0) != HASH_NONE;
-	struct group like = {.image = k->image,
-			     .stack = b->stack,
-			     .family = b->family,
-			     .type = PROFILE_NONE};
+	struct group like = {
+		.image = k->image, .stack = b->stack, .family = b->family, .type = PROFILE_NONE};
 	uint32_t group;
 	int err;
 

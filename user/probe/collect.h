@@ -31,8 +31,8 @@ int collector__run(struct collector *c, const struct collect_options *o, struct 
 int collector__sweep(struct collector *c, bool blocks);
 
 /*
- * The next profile shows @s, whose ownership passes, for its process; one that was taken at the exit
- * stays until the process has ended. Replaces an earlier one. 0 or -ENOMEM.
+ * The next profile shows @s, whose ownership passes, for its process; one that was taken at the
+ * exit stays until the process has ended. Replaces an earlier one. 0 or -ENOMEM.
  */
 int collector__show_snapshot(struct collector *c, struct snapshot *s);
 

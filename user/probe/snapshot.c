@@ -93,8 +93,8 @@ static int read_block(void *context, const void *key, const void *value)
 #define DIGIT_BITS 11
 #define DIGITS	   (1U << DIGIT_BITS)
 
-static void sort_pass(const struct snapshot_item *from, struct snapshot_item *to, size_t n, unsigned int shift,
-		      const uint32_t counts[DIGITS])
+static void sort_pass(const struct snapshot_item *from, struct snapshot_item *to, size_t n,
+		      unsigned int shift, const uint32_t counts[DIGITS])
 {
 	uint32_t places[DIGITS], total = 0, d;
 	size_t i;

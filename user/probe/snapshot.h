@@ -3,8 +3,8 @@
 #define MEMLEAK_PROBE_SNAPSHOT_H
 
 /*
- * The blocks of one process, read while it was stopped, and what a leak check said of each. A report
- * shows them in place of what the table holds by then.
+ * The blocks of one process, read while it was stopped, and what a leak check said of each. A
+ * report shows them in place of what the table holds by then.
  */
 
 #include <stdbool.h>

@@ -94,7 +94,7 @@ struct profile_entry {
 	enum profile_verdict verdict;
 	const char *type; /* C++ class of the blocks; NULL where unknown */
 	bool cycle;
-	bool resource; /* files, locks ...: beside the heap, as mappings are */
+	bool resource;	 /* files, locks ...: beside the heap, as mappings are */
 	bool suppressed; /* its stack is one that the user does not want to hear of */
 	struct profile_sum sum;
 	struct profile_error error; /* of sum */
@@ -115,12 +115,12 @@ struct profile_process {
 	uint64_t peak_bytes;
 	double peak_at_s;
 	struct profile_sum mmap;
-	uint64_t resources;   /* held: files, locks and the like */
-	int64_t growth_bytes; /* of outstanding, since the report before */
-	bool checked;	      /* a leak check ran: what follows counts */
+	uint64_t resources;			    /* held: files, locks and the like */
+	int64_t growth_bytes;			    /* of outstanding, since the report before */
+	bool checked;				    /* a leak check ran: what follows counts */
 	struct profile_sum leaks[PROFILE_VERDICTS]; /* heap alone, by verdict, without suppressed */
 	struct profile_sum suppressed;
-	double pause_ms; /* how long the check stopped the process */
+	double pause_ms;      /* how long the check stopped the process */
 	uint32_t first_entry; /* in profile.entries once sorted */
 	uint32_t nr_entries;
 };

@@ -14,7 +14,7 @@ struct report_options {
 	uint64_t top;	  /* stacks per process */
 	bool show_allocs; /* list the blocks under each stack */
 	bool color;
-	bool heap_summary; /* end a final report with Valgrind's HEAP SUMMARY, once per process */
+	bool heap_summary;   /* end a final report with Valgrind's HEAP SUMMARY, once per process */
 	uint32_t leak_kinds; /* a bit for each enum profile_verdict: what a final text report shows
 				of processes that were checked */
 };

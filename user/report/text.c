@@ -479,7 +479,8 @@ static void print_leak_line(struct text *t, const struct profile_process *proces
 		      sum_of(sum, &l[PROFILE_VERDICT_DEFINITE]));
 	stream__print(&t->s, ", %s indirectly",
 		      format__bytes(bytes, l[PROFILE_VERDICT_INDIRECT].bytes));
-	stream__print(&t->s, ", %s possibly", format__bytes(bytes, l[PROFILE_VERDICT_POSSIBLE].bytes));
+	stream__print(&t->s, ", %s possibly",
+		      format__bytes(bytes, l[PROFILE_VERDICT_POSSIBLE].bytes));
 	stream__print(&t->s, "; stopped for %s ms\n", format__decimal(ms, process->pause_ms, 1));
 }
 

@@ -29,9 +29,9 @@ static int read_general(pid_t tid, struct registers *ret, uint64_t *call)
 {
 	struct user_regs_struct regs;
 	ssize_t n = read_set(tid, NT_PRSTATUS, &regs, sizeof(regs));
-	const uint64_t general[] = {regs.rax, regs.rbx, regs.rcx, regs.rdx, regs.rsi, regs.rdi,
-				    regs.rbp, regs.r8,	regs.r9,  regs.r10, regs.r11, regs.r12,
-				    regs.r13, regs.r14, regs.r15};
+	const uint64_t general[] = {regs.rax, regs.rbx, regs.rcx, regs.rdx, regs.rsi,
+				    regs.rdi, regs.rbp, regs.r8,  regs.r9,  regs.r10,
+				    regs.r11, regs.r12, regs.r13, regs.r14, regs.r15};
 
 	if (n != sizeof(regs))
 		return n < 0 ? n : -EINVAL; /* a 32-bit one */

@@ -86,11 +86,11 @@ int tracer__seize(struct tracer *t, pid_t pid);
 typedef VECTOR(pid_t) tracer_threads;
 
 /*
- * Stop every thread of @pid, traced so far or not, and list them in *@ret, which the caller releases
- * with vector_release, also on failure. Then tracer__resume must follow; nothing is dispatched in
- * between. If the tool dies meanwhile, the kernel lets all of them run. 0; -ETIMEDOUT where one
- * could not be stopped for a second (none is stopped then); -EPERM where somebody else traces it;
- * -errno.
+ * Stop every thread of @pid, traced so far or not, and list them in *@ret, which the caller
+ * releases with vector_release, also on failure. Then tracer__resume must follow; nothing is
+ * dispatched in between. If the tool dies meanwhile, the kernel lets all of them run. 0; -ETIMEDOUT
+ * where one could not be stopped for a second (none is stopped then); -EPERM where somebody else
+ * traces it; -errno.
  */
 int tracer__stop(struct tracer *t, pid_t pid, tracer_threads *ret);
 
