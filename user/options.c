@@ -597,9 +597,9 @@ static const struct row rows[] = {
 	 .set = set_flag, FIELD(debuginfod)},
 
 	{.help = "Leaks"},
-	{"leak-check", KEY_LEAK_CHECK, "WHEN", "no, final or each report (final for a command, else no)",
+	{"leak-check", KEY_LEAK_CHECK, "WHEN", "no, final, each report (a command: final)",
 	 .set = set_choice, FIELD(leak_check), .choices = leak_checks},
-	{"show-leak-kinds", KEY_SHOW_LEAK_KINDS, "LIST", "kinds that text shows (definite,possible)",
+	{"show-leak-kinds", KEY_SHOW_LEAK_KINDS, "LIST", "what text shows (definite,possible)",
 	 .set = set_leak_kinds},
 	{"error-exitcode", KEY_ERROR_EXITCODE, "N", "exit with N if a block is definitely lost",
 	 .set = set_u32, FIELD(error_exitcode), &exit_codes},

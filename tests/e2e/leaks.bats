@@ -183,3 +183,39 @@ runs_on() {
 		        suppressed: 0 bytes in 0 blocks
 	END
 }
+
+# in_mid_life: checks of $target while it works, none of which calls a block lost that is not.
+in_mid_life() {
+	start_tool -p "$target" -a -o 0 --leak-check each 0.7 6
+	PATIENCE=60 wait_for_tool
+	[ "$status" -eq 0 ]
+	"$PYTHON" "$BATS_TEST_DIRNAME/still_used.py" "$report" 5
+}
+
+@test "python3 and sqlite3 in mid-life: nothing in use is called lost" {
+	require_bpf
+	PYTHONMALLOC=malloc "$PYTHON" "$BATS_TEST_DIRNAME/busy.py" 100 >"$out" 2>&1 3>&- 4>&- &
+	target=$!
+	in_mid_life
+	kill "$target"
+}
+
+@test "redis-server under load in mid-life: nothing in use is called lost" {
+	local load
+	require_bpf
+	require_command redis-server
+	require_command redis-benchmark
+	redis-server --unixsocket "$BATS_TEST_TMPDIR/socket" --port 0 --save '' --daemonize no \
+		--pidfile "$BATS_TEST_TMPDIR/pidfile" >"$out" 2>&1 3>&- 4>&- &
+	target=$!
+	echo "$target" >"$BATS_TEST_TMPDIR/pidfile"
+	wait_until 20 [ -S "$BATS_TEST_TMPDIR/socket" ]
+	redis-benchmark -s "$BATS_TEST_TMPDIR/socket" -q -l -n 20000 -r 10000 -t set,lpush,hset,zadd \
+		>/dev/null 2>&1 3>&- 4>&- &
+	load=$!
+	in_mid_life
+	kill "$load"
+	kill "$target"
+	wait_until 10 gone "$target"
+	rm -f "$BATS_TEST_TMPDIR/pidfile"
+}

@@ -7,7 +7,7 @@ load helper
 
 @test "text: HEAP SUMMARY as Valgrind prints it" {
 	require_bpf
-	"$MEMLEAK" --output "$report" -c "$PROGRAMS/malloc_one" >"$out" 2>"$err"
+	"$MEMLEAK" --show-leak-kinds=all --output "$report" -c "$PROGRAMS/malloc_one" >"$out" 2>"$err"
 	grep -qE '^HEAP SUMMARY:$' "$report"
 	grep -qE '^ +in use at exit: 10 bytes in 1 blocks$' "$report"
 	grep -qE '^ +total heap usage: 1 allocs, 0 frees, 10 bytes allocated$' "$report"
@@ -168,7 +168,7 @@ load helper
 	holds '[.processes[0].stacks[].allocs[] | .addr] | length == (unique | length)'
 	holds '[.processes[0].stacks[].allocs[] | select(.addr | test("^0x[0-9a-f]+$") | not)] == []'
 	TOOL=-a COMPARE=--show-allocs check maps_cut
-	"$MEMLEAK" -a --output "$report" -- "$PROGRAMS/malloc_one" 2>"$err"
+	"$MEMLEAK" -a --show-leak-kinds=all --output "$report" -- "$PROGRAMS/malloc_one" 2>"$err"
 	grep -qE '0x[0-9a-f]{6,}' "$report"
 }
 
