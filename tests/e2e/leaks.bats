@@ -86,6 +86,23 @@ kind() {
 	holds '[.processes[0].stacks[] | select(.cycle) | .type] | all(startswith("std::_Sp_counted")) and length == 2'
 }
 
+@test "a shared_ptr cycle is named with its classes, and what to do" {
+	require_bpf
+	profile leaks_cxx shared_new
+	holds '[.processes[0].stacks[].remedy | select(.)] | length == 1 and
+		(.[0] | test("shared_ptr cycle .*app::Parent") and test("app::Child") and test("weak_ptr"))'
+	"$MEMLEAK" -- "$PROGRAMS/leaks_cxx" shared_new >"$out" 2>"$err"
+	grep -q -- '-> shared_ptr cycle (.*app::.*, app::.*): .*weak_ptr' "$out"
+}
+
+@test "what was never deleted, and what was never freed, say so" {
+	require_bpf
+	profile leaks_cxx session
+	holds '[.processes[0].stacks[].remedy | select(.)] | length == 1 and (.[0] | test("never deleted"))'
+	profile leaks plain
+	holds '[.processes[0].stacks[].remedy | select(.)] | all(test("never freed"))'
+}
+
 @test "--leak-check=no" {
 	require_bpf
 	TOOL="--leak-check=no" profile leaks plain

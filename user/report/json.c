@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "report/format.h"
+#include "report/remedy.h"
 #include "report/report.h"
 #include "report/stream.h"
 #include "util/cleanup.h"
@@ -355,6 +356,7 @@ static struct builder entry_object(const struct profile *p, const struct profile
 {
 	CLEANUP_BUILDER struct builder age = builder_new();
 	struct builder b = builder_new();
+	char remedy[REMEDY_SIZE];
 
 	add_u64(&b, "blocks", e->sum.blocks);
 	add_u64(&b, "bytes", e->sum.bytes);
@@ -372,6 +374,8 @@ static struct builder entry_object(const struct profile *p, const struct profile
 		add_bool(&b, "suppressed", true);
 	if (e->type)
 		add_string(&b, "type", e->type);
+	if (remedy__text(p, e, remedy))
+		add_string(&b, "remedy", remedy);
 	if (stack && stack->truncated)
 		add_bool(&b, "truncated", true);
 	if (stack && stack->broken)

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "report/format.h"
+#include "report/remedy.h"
 #include "report/report.h"
 #include "report/stream.h"
 #include "util/cleanup.h"
@@ -342,6 +343,17 @@ static const char *unit_of(const struct profile_entry *e)
 	return strcmp(e->family, "mmap") ? "block" : "mapping";
 }
 
+static void print_remedy(struct text *t, const struct profile_entry *e)
+{
+	char buf[REMEDY_SIZE], line[FORMAT_NAME_SIZE];
+	const char *text = remedy__text(t->p, e, buf);
+
+	if (!text)
+		return;
+	format__name(line, text, FORMAT_NAME_COLUMNS);
+	stream__print(&t->s, "      -> %s\n", line);
+}
+
 static void print_entry(struct text *t, const struct profile_entry *e)
 {
 	char a[FORMAT_SIZE], name[FORMAT_NAME_SIZE];
@@ -365,6 +377,7 @@ static void print_entry(struct text *t, const struct profile_entry *e)
 	print_stack(t, e->stack);
 	if (t->o->show_allocs)
 		print_blocks(t, e);
+	print_remedy(t, e);
 }
 
 /* In a final report a leak check tells what is worth a look; mappings have no verdict. */
