@@ -313,7 +313,6 @@ static void wrong_usage_is_status_2(void **state)
 		"-p 1 --show-leak-kinds definite,",
 		"-p 1 --error-exitcode 256",
 		/* Not in this version. */
-		"--cgroup /x",
 		"-p 1 -f folded",
 		"-p 1 -w x.pb.gz",
 		"-p 1 --diagnose",
