@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "report/format.h"
+#include "util/utf8.h"
 #include "util/cleanup.h"
 
 #define KI (UINT64_C(1) << 10)
@@ -212,7 +213,7 @@ static void utf8_is_made_valid(void **state)
 
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		CLEANUP_FREE char *text = format__utf8(rows[i][0]);
+		CLEANUP_FREE char *text = utf8__clean(rows[i][0]);
 
 		assert_string_equal(text, rows[i][1]);
 	}

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "util/cleanup.h"
+#include "util/utf8.h"
 
 /* Numbers */
 
@@ -150,34 +151,6 @@ char *format__iso_time(char buf[static FORMAT_SIZE], int64_t time_ms)
 
 /* Names */
 
-#define NOT_UTF8 UINT32_MAX
-
-/*
- * Read one character at @s, which does not point at the NUL, into *@code. Returns its bytes: 1 with
- * NOT_UTF8 where no well-formed sequence starts (Unicode 15, table 3-7: no overlong forms, no
- * surrogates, nothing above U+10FFFF).
- */
-static size_t decode(const char *s, uint32_t *code)
-{
-	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-	const unsigned char *c = (const unsigned char *)s;
-	size_t i, n = c[0] < 0x80 ? 1 : c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
-	uint32_t v = n > 1 ? c[0] & (0x7f >> n) : c[0];
-
-	*code = NOT_UTF8;
-	if (!n || c[0] > 0xf4)
-		return 1;
-	for (i = 1; i < n; i++) {
-		if ((c[i] & 0xc0) != 0x80)
-			return 1;
-		v = v << 6 | (c[i] & 0x3f);
-	}
-	if (n > 1 && (v < smallest[n] || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff)))
-		return 1;
-	*code = v;
-	return n;
-}
-
 /* Characters that a terminal would obey, or that make what follows look like something else. */
 static bool is_harmful(uint32_t code)
 {
@@ -197,9 +170,9 @@ static bool is_harmful(uint32_t code)
 static size_t sanitize(const char *name, char out[static 8], size_t *columns)
 {
 	uint32_t code;
-	size_t n = decode(name, &code);
+	size_t n = utf8__decode(name, &code);
 
-	if (code == NOT_UTF8 || (is_harmful(code) && code < 0x80)) {
+	if (code == UTF8_NONE || (is_harmful(code) && code < 0x80)) {
 		*columns = snprintf(out, 8, "\\x%02x", (unsigned char)*name);
 	} else if (is_harmful(code)) {
 		*columns = snprintf(out, 8, "\\u%04x", (unsigned int)code & 0xffff);
@@ -244,27 +217,4 @@ const char *format__basename(const char *path)
 	const char *slash = strrchr(path, '/');
 
 	return slash && slash[1] ? slash + 1 : path;
-}
-
-char *format__utf8(const char *s)
-{
-	static const char replacement[] = "\xef\xbf\xbd";
-	char *copy = malloc(3 * strlen(s) + 1);
-	char *out = copy;
-	uint32_t code;
-	size_t n;
-
-	if (!copy)
-		return NULL;
-	for (; *s; s += n) {
-		n = decode(s, &code);
-		if (code == NOT_UTF8) {
-			out = stpcpy(out, replacement);
-		} else {
-			memcpy(out, s, n);
-			out += n;
-		}
-	}
-	*out = '\0';
-	return copy;
 }

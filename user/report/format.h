@@ -54,7 +54,4 @@ size_t format__name(char buf[static FORMAT_NAME_SIZE], const char *name, size_t 
 /* The part behind the last slash, where there is something behind it. */
 const char *format__basename(const char *path);
 
-/* @s with U+FFFD for each byte that is no UTF-8; free() it. NULL without memory. */
-char *format__utf8(const char *s);
-
 #endif

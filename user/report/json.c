@@ -15,6 +15,7 @@
 #include "report/report.h"
 #include "report/stream.h"
 #include "util/cleanup.h"
+#include "util/utf8.h"
 
 /* An object under construction. The first failure stays in err; everything after is a no-op. */
 struct builder {
@@ -78,7 +79,7 @@ static void add_bool(struct builder *b, const char *key, bool on)
 /* JSON is UTF-8, names of the target need not be. */
 static void add_string(struct builder *b, const char *key, const char *s)
 {
-	CLEANUP_FREE char *utf8 = format__utf8(s);
+	CLEANUP_FREE char *utf8 = utf8__clean(s);
 
 	add(b, key, utf8 ? json_object_new_string(utf8) : NULL);
 }
