@@ -4,11 +4,13 @@
 # make bench      the benchmark tables
 # make fuzz       every fuzzer for FUZZ_SECONDS (10)
 # make lint       shellcheck and the format of the sources
+# make install    into $(DESTDIR)$(prefix); make uninstall
 # make clean
 
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) $(shell command -v bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
+PROTOC_C ?= protoc-c
 CFLAGS ?= -O2 -g
 WERROR ?= -Werror
 
@@ -16,7 +18,7 @@ VERSION := 0.1.0
 BUILD := build
 ARCH := $(shell uname -m | sed -e s/aarch64/arm64/ -e s/x86_64/x86/)
 
-PACKAGES := libbpf libelf libdw liblzma json-c zlib
+PACKAGES := libbpf libelf libdw liblzma json-c zlib libprotobuf-c
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -liberty -lm
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra $(WERROR) -D_GNU_SOURCE -DMEMLEAK_VERSION='"$(VERSION)"' \
@@ -28,7 +30,8 @@ BPF_OBJECTS := $(BPF_SOURCES:%.bpf.c=$(BUILD)/%.bpf.o)
 SKELETON := $(BUILD)/bpf/memleak.skel.h
 
 SOURCES := $(wildcard user/*.c user/*/*.c)
-OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+PROFILE_PROTO := $(BUILD)/profile/profile.pb-c.c
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(PROFILE_PROTO:.c=.o)
 MODULES := $(filter-out $(BUILD)/user/main.o,$(OBJECTS))
 
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
@@ -36,7 +39,7 @@ UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check unit-tests fuzz lint clean
+.PHONY: all check unit-tests fuzz lint install uninstall clean
 
 all: memleak-bpf
 
@@ -48,6 +51,18 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo '  CC      $@'
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/profile/profile.pb-c.o: $(PROFILE_PROTO)
+	@echo '  CC      $@'
+	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(PROFILE_PROTO) $(PROFILE_PROTO:.c=.h) &: user/profile/profile.proto
+	@mkdir -p $(@D)
+	@echo '  PROTO   $@'
+	@$(PROTOC_C) --c_out=$(BUILD) --proto_path=user $<
+
+# Only profile/ knows the messages.
+$(patsubst %.c,$(BUILD)/%.o,$(wildcard user/profile/*.c)): $(PROFILE_PROTO:.c=.h)
 
 # Only probe/ knows the skeleton.
 $(patsubst %.c,$(BUILD)/%.o,$(wildcard user/probe/*.c)): $(SKELETON)
@@ -79,13 +94,13 @@ check: all unit-tests programs
 	tests/run $(if $(NO_SKIP),--no-skip)
 
 FUZZ_SECONDS ?= 10
-FUZZ_SOURCES := $(wildcard user/unwind/*.c) user/util/log.c
+FUZZ_SOURCES := $(wildcard user/unwind/*.c user/profile/*.c user/report/*.c user/util/*.c) $(PROFILE_PROTO)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES)
 	@mkdir -p $(@D)
 	@echo '  FUZZ    $@'
-	@$(CLANG) -std=gnu11 -O1 -g -D_GNU_SOURCE -Iuser -I. $(PKG_CFLAGS) \
+	@$(CLANG) -std=gnu11 -O1 -g -D_GNU_SOURCE -Iuser -I. -I$(BUILD) $(PKG_CFLAGS) \
 		-fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
 
 fuzz: $(FUZZERS)
@@ -96,8 +111,24 @@ fuzz: $(FUZZERS)
 
 lint:
 	clang-format --dry-run -Werror $$(git ls-files '*.[ch]' | grep -v ^tests/programs)
-	shellcheck setup.sh .ci/run tests/run $$(git ls-files 'tests/*.bash') \
+	shellcheck setup.sh .ci/run tests/run completions/memleak-bpf.bash $$(git ls-files 'tests/*.bash') \
 		tests/vm/run tests/vm/cross-arm64
+
+prefix ?= /usr/local
+bindir ?= $(prefix)/bin
+mandir ?= $(prefix)/share/man
+bashcompletiondir ?= $(prefix)/share/bash-completion/completions
+zshcompletiondir ?= $(prefix)/share/zsh/site-functions
+
+install: all
+	install -D -m 755 memleak-bpf $(DESTDIR)$(bindir)/memleak-bpf
+	install -D -m 644 man/memleak-bpf.8 $(DESTDIR)$(mandir)/man8/memleak-bpf.8
+	install -D -m 644 completions/memleak-bpf.bash $(DESTDIR)$(bashcompletiondir)/memleak-bpf
+	install -D -m 644 completions/memleak-bpf.zsh $(DESTDIR)$(zshcompletiondir)/_memleak-bpf
+
+uninstall:
+	rm -f $(DESTDIR)$(bindir)/memleak-bpf $(DESTDIR)$(mandir)/man8/memleak-bpf.8 \
+		$(DESTDIR)$(bashcompletiondir)/memleak-bpf $(DESTDIR)$(zshcompletiondir)/_memleak-bpf
 
 clean:
 	rm -rf $(BUILD) memleak-bpf

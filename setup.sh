@@ -31,6 +31,8 @@ pc:libelf          libelf-dev       elfutils-libelf-devel libelf     libelf-deve
 pc:libdw           libdw-dev        elfutils-devel       elfutils    libdw-devel
 pc:json-c          libjson-c-dev    json-c-devel         json-c      libjson-c-devel
 pc:zlib            zlib1g-dev       zlib-devel           zlib        zlib-devel
+pc:libprotobuf-c   libprotobuf-c-dev protobuf-c-devel    protobuf-c  libprotobuf-c-devel
+cmd:protoc-c       protobuf-c-compiler protobuf-c-compiler protobuf-c protobuf-c
 pc:liblzma         liblzma-dev      xz-devel             xz          xz-devel
 link:iberty        libiberty-dev    binutils-devel       binutils    binutils-devel
 '
@@ -63,7 +65,7 @@ pc:sqlite3         libsqlite3-dev   sqlite-devel         sqlite      sqlite3-dev
 pc:apr-1           libapr1-dev      apr-devel            apr         apr-devel
 pc:glib-2.0        libglib2.0-dev   glib2-devel          glib2       glib2-devel
 cmd:rustc          rustc            rust                 rust        rust
-cmd:go             golang-go        golang               go          go
+cmd:go             golang-go        golang-bin           go          go
 static:c           libc6-dev        glibc-static         glibc       glibc-devel-static
 '
 

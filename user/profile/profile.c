@@ -24,6 +24,7 @@ void profile__destroy(struct profile *p)
 	vector_release(&p->line_arrays);
 	vector_release(&p->processes);
 	vector_release(&p->entries);
+	vector_release(&p->sites);
 	vector_release(&p->stacks);
 	vector_release(&p->frames);
 	vector_release(&p->locations);
@@ -200,6 +201,7 @@ int profile__add_stack(struct profile *p, const uint32_t *locations, uint32_t nr
 struct sort_context {
 	const uint32_t *rank; /* of a process, by its old index */
 	enum profile_sort order;
+	uint64_t sign; /* the sign bit of differences, so that they compare as unsigned numbers */
 };
 
 /* Larger first; not a function, since a double does not hold every 64-bit number. */
@@ -215,6 +217,18 @@ static int compare_processes(const void *x, const void *y, void *context)
 	return c ? c : compare(b->pid, a->pid);
 }
 
+/* What else tells entries of one stack apart. */
+static int compare_kinds(const struct profile_entry *a, const struct profile_entry *b)
+{
+	int c = strcmp(a->family, b->family);
+
+	if (!c)
+		c = compare(b->verdict, a->verdict);
+	if (!c)
+		c = compare(b->cycle, a->cycle);
+	return c ? c : strcmp(a->type ? a->type : "", b->type ? b->type : "");
+}
+
 static int compare_entries(const void *x, const void *y, void *context)
 {
 	const struct profile_entry *a = x, *b = y;
@@ -222,18 +236,20 @@ static int compare_entries(const void *x, const void *y, void *context)
 	int c = compare(ctx->rank[b->process], ctx->rank[a->process]);
 
 	if (!c && ctx->order == PROFILE_SORT_BLOCKS)
-		c = compare(a->sum.blocks, b->sum.blocks);
+		c = compare(a->sum.blocks ^ ctx->sign, b->sum.blocks ^ ctx->sign);
 	if (!c && ctx->order == PROFILE_SORT_GROWTH)
 		c = compare(a->growth_bytes_per_s, b->growth_bytes_per_s);
 	if (!c && ctx->order == PROFILE_SORT_AGE)
 		c = compare(a->oldest_ms, b->oldest_ms);
 	if (!c)
-		c = compare(a->sum.bytes, b->sum.bytes);
+		c = compare(a->sum.bytes ^ ctx->sign, b->sum.bytes ^ ctx->sign);
 	if (!c)
-		c = compare(a->sum.blocks, b->sum.blocks);
+		c = compare(a->sum.blocks ^ ctx->sign, b->sum.blocks ^ ctx->sign);
 	if (!c)
 		c = compare(a->oldest_ms, b->oldest_ms);
-	return c ? c : compare(b->stack, a->stack);
+	if (!c)
+		c = compare(b->stack, a->stack);
+	return c ? c : compare_kinds(a, b);
 }
 
 int profile__sort(struct profile *p, enum profile_sort order)
@@ -242,7 +258,8 @@ int profile__sort(struct profile *p, enum profile_sort order)
 	CLEANUP_FREE uint32_t *by_rank = calloc(2 * n + 1, sizeof(*by_rank));
 	CLEANUP_FREE struct profile_process *sorted = calloc(n + 1, sizeof(*sorted));
 	uint32_t *rank = by_rank + n;
-	struct sort_context ctx = {.rank = rank, .order = order};
+	struct sort_context ctx = {
+		.rank = rank, .order = order, .sign = p->diff ? UINT64_C(1) << 63 : 0};
 	size_t i;
 
 	if (!by_rank || !sorted)
@@ -269,6 +286,8 @@ int profile__sort(struct profile *p, enum profile_sort order)
 		if (!proc->nr_entries++)
 			proc->first_entry = i;
 	}
+	for (i = 0; i < p->sites.count; i++)
+		p->sites.items[i].process = rank[p->sites.items[i].process];
 	return 0;
 }
 

@@ -125,6 +125,14 @@ struct profile_process {
 	uint32_t nr_entries;
 };
 
+/* What a stack of one process has allocated, freed or not, where that was asked for. */
+struct profile_site {
+	uint32_t process;
+	uint32_t stack;
+	const char *family;
+	struct profile_sum allocs;
+};
+
 /* What could not be recorded. All zero when nothing was lost. */
 struct profile_losses {
 	uint64_t blocks;	   /* allocations not followed: table full or no memory */
@@ -133,6 +141,7 @@ struct profile_losses {
 	uint64_t truncated_stacks; /* deeper than --stack-depth */
 	uint64_t broken_stacks;	   /* the walk stopped short */
 	uint64_t events;	   /* mappings or process events dropped: ring buffer full */
+	uint64_t sites;		   /* allocations that no site counts: table full */
 };
 
 enum profile_sampling { PROFILE_SAMPLE_ALL, PROFILE_SAMPLE_RATE, PROFILE_SAMPLE_BYTES };
@@ -141,12 +150,15 @@ struct profile {
 	int64_t time_ms; /* since 1970-01-01 UTC */
 	uint64_t seq;	 /* 1 for the first report */
 	bool final;
+	bool command;	  /* of a command that the tool ran: the final report has summaries */
+	bool diff;	  /* sums, counts and bytes are differences: int64_t, two's complement */
 	double elapsed_s; /* since the probes were in */
 	enum profile_sampling sampling;
 	uint64_t sampling_value; /* n of rate, mean of bytes */
 	struct profile_losses losses;
 	VECTOR(struct profile_process) processes;
 	VECTOR(struct profile_entry) entries;
+	VECTOR(struct profile_site) sites;
 	VECTOR(struct profile_stack) stacks;
 	VECTOR(uint32_t) frames;
 	VECTOR(struct profile_location) locations;
