@@ -205,6 +205,25 @@ static __always_inline void count_peak(struct memleak_process *p, __u64 now)
 	}
 }
 
+/* Count an allocation with its stack, where that is asked for. */
+static __always_inline void count_site(struct memleak_process *p, struct memleak_block *b,
+				       struct sample_weight weight)
+{
+	struct memleak_site_key key = {.stack = b->stack, .image = p->image, .family = b->family};
+	struct memleak_site first = {.allocs = weight.blocks, .bytes = weight.bytes};
+	struct memleak_site *site;
+
+	if (!count_sites || !bpf_map_update_elem(&sites, &key, &first, BPF_NOEXIST))
+		return;
+	site = bpf_map_lookup_elem(&sites, &key);
+	if (!site) {
+		count_loss(MEMLEAK_LOSS_SITE);
+		return;
+	}
+	__sync_fetch_and_add(&site->allocs, weight.blocks);
+	__sync_fetch_and_add(&site->bytes, weight.bytes);
+}
+
 /* Put a block into the table; true if it is there now. Counts the allocation. */
 static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
 					 struct memleak_block *b)
@@ -229,6 +248,7 @@ static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
 	weight = sample_weigh(sampling(), b->size);
 	__sync_fetch_and_add(&p->allocs, weight.blocks);
 	__sync_fetch_and_add(&p->alloc_bytes, weight.bytes);
+	count_site(p, b, weight);
 	count_peak(p, b->time_ns);
 	return true;
 }

@@ -23,6 +23,7 @@ const volatile bool trace_all __weak;	    /* -A: follow every process */
 const volatile bool in_cgroup __weak;	    /* --cgroup: only those in the one of `cgroups` */
 const volatile bool follow_children __weak; /* a fork's child is followed as its parent is */
 const volatile bool trace_events __weak;    /* --trace */
+const volatile bool count_sites __weak;	    /* -w */
 const volatile __u64 min_size __weak;
 const volatile __u64 max_size __weak = -1ULL;
 const volatile __u32 sample_rate __weak = 1; /* see bpf/sample.h */
@@ -57,6 +58,14 @@ struct {
 	__type(key, struct memleak_block_key);
 	__type(value, struct memleak_block);
 } blocks __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct memleak_site_key);
+	__type(value, struct memleak_site);
+} sites __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -89,6 +89,7 @@ enum memleak_loss {
 	MEMLEAK_LOSS_PROCESS,	    /* processes: the table is full */
 	MEMLEAK_LOSS_EVENT,	    /* mappings and process events: the ring buffer was full */
 	MEMLEAK_LOSS_TRACE,	    /* trace lines: the ring buffer was full */
+	MEMLEAK_LOSS_SITE,	    /* allocations not counted by stack: the table is full */
 	MEMLEAK_LOSSES
 };
 
@@ -108,6 +109,20 @@ struct memleak_block {
 	__u8 family;
 	__u8 pad[3];
 	__u32 more; /* times that a resource was acquired again since */
+};
+
+/* --- sites: what each stack has allocated, freed or not; counted where -w asks for it --- */
+
+struct memleak_site_key {
+	__u64 stack; /* as in a block */
+	__u32 image;
+	__u8 family;
+	__u8 pad[3];
+};
+
+struct memleak_site {
+	__u64 allocs; /* weighed, as in a process */
+	__u64 bytes;
 };
 
 /* --- stacks --- */
@@ -252,6 +267,8 @@ struct memleak_event {
 #ifndef __bpf__
 static_assert(sizeof(struct memleak_block_key) == 16, "key without gaps");
 static_assert(sizeof(struct memleak_block) == 32, "block without gaps");
+static_assert(sizeof(struct memleak_site_key) == 16, "key without gaps");
+static_assert(sizeof(struct memleak_site) == 16, "site without gaps");
 static_assert(sizeof(struct memleak_stack) == 16 + 8 * (MEMLEAK_MAX_FRAMES + 1),
 	      "stack without gaps");
 static_assert(sizeof(struct memleak_process) == 88, "process without gaps");

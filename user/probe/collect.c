@@ -45,10 +45,17 @@ struct listed {
 	struct profile_block block;
 };
 
+/* What one image allocated with one stack, freed or not. */
+struct site {
+	struct memleak_site_key key;
+	struct memleak_site sum;
+};
+
 /* A process that ended. */
 struct past {
 	struct memleak_process process;
 	VECTOR(struct group) groups;
+	VECTOR(struct site) sites;
 	VECTOR(struct listed) listed; /* by its own groups */
 	bool reported;
 	bool checked; /* a leak check ran at its end */
@@ -89,6 +96,8 @@ struct pass {
 	struct hash group_index;
 	VECTOR(struct listed) listed;
 	VECTOR(struct memleak_block_key) dead;
+	VECTOR(struct site) sites; /* of images that go on */
+	VECTOR(struct memleak_site_key) dead_sites;
 	struct hash ended; /* (image, 0) to pasts */
 	struct hash shown; /* (image, 0) to snapshots: in place of the tables */
 };
@@ -100,6 +109,8 @@ static void release_pass(struct pass *s)
 	hash__release(&s->group_index);
 	vector_release(&s->listed);
 	vector_release(&s->dead);
+	vector_release(&s->sites);
+	vector_release(&s->dead_sites);
 	hash__release(&s->ended);
 	hash__release(&s->shown);
 }
@@ -129,6 +140,7 @@ void collector__destroy(struct collector *c)
 		return;
 	for (i = 0; i < c->pasts.count; i++) {
 		vector_release(&c->pasts.items[i].groups);
+		vector_release(&c->pasts.items[i].sites);
 		vector_release(&c->pasts.items[i].listed);
 	}
 	vector_release(&c->pasts);
@@ -288,6 +300,23 @@ static int read_block(void *context, const void *key, const void *value)
 	return err ? err : add_block(s, group, sample, k->addr, b->size, b->time_ns);
 }
 
+static int read_site(void *context, const void *key, const void *value)
+{
+	struct reading *r = context;
+	struct site site = {.key = *(const struct memleak_site_key *)key,
+			    .sum = *(const struct memleak_site *)value};
+	uint32_t past = hash__get(&r->pass->ended, site.key.image, 0);
+	int err;
+
+	if (past == HASH_NONE &&
+	    hash__get(r->collector->t.dead_images, site.key.image, 0) == HASH_NONE)
+		return vector_push(&r->pass->sites, site);
+	err = vector_push(&r->pass->dead_sites, site.key);
+	if (err || past == HASH_NONE)
+		return err; /* of a program that another one has replaced */
+	return vector_push(&r->collector->pasts.items[past].sites, site);
+}
+
 static int read_mappings(struct collector *c, struct pass *s)
 {
 	const struct mappings *m = c->t.mappings;
@@ -323,6 +352,9 @@ static int drop_dead(struct collector *c, struct pass *s)
 
 	for (i = 0; i < s->dead.count; i++)
 		if (bpf_map_delete_elem(c->t.blocks_fd, &s->dead.items[i]) && errno != ENOENT)
+			return -errno;
+	for (i = 0; i < s->dead_sites.count; i++)
+		if (bpf_map_delete_elem(c->t.sites_fd, &s->dead_sites.items[i]) && errno != ENOENT)
 			return -errno;
 	for (i = 0; i < c->pasts.count; i++) {
 		uint32_t image = c->pasts.items[i].process.image;
@@ -536,6 +568,9 @@ static int read_tables(struct collector *c, struct pass *s)
 	if (!err)
 		err = batch__read(c->t.blocks_fd, sizeof(struct memleak_block_key),
 				  sizeof(struct memleak_block), read_block, &r);
+	if (!err && c->t.sites_fd >= 0)
+		err = batch__read(c->t.sites_fd, sizeof(struct memleak_site_key),
+				  sizeof(struct memleak_site), read_site, &r);
 	if (!err)
 		err = add_snapshots(c, s);
 	if (!err)
@@ -560,15 +595,19 @@ int collector__sweep(struct collector *c, bool blocks)
 
 /* --- the profile --- */
 
-/* What @index held at the report before, and what it holds now. */
+/* What @index held at the report before, and what it holds now, which a peek does not keep. */
 static int exchange(struct hash *index, before_list *v, uint64_t a, uint64_t b, uint64_t now,
-		    uint64_t seq, uint64_t *before, bool *known)
+		    uint64_t seq, bool peek, uint64_t *before, bool *known)
 {
 	uint32_t i = hash__get(index, a, b);
 	int err;
 
 	*before = 0;
 	*known = i != HASH_NONE && v->items[i].seq + 1 == seq;
+	if (peek) {
+		*before = *known ? v->items[i].bytes : 0;
+		return 0;
+	}
 	if (i != HASH_NONE) {
 		if (*known)
 			*before = v->items[i].bytes;
@@ -586,12 +625,14 @@ struct building {
 	struct profile *profile;
 	struct hash process_of;	   /* (image, 0) to profile.processes */
 	VECTOR(uint32_t) entry_of; /* by group; HASH_NONE: none */
+	struct hash site_index;	   /* (process and stack, family) to profile.sites */
 };
 
 static void release_building(struct building *b)
 {
 	hash__release(&b->process_of);
 	vector_release(&b->entry_of);
+	hash__release(&b->site_index);
 	profile__destroy(b->profile);
 }
 
@@ -632,7 +673,7 @@ static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
 	if (process == HASH_NONE)
 		return 0; /* it came after the processes were read: next time */
 	err = exchange(&c->before_index, &c->before, g->stack, group_key(g), g->all.bytes, c->seq,
-		       &before, &known);
+		       b->pass->options->peek, &before, &known);
 	if (err)
 		return err;
 	add_to_process(c, &p->processes.items[process], g);
@@ -693,7 +734,7 @@ static int add_process(struct building *b, const struct memleak_process *m, bool
 	if (m->peak_ns > c->t.start_ns)
 		p.peak_at_s = (m->peak_ns - c->t.start_ns) / 1e9;
 	err = exchange(&c->process_index, &c->process_before, m->image, 0, p.outstanding.bytes,
-		       c->seq, &before, &known);
+		       c->seq, b->pass->options->peek, &before, &known);
 	if (err)
 		return err;
 	p.growth_bytes = c->last_ns ? (int64_t)(p.outstanding.bytes - before) : 0;
@@ -710,6 +751,74 @@ static int add_running(struct building *b, const struct memleak_process *m)
 	if (i == HASH_NONE)
 		return add_process(b, m, false, 0);
 	return add_process(b, m, true, b->collector->snapshots.items[i]->pause_ms);
+}
+
+/* Add what one image allocated with one stack. Stacks of the kernel that differ in the operator new
+ * they came through are one here. */
+static int add_site(struct building *b, uint32_t image, uint64_t stack, uint8_t family,
+		    struct profile_sum allocs)
+{
+	struct collector *c = b->collector;
+	struct profile *p = b->profile;
+	struct profile_site site = {.process = hash__get(&b->process_of, image, 0)};
+	struct stacks_source source = {.stacks_fd = c->t.stacks_fd, .files = c->t.files};
+	uint64_t key;
+	uint32_t i;
+	int err;
+
+	if (site.process == HASH_NONE)
+		return 0;
+	source.tgid = p->processes.items[site.process].pid;
+	err = stacks__add(c->stacks, &source, stack, p, &family, &site.stack);
+	if (err)
+		return err;
+	site.family = profile__intern(p, probe__family_name(c->probe, family));
+	if (!site.family)
+		return -ENOMEM;
+	key = (uint64_t)site.process << 32 | site.stack;
+	i = hash__get(&b->site_index, key, (uintptr_t)site.family);
+	if (i == HASH_NONE) {
+		err = vector_push(&p->sites, site);
+		if (!err)
+			err = hash__set(&b->site_index, key, (uintptr_t)site.family,
+					p->sites.count - 1);
+		if (err)
+			return err;
+		i = p->sites.count - 1;
+	}
+	p->sites.items[i].allocs.blocks += allocs.blocks;
+	p->sites.items[i].allocs.bytes += allocs.bytes;
+	return 0;
+}
+
+static int add_sites(struct building *b, const struct site *sites, size_t n)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < n && !err; i++) {
+		const struct site *s = &sites[i];
+
+		err = add_site(b, s->key.image, s->key.stack, s->key.family,
+			       (struct profile_sum){whole(s->sum.allocs), s->sum.bytes});
+	}
+	return err;
+}
+
+/* The kernel does not count mappings by stack: what there is of them has to do. */
+static int add_mapping_sites(struct building *b, const struct group *groups, size_t n)
+{
+	size_t i;
+	int err = 0;
+
+	if (b->collector->t.sites_fd < 0)
+		return 0;
+	for (i = 0; i < n && !err; i++)
+		if (groups[i].family == MEMLEAK_FAMILY_MMAP)
+			err = add_site(b, groups[i].image, groups[i].stack, groups[i].family,
+				       (struct profile_sum){whole(groups[i].all.blocks),
+							    groups[i].all.bytes});
+	return err;
 }
 
 static int compare_listed(const void *x, const void *y)
@@ -756,6 +865,10 @@ static int add_past(struct building *b, struct past *past)
 		if (!err)
 			err = vector_push(&b->entry_of, entry);
 	}
+	if (!err)
+		err = add_sites(b, past->sites.items, past->sites.count);
+	if (!err)
+		err = add_mapping_sites(b, past->groups.items, past->groups.count);
 	return err ? err : add_listed(b, past->listed.items, past->listed.count);
 }
 
@@ -768,7 +881,7 @@ static int add_pasts(struct building *b)
 	for (i = 0; i < c->pasts.count; i++) {
 		if (c->pasts.items[i].reported && !b->pass->options->final)
 			continue;
-		c->pasts.items[i].reported = true;
+		c->pasts.items[i].reported |= !b->pass->options->peek;
 		err = add_past(b, &c->pasts.items[i]);
 		if (err)
 			return err;
@@ -786,6 +899,7 @@ static void copy_losses(const __u64 *l, struct profile_losses *ret)
 		.truncated_stacks = l[MEMLEAK_LOSS_TRUNCATED],
 		.broken_stacks = l[MEMLEAK_LOSS_BROKEN],
 		.events = l[MEMLEAK_LOSS_EVENT] + l[MEMLEAK_LOSS_PROCESS] + l[MEMLEAK_LOSS_TRACE],
+		.sites = l[MEMLEAK_LOSS_SITE],
 	};
 }
 
@@ -832,6 +946,10 @@ static int build(struct building *b)
 			err = vector_push(&b->entry_of, entry);
 	}
 	if (!err)
+		err = add_sites(b, s->sites.items, s->sites.count);
+	if (!err)
+		err = add_mapping_sites(b, s->groups.items, s->groups.count);
+	if (!err)
 		err = add_listed(b, s->listed.items, s->listed.count);
 	return err ? err : add_pasts(b);
 }
@@ -848,8 +966,12 @@ int collector__run(struct collector *c, const struct collect_options *o, struct 
 		err = build(&b);
 	if (err)
 		return err;
-	drop_snapshots(c, &s);
-	c->last_ns = s.now_ns;
+	if (o->peek) {
+		c->seq--;
+	} else {
+		c->last_ns = s.now_ns;
+		drop_snapshots(c, &s);
+	}
 	*ret = TAKE_PTR(b.profile);
 	return 0;
 }

@@ -17,6 +17,7 @@ struct collect_options {
 	uint64_t older_ns; /* entries of running processes hold only blocks at least this old */
 	bool final;	   /* every process followed so far, not only those of this interval */
 	bool blocks;	   /* list the single blocks too */
+	bool peek;	   /* between two reports: growth goes on counting from the last one */
 };
 
 /* @p is borrowed for the collector's life. 0 or -ENOMEM. */

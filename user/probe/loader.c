@@ -27,6 +27,14 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return 0;
 }
 
+/* Several processes have sites of one stack; the kernel takes no larger table. */
+static uint32_t max_sites(uint32_t max_stacks)
+{
+	const uint32_t limit = 256 << 20, per_stack = 4;
+
+	return max_stacks < limit / per_stack ? max_stacks * per_stack : limit;
+}
+
 static void configure(struct memleak *s, const struct probe_options *o)
 {
 	uint32_t nr_pages, nr_shards;
@@ -38,6 +46,7 @@ static void configure(struct memleak *s, const struct probe_options *o)
 	s->rodata->in_cgroup = o->cgroup != NULL;
 	s->rodata->follow_children = o->follow;
 	s->rodata->trace_events = o->trace != NULL;
+	s->rodata->count_sites = o->sites;
 	s->rodata->min_size = o->min_size;
 	s->rodata->max_size = o->max_size;
 	s->rodata->sample_rate = o->sample.rate;
@@ -47,6 +56,8 @@ static void configure(struct memleak *s, const struct probe_options *o)
 	s->rodata->own_tgid = getpid();
 	bpf_map__set_max_entries(s->maps.blocks, o->max_blocks);
 	bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
+	if (o->sites)
+		bpf_map__set_max_entries(s->maps.sites, max_sites(o->max_stacks));
 	bpf_map__set_value_size(s->maps.stacks,
 				offsetof(struct memleak_stack, frames[o->stack_depth + 1]));
 }

@@ -680,6 +680,7 @@ void probe__tables(const struct probe *p, struct probe_tables *ret)
 		.stacks_fd = bpf_map__fd(p->skeleton->maps.stacks),
 		.processes_fd = bpf_map__fd(p->skeleton->maps.processes),
 		.ended_fd = bpf_map__fd(p->skeleton->maps.ended),
+		.sites_fd = p->options.sites ? bpf_map__fd(p->skeleton->maps.sites) : -1,
 		.losses = p->skeleton->bss->losses,
 		.files = p->files,
 		.mappings = &p->mappings,

@@ -41,6 +41,7 @@ struct probe_options {
 	const char *cgroup; /* with `all`: only of this cgroup v2 and those below it; NULL: no */
 	bool follow;	    /* children of followed processes */
 	bool families;	    /* tell new[] from new, for one more trap per new[] */
+	bool sites;	    /* count what each stack has allocated, freed or not */
 	uint64_t min_size, max_size;
 	struct sample sample;
 	uint32_t max_blocks, max_stacks, stack_depth;
@@ -109,6 +110,7 @@ int probe__consume(struct probe *p);
 /* What collect reads. */
 struct probe_tables {
 	int blocks_fd, stacks_fd, processes_fd, ended_fd;
+	int sites_fd;	     /* -1: they are not counted */
 	const __u64 *losses; /* by enum memleak_loss; changing */
 	const struct files *files;
 	const struct mappings *mappings;
