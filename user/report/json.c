@@ -71,6 +71,12 @@ static void add_u64(struct builder *b, const char *key, uint64_t n)
 	add(b, key, json_object_new_uint64(n));
 }
 
+/* A sum, or a difference. */
+static void add_amount(struct builder *b, const struct profile *p, const char *key, uint64_t n)
+{
+	add(b, key, p->diff ? json_object_new_int64(n) : json_object_new_uint64(n));
+}
+
 static void add_bool(struct builder *b, const char *key, bool on)
 {
 	add(b, key, json_object_new_boolean(on));
@@ -104,12 +110,13 @@ static void add_ms(struct builder *b, const char *key, double ms)
 	add_u64(b, key, ms >= 0 && ms < 1e18 ? ms + 0.5 : 0);
 }
 
-static void add_sum(struct builder *b, const char *key, const struct profile_sum *sum)
+static void add_sum(struct builder *b, const struct profile *p, const char *key,
+		    const struct profile_sum *sum)
 {
 	CLEANUP_BUILDER struct builder inner = builder_new();
 
-	add_u64(&inner, "blocks", sum->blocks);
-	add_u64(&inner, "bytes", sum->bytes);
+	add_amount(&inner, p, "blocks", sum->blocks);
+	add_amount(&inner, p, "bytes", sum->bytes);
 	add_object(b, key, &inner);
 }
 
@@ -179,6 +186,7 @@ static struct builder losses_object(const struct profile_losses *l)
 	add_u64(&b, "truncated_stacks", l->truncated_stacks);
 	add_u64(&b, "broken_stacks", l->broken_stacks);
 	add_u64(&b, "events", l->events);
+	add_u64(&b, "sites", l->sites);
 	return b;
 }
 
@@ -193,13 +201,16 @@ static struct builder report_object(const struct profile *p)
 	add_string(&b, "time", format__iso_time(time, p->time_ms));
 	add_u64(&b, "seq", p->seq);
 	add_bool(&b, "final", p->final);
+	if (p->diff)
+		add_bool(&b, "diff", true);
 	add_decimal(&b, "elapsed_s", p->elapsed_s, 3);
 	add_object(&b, "sampling", &sampling);
 	add_object(&b, "losses", &losses);
 	return b;
 }
 
-static void add_leaks(struct builder *b, const struct profile_process *process)
+static void add_leaks(struct builder *b, const struct profile *p,
+		      const struct profile_process *process)
 {
 	CLEANUP_BUILDER struct builder leaks = builder_new();
 	enum profile_verdict v;
@@ -207,8 +218,8 @@ static void add_leaks(struct builder *b, const struct profile_process *process)
 	if (!process->checked)
 		return;
 	for (v = PROFILE_VERDICT_DEFINITE; v < PROFILE_VERDICTS; v++)
-		add_sum(&leaks, profile__verdict_name(v), &process->leaks[v]);
-	add_sum(&leaks, "suppressed", &process->suppressed);
+		add_sum(&leaks, p, profile__verdict_name(v), &process->leaks[v]);
+	add_sum(&leaks, p, "suppressed", &process->suppressed);
 	add_object(b, "leaks", &leaks);
 	add_decimal(b, "pause_ms", process->pause_ms, 3);
 }
@@ -225,18 +236,18 @@ static struct builder process_object(const struct profile *p, const struct profi
 	else
 		add_null(&b, "exe");
 	add_bool(&b, "running", process->running);
-	add_u64(&b, "allocs", process->allocs);
-	add_u64(&b, "frees", process->frees);
-	add_u64(&b, "alloc_bytes", process->alloc_bytes);
-	add_sum(&b, "outstanding", &process->outstanding);
+	add_amount(&b, p, "allocs", process->allocs);
+	add_amount(&b, p, "frees", process->frees);
+	add_amount(&b, p, "alloc_bytes", process->alloc_bytes);
+	add_sum(&b, p, "outstanding", &process->outstanding);
 	add_error(&b, p, &process->error);
-	add_u64(&peak, "bytes", process->peak_bytes);
+	add_amount(&peak, p, "bytes", process->peak_bytes);
 	add_decimal(&peak, "at_s", process->peak_at_s, 3);
 	add_object(&b, "peak", &peak);
-	add_sum(&b, "mmap", &process->mmap);
+	add_sum(&b, p, "mmap", &process->mmap);
 	if (process->resources)
-		add_u64(&b, "resources", process->resources);
-	add_leaks(&b, process);
+		add_amount(&b, p, "resources", process->resources);
+	add_leaks(&b, p, process);
 	return b;
 }
 
@@ -359,8 +370,8 @@ static struct builder entry_object(const struct profile *p, const struct profile
 	struct builder b = builder_new();
 	char remedy[REMEDY_SIZE];
 
-	add_u64(&b, "blocks", e->sum.blocks);
-	add_u64(&b, "bytes", e->sum.bytes);
+	add_amount(&b, p, "blocks", e->sum.blocks);
+	add_amount(&b, p, "bytes", e->sum.bytes);
 	add_error(&b, p, &e->error);
 	add_decimal(&b, "growth_bytes_per_s", e->growth_bytes_per_s, 1);
 	add_ms(&age, "oldest", e->oldest_ms);

@@ -29,6 +29,13 @@ int report__text(const struct profile *p, const struct report_options *o, FILE *
 /* The same as one JSON object on one line, schema "memleak-bpf/1". */
 int report__json(const struct profile *p, const struct report_options *o, FILE *out);
 
+/*
+ * One line a stack: its frames joined by `;`, the outermost first, and the bytes that it holds.
+ * Heap alone; of differences only what grew. A stack that lacks its outermost frames begins with
+ * [truncated] or [broken].
+ */
+int report__folded(const struct profile *p, const struct report_options *o, FILE *out);
+
 /* One allocator event as it happened, for --trace. */
 struct report_event {
 	int64_t time_ms; /* since 1970-01-01 UTC */

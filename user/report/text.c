@@ -76,6 +76,26 @@ static const char *count_of(char buf[static FORMAT_SIZE], uint64_t n, const char
 	return buf;
 }
 
+/* @bytes, or a difference with its sign. */
+static const char *amount(const struct text *t, char buf[static FORMAT_SIZE], uint64_t bytes)
+{
+	return t->p->diff ? format__change(buf, (int64_t)bytes) : format__bytes(buf, bytes);
+}
+
+/* "100 blocks", or a difference, "+100 blocks" */
+static const char *amount_of(const struct text *t, char buf[static FORMAT_SIZE], uint64_t n,
+			     const char *what)
+{
+	bool negative = t->p->diff && (int64_t)n < 0;
+	char count[FORMAT_SIZE];
+
+	if (!t->p->diff)
+		return count_of(buf, n, what);
+	count_of(count, negative ? -n : n, what);
+	snprintf(buf, FORMAT_SIZE, "%s%.40s", negative ? "-" : n ? "+" : "", count);
+	return buf;
+}
+
 /* "12.1 KiB in 100 blocks" */
 static const char *sum_of(char buf[static 2 * FORMAT_SIZE], const struct profile_sum *sum)
 {
@@ -150,6 +170,7 @@ static void print_losses(struct text *t)
 		 "(too deep): raise --stack-depth"},
 		{l->broken_stacks, "the outer frames of ", "stack", "(nothing led further)"},
 		{l->events, "", "event", "(buffer full): mappings or processes may be missing"},
+		{l->sites, "", "allocation", "in alloc_* of -w (table full): raise --max-stacks"},
 	};
 	char count[FORMAT_SIZE];
 	size_t i;
@@ -359,10 +380,10 @@ static void print_entry(struct text *t, const struct profile_entry *e)
 	char a[FORMAT_SIZE], name[FORMAT_NAME_SIZE];
 
 	stream__print(&t->s, "\n");
-	print_styled(t, STYLE_NUMBER, "%12s", format__bytes(a, e->sum.bytes));
+	print_styled(t, STYLE_NUMBER, "%12s", amount(t, a, e->sum.bytes));
 	if (e->error.bytes > 0)
 		stream__print(&t->s, " ± %s", format__bytes(a, e->error.bytes + 0.5));
-	stream__print(&t->s, " in %s", count_of(a, e->sum.blocks, unit_of(e)));
+	stream__print(&t->s, " in %s", amount_of(t, a, e->sum.blocks, unit_of(e)));
 	if (t->p->seq > 1 || e->growth_bytes_per_s)
 		stream__print(&t->s, ", %s/s", format__change(a, e->growth_bytes_per_s));
 	stream__print(&t->s, ", oldest %s", format__age(a, e->oldest_ms));
@@ -404,7 +425,7 @@ static void print_entries(struct text *t, const struct profile_process *process)
 	const struct profile_entry *entries =
 		t->p->entries.items ? &t->p->entries.items[process->first_entry] : NULL;
 	struct profile_sum rest = {0}, hidden = {0};
-	char sum[2 * FORMAT_SIZE], count[FORMAT_SIZE];
+	char bytes[FORMAT_SIZE], blocks[FORMAT_SIZE], count[FORMAT_SIZE];
 	uint64_t shown = 0, more = 0;
 	uint32_t i;
 
@@ -428,8 +449,9 @@ static void print_entries(struct text *t, const struct profile_process *process)
 		sum->bytes += e->sum.bytes;
 	}
 	if (more)
-		stream__print(&t->s, "\n  ... and %s (%s), see --top\n",
-			      count_of(count, more, "more stack"), sum_of(sum, &rest));
+		stream__print(&t->s, "\n  ... and %s (%s in %s), see --top\n",
+			      count_of(count, more, "more stack"), amount(t, bytes, rest.bytes),
+			      amount_of(t, blocks, rest.blocks, "block"));
 	print_hidden(t, &hidden);
 }
 
@@ -605,6 +627,31 @@ static void print_processes(struct text *t)
 	}
 }
 
+/* The line that a difference starts with. */
+static void print_diff(struct text *t, const struct profile_process *process)
+{
+	char time[FORMAT_SIZE], name[FORMAT_NAME_SIZE + 16], bytes[FORMAT_SIZE], n[FORMAT_SIZE];
+
+	print_styled(t, STYLE_TITLE, "[%s] %s:", format__clock(time, t->p->time_ms, false),
+		     process_name(name, process));
+	stream__print(&t->s, " %s", amount(t, bytes, process->outstanding.bytes));
+	stream__print(&t->s, " in %s outstanding",
+		      amount_of(t, n, process->outstanding.blocks, "block"));
+	stream__print(&t->s, "; %s", amount_of(t, n, process->allocs, "alloc"));
+	stream__print(&t->s, ", %s", amount_of(t, n, process->frees, "free"));
+	print_lost(t);
+	stream__print(&t->s, "\n");
+	if (process->mmap.blocks || process->mmap.bytes)
+		stream__print(&t->s, "  mmap: %s, %s\n",
+			      amount_of(t, n, process->mmap.blocks, "mapping"),
+			      amount(t, bytes, process->mmap.bytes));
+	print_sampling(t);
+	print_losses(t);
+	if (!process->nr_entries)
+		stream__print(&t->s, "\n  No stack has changed.\n");
+	print_entries(t, process);
+}
+
 /* HEAP SUMMARY */
 
 static void print_heap_summary(struct text *t, const struct profile_process *process)
@@ -659,6 +706,10 @@ int report__text(const struct profile *p, const struct report_options *o, FILE *
 	struct text t = {.s = {.out = out}, .p = p, .o = o};
 	size_t i;
 
+	for (i = 0; p->diff && i < p->processes.count; i++)
+		print_diff(&t, &p->processes.items[i]);
+	if (p->diff)
+		return stream__finish(&t.s);
 	if (p->processes.count == 1)
 		print_section(&t, &p->processes.items[0]);
 	else

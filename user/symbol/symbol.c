@@ -231,7 +231,13 @@ static int collect(const struct profile *p, uint64_t top, struct wanted *wanted)
 
 	if (!seen)
 		return -ENOMEM;
-	for (i = 0; i < p->processes.count; i++) {
+	for (i = 0; i < p->locations.count && top == UINT64_MAX; i++) {
+		int err = p->locations.items[i].nr_lines ? 0 : vector_push(&wanted->v, i);
+
+		if (err)
+			return err;
+	}
+	for (i = 0; i < p->processes.count && top != UINT64_MAX; i++) {
 		const struct profile_process *process = &p->processes.items[i];
 
 		for (j = 0; j < process->nr_entries && j < top; j++) {
