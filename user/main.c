@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "options.h"
 #include "run.h"
+#include "saved.h"
 #include "util/log.h"
 
 int main(int argc, char **argv)
@@ -14,7 +15,7 @@ int main(int argc, char **argv)
 		log__set_level(LOG_LEVEL_ERROR);
 	else if (o.verbosity)
 		log__set_level(o.verbosity > 1 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
-	status = run(&o);
+	status = o.mode == OPTIONS_TRACE ? run(&o) : saved(&o);
 	options__release(&o);
 	return status;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "profile/filter.h"
 #include "util/cleanup.h"
 #include "util/hash.h"
 #include "util/log.h"
@@ -21,9 +22,17 @@
 #define TABLE_LIMIT	   (256 * MI) /* the most buckets a BPF hash can have */
 #define DEPTH_LIMIT	   400
 #define DEFAULT_DEPTH	   127
+#define DEFAULT_TOP	   10
 
 #define INTERVAL_DEFAULT_S 5
 #define INTERVAL_LIMIT_S   1000000000
+
+/* The word that comes first for what is no tracing. */
+static const char *const modes[] = {
+	[OPTIONS_TRACE] = NULL,
+	[OPTIONS_REPORT] = "report",
+	[OPTIONS_DIFF] = "diff",
+};
 
 /* What is known only while parsing. */
 struct parser {
@@ -32,7 +41,7 @@ struct parser {
 	/* By kind of target: what asked for it. */
 	const char *given[OPTIONS_TARGET_ALL + 1];
 	int follow;	  /* -1: not said */
-	int nr_arguments; /* INTERVAL and COUNT */
+	int nr_arguments; /* INTERVAL and COUNT, or profiles */
 	bool done;	  /* --help or --version was all */
 	int status;	  /* to exit with, once parsing has stopped */
 };
@@ -59,6 +68,7 @@ struct row {
 	const struct choice *choices; /* ends with a NULL name */
 	int value;		      /* what a flag sets */
 	bool hidden;		      /* for tests, or another spelling */
+	bool saved;		      /* for report and diff too */
 };
 
 /* Text of the command line as it may be shown in a message: one line, and not too long a one. */
@@ -318,6 +328,62 @@ static int set_leak_kinds(struct parser *p, const struct row *row, const char *v
 	}
 }
 
+/* Files and stacks */
+
+static const struct {
+	const char *ending;
+	int file; /* -1: not yet */
+} endings[] = {
+	{".pb.gz", OPTIONS_FILE_PPROF},
+	{".json", OPTIONS_FILE_JSON},
+	{".folded", OPTIONS_FILE_FOLDED},
+	{".svg", -1},
+	{".html", -1},
+};
+
+static int add_write(struct parser *p, const char *path, enum options_file file)
+{
+	struct options_write *grown = reallocarray(p->o.writes, p->o.nr_writes + 1, sizeof(*grown));
+
+	if (!grown)
+		return out_of_memory(p);
+	p->o.writes = grown;
+	p->o.writes[p->o.nr_writes++] = (struct options_write){.path = path, .file = file};
+	return 0;
+}
+
+static int set_write(struct parser *p, const struct row *row, const char *value)
+{
+	const char *base = strrchr(value, '/') ? strrchr(value, '/') + 1 : value;
+	size_t i;
+
+	(void)row;
+	for (i = 0; i < ARRAY_SIZE(endings); i++) {
+		size_t n = strlen(endings[i].ending), length = strlen(base);
+
+		if (length <= n || strcmp(base + length - n, endings[i].ending) != 0)
+			continue;
+		if (endings[i].file < 0)
+			return wrong_value(
+				"--write", value,
+				"asks for a form that is not there yet: write .pb.gz, .json "
+				"or .folded");
+		return add_write(p, value, endings[i].file);
+	}
+	return wrong_value("--write", value, "does not end in .pb.gz, .json or .folded");
+}
+
+static int set_regex(struct parser *p, const struct row *row, const char *value)
+{
+	char option[32], why[100];
+	int err = set_string(p, row, value);
+
+	if (!err && filter__check(value, why, sizeof(why)))
+		err = wrong_value(row_name(row, option), value, "is not a regular expression: %s",
+				  why);
+	return err;
+}
+
 /* Targets */
 
 static int add_pid(struct parser *p, const char *text)
@@ -481,6 +547,8 @@ enum {
 	KEY_LEAK_CHECK,
 	KEY_SHOW_LEAK_KINDS,
 	KEY_ERROR_EXITCODE,
+	KEY_FOCUS,
+	KEY_IGNORE,
 };
 
 static const struct range any_size = {0, UINT64_MAX, true};
@@ -504,6 +572,7 @@ static const struct choice sorts[] = {
 static const struct choice formats[] = {
 	{"text", OPTIONS_FORMAT_TEXT},
 	{"json", OPTIONS_FORMAT_JSON},
+	{"folded", OPTIONS_FORMAT_FOLDED},
 	{NULL, 0},
 };
 
@@ -578,21 +647,27 @@ static const struct row rows[] = {
 
 	{.help = "What to show"},
 	{"top", 'T', "N", "stacks per process in a report (10)",
-	 .set = set_u64, FIELD(top), &positive},
+	 .set = set_u64, FIELD(top), &positive, .saved = true},
 	{"older", 'o', "MS", "stacks show only blocks at least this old (500)",
 	 .set = set_u64, FIELD(older_ms), &milliseconds},
 	{"sort", KEY_SORT, "ORDER", "bytes, blocks, growth or age (bytes)",
-	 .set = set_choice, FIELD(sort), .choices = sorts},
+	 .set = set_choice, FIELD(sort), .choices = sorts, .saved = true},
+	{"focus", KEY_FOCUS, "REGEX", "only stacks that have a name like this",
+	 .set = set_regex, FIELD(focus), .saved = true},
+	{"ignore", KEY_IGNORE, "REGEX", "no stacks that have a name like this",
+	 .set = set_regex, FIELD(ignore), .saved = true},
 	{"show-allocs", 'a', NULL, "list the blocks under each stack",
-	 .set = set_flag, FIELD(show_allocs)},
-	{"format", 'f', "FORM", "text or json (text)",
-	 .set = set_choice, FIELD(format), .choices = formats},
+	 .set = set_flag, FIELD(show_allocs), .saved = true},
+	{"format", 'f', "FORM", "text, json or folded (text)",
+	 .set = set_choice, FIELD(format), .choices = formats, .saved = true},
 	{"output", KEY_OUTPUT, "FILE", "write reports there, not to standard output",
-	 .set = set_string, FIELD(output)},
+	 .set = set_string, FIELD(output), .saved = true},
+	{"write", 'w', "FILE", "save the profile: .pb.gz, .json, .folded",
+	 .set = set_write, .saved = true},
 	{"color", KEY_COLOR, "WHEN", "auto, always or never (auto)",
-	 .set = set_choice, FIELD(color), .choices = colors},
+	 .set = set_choice, FIELD(color), .choices = colors, .saved = true},
 	{"colour", KEY_COLOUR, "WHEN", NULL, .hidden = true,
-	 .set = set_choice, FIELD(color), .choices = colors},
+	 .set = set_choice, FIELD(color), .choices = colors, .saved = true},
 	{"debuginfod", KEY_DEBUGINFOD, NULL, "ask the servers in DEBUGINFOD_URLS for symbols",
 	 .set = set_flag, FIELD(debuginfod)},
 
@@ -616,13 +691,13 @@ static const struct row rows[] = {
 
 	{.help = "Other"},
 	{"quiet", 'q', NULL, "no warnings",
-	 .set = set_verbosity, .value = -1},
+	 .set = set_verbosity, .value = -1, .saved = true},
 	{"verbose", 'v', NULL, "say what is found and done; twice: every detail",
-	 .set = set_verbosity, .value = 1},
+	 .set = set_verbosity, .value = 1, .saved = true},
 	{"version", KEY_VERSION, NULL, "print the version",
-	 .set = show_version},
+	 .set = show_version, .saved = true},
 	{"help", 'h', NULL, "print this",
-	 .set = show_help},
+	 .set = show_help, .saved = true},
 	{"link", KEY_LINK, "HOW", "session, multi or perf",
 	 .set = set_choice, FIELD(link), .choices = links, .hidden = true},
 };
@@ -641,6 +716,8 @@ static int show_help(struct parser *p, const struct row *row, const char *value)
 	     "       memleak-bpf [OPTION...] -A               [INTERVAL [COUNT]]\n"
 	     "       memleak-bpf [OPTION...] --cgroup PATH    [INTERVAL [COUNT]]\n"
 	     "       memleak-bpf [OPTION...] [INTERVAL [COUNT]] -- CMD [ARG...]\n"
+	     "       memleak-bpf report [OPTION...] PROFILE\n"
+	     "       memleak-bpf diff [OPTION...] BASE PROFILE\n"
 	     "Show which stacks allocated the memory that is outstanding.");
 	for (r = rows; r < rows + ARRAY_SIZE(rows); r++) {
 		if (r->hidden)
@@ -669,9 +746,15 @@ static int show_help(struct parser *p, const struct row *row, const char *value)
 	     "  memleak-bpf -A -T 3 --sort growth    what grows on this machine?\n"
 	     "  memleak-bpf -p 4242 -f json | jq .   for a program to read\n"
 	     "  memleak-bpf -p 4242 --resource files,dirs\n"
-	     "  memleak-bpf -p 4242 --alloc-fn g_slice_alloc:size=ARG1 \\\n"
-	     "      --free-fn g_slice_free1:ptr=ARG2");
+	     "  memleak-bpf -w a.pb.gz -p 4242       save the profile when interrupted\n"
+	     "  memleak-bpf diff a.pb.gz b.pb.gz     what grew between two of them");
 	return ECANCELED;
+}
+
+/* What report and diff take. */
+static int nr_profiles(enum options_mode mode)
+{
+	return mode == OPTIONS_DIFF ? 2 : 1;
 }
 
 static int set_argument(struct parser *p, const char *value)
@@ -680,6 +763,14 @@ static int set_argument(struct parser *p, const char *value)
 	uint64_t count;
 	int err;
 
+	if (p->o.mode != OPTIONS_TRACE) {
+		if (p->nr_arguments < nr_profiles(p->o.mode)) {
+			p->o.profiles[p->nr_arguments++] = value;
+			return 0;
+		}
+		log_error("too many arguments: '%s'", shown(text, value));
+		return EINVAL;
+	}
 	switch (p->nr_arguments++) {
 	case 0:
 		return set_interval_of(p, "INTERVAL", value);
@@ -704,9 +795,14 @@ static error_t parse_one(int key, char *value, struct argp_state *state)
 		state->err_stream = NULL; /* argp's own hint names an option that is none of ours */
 	if (key == ARGP_KEY_ARG)
 		return set_argument(p, value);
-	for (r = rows; r < rows + ARRAY_SIZE(rows); r++)
-		if (r->name && r->key == key)
+	for (r = rows; r < rows + ARRAY_SIZE(rows); r++) {
+		if (!r->name || r->key != key)
+			continue;
+		if (p->o.mode == OPTIONS_TRACE || r->saved)
 			return r->set(p, r, value);
+		log_error("--%s is for tracing, not for '%s'", r->name, modes[p->o.mode]);
+		return EINVAL;
+	}
 	return ARGP_ERR_UNKNOWN;
 }
 
@@ -732,11 +828,31 @@ static int parse_words(struct parser *p, int argc, char **argv)
 }
 
 /* What no option can see alone. */
+static int check_saved(struct parser *p)
+{
+	int missing = nr_profiles(p->o.mode) - p->nr_arguments;
+
+	if (!missing)
+		return 0;
+	log_error("'%s' needs %s", modes[p->o.mode],
+		  p->o.mode == OPTIONS_REPORT ? "a profile: memleak-bpf report PROFILE"
+					      : "two profiles: memleak-bpf diff BASE PROFILE");
+	return EINVAL;
+}
+
 static int check(struct parser *p)
 {
 	struct options *o = &p->o;
 	int kind, first = -1;
 
+	if (!o->top)
+		o->top = o->format == OPTIONS_FORMAT_FOLDED ? UINT64_MAX : DEFAULT_TOP;
+	if (o->mode != OPTIONS_TRACE)
+		return check_saved(p);
+	if (o->trace && o->format == OPTIONS_FORMAT_FOLDED) {
+		log_error("--trace has no folded form: give --format text or json");
+		return EINVAL;
+	}
 	for (kind = 0; kind <= OPTIONS_TARGET_ALL; kind++) {
 		if (!p->given[kind])
 			continue;
@@ -795,7 +911,6 @@ int options__parse(int argc, char **argv, struct options *ret)
 {
 	struct parser p = {
 		.o = {.interval_s = INTERVAL_DEFAULT_S,
-		      .top = 10,
 		      .older_ms = 500,
 		      .max_size = UINT64_MAX,
 		      .sample_rate = 1,
@@ -810,8 +925,15 @@ int options__parse(int argc, char **argv, struct options *ret)
 	};
 	int err, end = 1;
 
+	for (p.o.mode = OPTIONS_DIFF; p.o.mode != OPTIONS_TRACE; p.o.mode--)
+		if (argc > 1 && strcmp(argv[1], modes[p.o.mode]) == 0)
+			break;
+	if (p.o.mode != OPTIONS_TRACE) {
+		argc--;
+		argv++;
+	}
 	/* getopt would move the command's words about, and take its options for ours. */
-	while (end < argc && strcmp(argv[end], "--") != 0)
+	while (end < argc && (p.o.mode != OPTIONS_TRACE || strcmp(argv[end], "--") != 0))
 		end++;
 	err = parse_words(&p, end < argc ? end : argc, argv);
 	if (!err && end < argc)
@@ -836,6 +958,7 @@ void options__release(struct options *o)
 	free(o->pids);
 	free(o->command);
 	pairs__release(&o->pairs);
+	free(o->writes);
 	*o = (struct options){0};
 }
 

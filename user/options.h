@@ -19,7 +19,18 @@ enum options_target {
 	OPTIONS_TARGET_ALL,	/* -A */
 };
 
-enum options_format { OPTIONS_FORMAT_TEXT, OPTIONS_FORMAT_JSON };
+/* What to do: trace, or show saved profiles. */
+enum options_mode { OPTIONS_TRACE, OPTIONS_REPORT, OPTIONS_DIFF };
+
+enum options_format { OPTIONS_FORMAT_TEXT, OPTIONS_FORMAT_JSON, OPTIONS_FORMAT_FOLDED };
+
+/* A file of -w; the name's ending says what it is. */
+enum options_file { OPTIONS_FILE_PPROF, OPTIONS_FILE_JSON, OPTIONS_FILE_FOLDED };
+
+struct options_write {
+	const char *path;
+	enum options_file file;
+};
 
 enum options_color { OPTIONS_COLOR_AUTO, OPTIONS_COLOR_ALWAYS, OPTIONS_COLOR_NEVER };
 
@@ -44,6 +55,8 @@ enum options_leak_check {
 	 1U << PROFILE_VERDICT_POSSIBLE | 1U << PROFILE_VERDICT_REACHABLE)
 
 struct options {
+	enum options_mode mode;
+	const char *profiles[2]; /* OPTIONS_REPORT: one; OPTIONS_DIFF: base and profile */
 	enum options_target target;
 	pid_t *pids; /* OPTIONS_TARGET_PIDS: nr_pids of them, each once, in the order given */
 	size_t nr_pids;
@@ -52,7 +65,7 @@ struct options {
 	bool follow;
 	double interval_s;
 	uint64_t count; /* reports; 0: no limit */
-	uint64_t top;	/* stacks per process */
+	uint64_t top;	/* stacks per process; UINT64_MAX: all */
 	uint64_t older_ms;
 	uint64_t min_size, max_size; /* bytes; max UINT64_MAX: none */
 	uint32_t sample_rate;	     /* follow one allocation in so many; 1: all */
@@ -68,6 +81,9 @@ struct options {
 	enum profile_sort sort;
 	enum options_format format;
 	const char *output; /* NULL: standard output */
+	struct options_write *writes;
+	size_t nr_writes;
+	const char *focus, *ignore; /* valid regular expressions; NULL: none */
 	uint32_t max_blocks, max_stacks, stack_depth;
 	uint64_t max_unwind_memory; /* bytes */
 	const char *user;	    /* -u; NULL: the user behind sudo, if there is one */

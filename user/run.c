@@ -23,12 +23,14 @@
 #include "probe/collect.h"
 #include "probe/probe.h"
 #include "probe/stacks.h"
+#include "profile/filter.h"
 #include "report/report.h"
 #include "symbol/symbol.h"
 #include "target/process.h"
 #include "target/tracer.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+#include "write.h"
 
 struct run {
 	const struct options *o;
@@ -53,9 +55,10 @@ struct run {
 	bool attached;	     /* the command is probed */
 	struct hash refused; /* (pid, 0): said why they are not traced */
 	bool done;
-	int error;  /* -errno of what made the run end early; 0: nothing */
-	int status; /* of the command, as an exit status */
 	bool leaks_found;
+	bool unsaved; /* a file of -w could not be written at the end */
+	int error;    /* -errno of what made the run end early; 0: nothing */
+	int status;   /* of the command, as an exit status */
 };
 
 /* --- reports --- */
@@ -78,13 +81,6 @@ static int locate_module(void *context, uint32_t id, struct symbol_source *ret)
 	return 0;
 }
 
-static bool wants_color(const struct run *r)
-{
-	if (r->o->color == OPTIONS_COLOR_AUTO)
-		return isatty(fileno(r->out)) && !getenv("NO_COLOR");
-	return r->o->color == OPTIONS_COLOR_ALWAYS;
-}
-
 /* Whether a leak check belongs to a report. */
 static bool wants_check(const struct run *r, bool final)
 {
@@ -99,26 +95,31 @@ static void note_leaks(struct run *r, const struct profile *p)
 		r->leaks_found |= p->processes.items[i].leaks[PROFILE_VERDICT_DEFINITE].blocks;
 }
 
-static int write_profile(struct run *r, struct profile *p)
+/* The files of -w have all names, the report only those that it shows. */
+static int print_profile(struct run *r, struct profile *p)
 {
-	struct report_options o = {
-		.top = r->o->top,
-		.show_allocs = r->o->show_allocs,
-		.color = wants_color(r),
-		.heap_summary = p->final && r->o->target == OPTIONS_TARGET_COMMAND,
-		.leak_kinds = r->o->leak_kinds,
-	};
+	bool all = r->o->focus || r->o->ignore;
 	int err = profile__sort(p, r->o->sort);
 
-	note_leaks(r, p);
-
 	if (!err)
-		err = symbolizer__resolve(r->symbolizer, p, r->o->top);
-	if (err)
-		return err;
-	if (r->o->format == OPTIONS_FORMAT_JSON)
-		return report__json(p, &o, r->out);
-	return report__text(p, &o, r->out);
+		err = symbolizer__resolve(r->symbolizer, p, all ? UINT64_MAX : r->o->top);
+	if (!err)
+		err = filter__stacks(p, r->o->focus, r->o->ignore);
+	if (!err && all)
+		err = profile__sort(p, r->o->sort);
+	return err ? err : write__report(r->o, p, r->out);
+}
+
+static int save_profile(struct run *r, struct profile *p)
+{
+	int err;
+
+	if (!r->o->nr_writes)
+		return 0;
+	err = profile__sort(p, r->o->sort);
+	if (!err)
+		err = symbolizer__resolve(r->symbolizer, p, UINT64_MAX);
+	return err ? err : write__files(r->o, p);
 }
 
 static void stop(struct run *r, int error)
@@ -171,7 +172,11 @@ static void report(struct run *r, bool final)
 	}
 	if (is_wide(r))
 		warn_of_hits(r, p->elapsed_s);
-	err = write_profile(r, p);
+	note_leaks(r, p);
+	p->command = r->o->target == OPTIONS_TARGET_COMMAND;
+	if (final && save_profile(r, p))
+		r->unsaved = true;
+	err = print_profile(r, p);
 	profile__destroy(p);
 	if (err && err != -EPIPE)
 		log_error("cannot write the report: %s", strerror(-err));
@@ -181,10 +186,30 @@ static void report(struct run *r, bool final)
 		stop(r, err);
 }
 
+/* SIGUSR1: the files of -w as of now. */
+static void save(struct run *r)
+{
+	struct collect_options o = {.peek = true, .blocks = r->o->show_allocs};
+	struct profile *p;
+	int err;
+
+	if (!r->o->nr_writes)
+		return;
+	err = collector__run(r->collector, &o, &p);
+	if (err) {
+		log_error("cannot read the kernel's tables: %s", strerror(-err));
+		stop(r, err);
+		return;
+	}
+	p->command = r->o->target == OPTIONS_TARGET_COMMAND;
+	save_profile(r, p); /* says what failed; there will be another try at the end */
+	profile__destroy(p);
+}
+
 static void trace_event(void *context, const struct memleak_event *e)
 {
 	struct run *r = context;
-	struct report_options o = {.color = wants_color(r)};
+	struct report_options o = {.color = write__wants_color(r->o, r->out)};
 	struct timespec real, mono;
 	char caller[4200], comm[sizeof(e->comm) + 1] = "";
 	struct report_event line = {
@@ -410,6 +435,7 @@ static void handle_signals(struct run *r)
 			r->done = true;
 			break;
 		case SIGUSR1:
+			save(r);
 			report(r, false);
 			break;
 		case SIGCHLD:
@@ -516,18 +542,6 @@ static int prepare_timer(struct run *r)
 	return watch(r, r->timer, EPOLLIN);
 }
 
-static int prepare_output(struct run *r)
-{
-	r->out = stdout;
-	if (!r->o->output)
-		return 0;
-	r->out = fopen(r->o->output, "we");
-	if (r->out)
-		return 0;
-	log_error("cannot write to '%s': %m", r->o->output);
-	return -EIO;
-}
-
 static int open_debug_file(void *context, int fd, const char *path)
 {
 	(void)context;
@@ -584,6 +598,7 @@ static int prepare_probe(struct run *r)
 		.max_stacks = o->max_stacks,
 		.stack_depth = o->stack_depth,
 		.max_unwind_memory = o->max_unwind_memory,
+		.sites = o->nr_writes,
 		.object = o->object,
 		.symbols_prefix = o->symbols_prefix,
 		.rows = r->rows.items,
@@ -644,6 +659,8 @@ static int prepare(struct run *r)
 		err = process__check(r->o->pids[i]);
 	if (r->o->target == OPTIONS_TARGET_COMMAND)
 		err = tracer__find_command(r->o->command[0], &path);
+	if (!err)
+		err = write__check(r->o);
 	if (err)
 		return err;
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -653,7 +670,7 @@ static int prepare(struct run *r)
 	if (!err)
 		err = prepare_probe(r);
 	if (!err)
-		err = prepare_output(r);
+		err = write__open(r->o, &r->out);
 	if (!err)
 		err = prepare_tracer(r);
 	if (!err)
@@ -704,7 +721,7 @@ int run(const struct options *o)
 	release(&r);
 	if (r.error == -EPIPE)
 		return 0;
-	if (r.error)
+	if (r.error || r.unsaved)
 		return 1;
 	if (r.leaks_found && o->error_exitcode)
 		return o->error_exitcode;

@@ -313,14 +313,14 @@ static void wrong_usage_is_status_2(void **state)
 		"-p 1 --show-leak-kinds definite,",
 		"-p 1 --error-exitcode 256",
 		/* Not in this version. */
-		"-p 1 -f folded",
-		"-p 1 -w x.pb.gz",
+		"-p 1 -f yaml",
+		"-p 1 -w x.txt",
 		"-p 1 --diagnose",
 		"-p 1 --suppressions x",
 		"-p 1 --gen-suppressions",
 		"-p 1 --blocks-dir /tmp",
-		"report x.pb.gz",
-		"diff a.pb.gz b.pb.gz",
+		"report x.pb.gz -s 5",
+		"diff a.pb.gz b.pb.gz -u root",
 	};
 	struct outcome r;
 	size_t i, nr_lines;
@@ -362,10 +362,31 @@ static void messages_are_one_line_of_plain_text(void **state)
 static void messages_name_what_is_wrong(void **state)
 {
 	static const char *const rows[][2] = {
-		{"--foo", "--foo"},	 {"-p 12x", "12x"},    {"-p 1 -T 0", "--top"},
-		{"-p 1 -f xml", "xml"},	 {"-p 1 bad", "bad"},  {"-p 1 1 0", "COUNT"},
-		{"-p 1 1 2 huh", "huh"}, {"", "-p PID"},       {"--", "after '--'"},
-		{"-p 1 -A", "--all"},	 {"-c x -- y", "two"}, {"-p 1 -z 2 -Z 1", "above"},
+		{"--foo", "--foo"},
+		{"-p 12x", "12x"},
+		{"-p 1 -T 0", "--top"},
+		{"-p 1 -f xml", "xml"},
+		{"-p 1 bad", "bad"},
+		{"-p 1 1 0", "COUNT"},
+		{"-p 1 1 2 huh", "huh"},
+		{"", "-p PID"},
+		{"--", "after '--'"},
+		{"-p 1 -A", "--all"},
+		{"-c x -- y", "two"},
+		{"-p 1 -z 2 -Z 1", "above"},
+		{"report", "PROFILE"},
+		{"diff a", "BASE"},
+		{"report a b", "'b'"},
+		{"diff a b c", "'c'"},
+		{"report a -p 1", "--pid"},
+		{"diff a b -A", "--all"},
+		{"-p 1 -w x.svg", ".svg"},
+		{"-p 1 -w x.html", ".html"},
+		{"-p 1 -w x", ".pb.gz"},
+		{"-p 1 -w .json", ".json"},
+		{"-p 1 --focus (", "--focus"},
+		{"-p 1 --ignore [", "--ignore"},
+		{"-A -t -f folded", "folded"},
 	};
 	struct outcome r;
 	size_t i;
@@ -440,6 +461,64 @@ static void options_are_documented(void **state)
 			fail_msg("%s is missing in the manual", roff);
 	}
 	assert_in_range(i, 28, 100);
+}
+
+/* Both completions know what the help knows, and no more. */
+static void options_are_completed(void **state)
+{
+	static const char *const files[] = {"memleak-bpf.bash", "memleak-bpf.zsh"};
+	char path[512], option[64];
+	const char *name, *c;
+	size_t f, i, n;
+
+	(void)state;
+	for (f = 0; f < ARRAY_SIZE(files); f++) {
+		CLEANUP_FREE char *text = NULL;
+
+		snprintf(option, sizeof(option), "../../completions/%s", files[f]);
+		golden_path(path, sizeof(path), __FILE__, option);
+		text = golden_read(path);
+		for (i = 0; (name = options__name(i)); i++) {
+			n = snprintf(option, sizeof(option), "--%s", name);
+			for (c = text; (c = strstr(c, option)); c += n)
+				if (!strchr("-abcdefghijklmnopqrstuvwxyz", c[n]))
+					break;
+			if (!c)
+				fail_msg("%s is missing in %s", option, files[f]);
+		}
+	}
+}
+
+static void saved_profiles(void **state)
+{
+	struct outcome r;
+
+	(void)state;
+	run(&r, "report a.pb.gz -T 3 -f folded -w b.folded --write c.json --focus x|y");
+	assert_int_equal(r.status, -1);
+	assert_int_equal(r.o.mode, OPTIONS_REPORT);
+	assert_string_equal(r.o.profiles[0], "a.pb.gz");
+	assert_int_equal(r.o.top, 3);
+	assert_int_equal(r.o.nr_writes, 2);
+	assert_string_equal(r.o.writes[0].path, "b.folded");
+	assert_int_equal(r.o.writes[0].file, OPTIONS_FILE_FOLDED);
+	assert_int_equal(r.o.writes[1].file, OPTIONS_FILE_JSON);
+	assert_string_equal(r.o.focus, "x|y");
+	options__release(&r.o);
+
+	run(&r, "diff -f folded a -- -b");
+	assert_int_equal(r.status, -1);
+	assert_int_equal(r.o.mode, OPTIONS_DIFF);
+	assert_string_equal(r.o.profiles[1], "-b");
+	assert_true(r.o.top == UINT64_MAX);
+	options__release(&r.o);
+
+	run(&r, "-w x.pb.gz -- report a.pb.gz");
+	assert_int_equal(r.status, -1);
+	assert_int_equal(r.o.mode, OPTIONS_TRACE);
+	assert_string_equal(r.o.command[0], "report");
+	assert_int_equal(r.o.writes[0].file, OPTIONS_FILE_PPROF);
+	options__release(&r.o);
 }
 
 static void splitting(void **state)
@@ -557,6 +636,8 @@ int main(void)
 		cmocka_unit_test(version_and_help),
 		cmocka_unit_test(empty_argv_is_no_target),
 		cmocka_unit_test(options_are_documented),
+		cmocka_unit_test(options_are_completed),
+		cmocka_unit_test(saved_profiles),
 		cmocka_unit_test(splitting),
 		cmocka_unit_test(splitting_long_lines),
 		cmocka_unit_test(splitting_by_chance),

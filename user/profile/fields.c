@@ -28,6 +28,10 @@ struct field {
 		path, TYPE_##type, offsetof(struct profile_process, member)                        \
 	}
 
+#define LEAKS(name, verdict)                                                                       \
+	PROCESS("leaks." name ".blocks", U64, leaks[verdict].blocks),                              \
+		PROCESS("leaks." name ".bytes", U64, leaks[verdict].bytes)
+
 /* clang-format off */
 static const struct field head_fields[] = {
 	HEAD("time_ms", I64, time_ms),
@@ -64,6 +68,15 @@ static const struct field process_fields[] = {
 	PROCESS("mmap.blocks", U64, mmap.blocks),
 	PROCESS("mmap.bytes", U64, mmap.bytes),
 	PROCESS("growth_bytes", I64, growth_bytes),
+	PROCESS("resources", U64, resources),
+	PROCESS("checked", BOOL, checked),
+	PROCESS("pause_ms", DOUBLE, pause_ms),
+	LEAKS("definite", PROFILE_VERDICT_DEFINITE),
+	LEAKS("indirect", PROFILE_VERDICT_INDIRECT),
+	LEAKS("possible", PROFILE_VERDICT_POSSIBLE),
+	LEAKS("reachable", PROFILE_VERDICT_REACHABLE),
+	PROCESS("leaks.suppressed.blocks", U64, suppressed.blocks),
+	PROCESS("leaks.suppressed.bytes", U64, suppressed.bytes),
 };
 /* clang-format on */
 

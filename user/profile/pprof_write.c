@@ -298,6 +298,10 @@ static void add_entry_labels(struct writer *w, const struct profile_entry *e)
 		add_text(w, PPROF_LABEL_VERDICT, profile__verdict_name(e->verdict));
 		add_text(w, PPROF_LABEL_CYCLE, e->cycle ? "true" : "false");
 	}
+	if (e->suppressed)
+		add_text(w, PPROF_LABEL_SUPPRESSED, "true");
+	if (e->resource)
+		add_text(w, PPROF_LABEL_RESOURCE, "true");
 	add_text(w, PPROF_LABEL_TYPE, e->type);
 	add_age(w, PPROF_LABEL_OLDEST, e->oldest_ms);
 	add_age(w, PPROF_LABEL_NEWEST, e->newest_ms);

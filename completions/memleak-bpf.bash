@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# Completion of memleak-bpf's command line for bash.
+
+# Files with one of these endings, and folders.
+_memleak_bpf_files() {
+	local ending file
+	compopt -o filenames 2>/dev/null
+	while IFS= read -r file; do
+		COMPREPLY+=("$file")
+	done < <(
+		compgen -d -- "$cur"
+		for ending; do
+			compgen -f -X "!*$ending" -- "$cur"
+		done
+	)
+}
+
+_memleak_bpf_words() {
+	local word
+	while IFS= read -r word; do
+		COMPREPLY+=("$word")
+	done < <(compgen -W "$1" -- "$cur")
+}
+
+_memleak_bpf() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev='' mode=trace i
+	local common='--top --sort --focus --ignore --show-allocs --format --output --write --color
+		--quiet --verbose --version --help'
+	local tracing='--pid --command --all --follow --no-follow --user --interval --count --trace
+		--min-size --max-size --sample-rate --sample-bytes --obj --symbols-prefix --older
+		--debuginfod --max-blocks --max-stacks --max-unwind-memory --stack-depth'
+	COMPREPLY=()
+	[ "$COMP_CWORD" -lt 1 ] || prev=${COMP_WORDS[COMP_CWORD - 1]}
+	# "--format=js" comes as three words.
+	if [ "$cur" = = ]; then
+		cur=
+	elif [ "$prev" = = ] && [ "$COMP_CWORD" -ge 2 ]; then
+		prev=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	case ${COMP_WORDS[1]:-} in
+	report | diff) [ "$COMP_CWORD" -eq 1 ] || mode=saved ;;
+	esac
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		if [ $mode = trace ] && [ "${COMP_WORDS[i]}" = -- ]; then
+			# A command and its own words.
+			COMP_WORDS=("${COMP_WORDS[@]:i+1}")
+			COMP_CWORD=$((COMP_CWORD - i - 1))
+			if [ "$COMP_CWORD" -eq 0 ]; then
+				_memleak_bpf_words "$(compgen -c -- "$cur")"
+			else
+				_memleak_bpf_files ''
+			fi
+			return
+		fi
+	done
+	case $prev in
+	-p | --pid) _memleak_bpf_words "$(command cd /proc && echo [0-9]*)" ;;
+	-u | --user) _memleak_bpf_words "$(compgen -u)" ;;
+	--sort) _memleak_bpf_words 'bytes blocks growth age' ;;
+	-f | --format) _memleak_bpf_words 'text json folded' ;;
+	--color) _memleak_bpf_words 'auto always never' ;;
+	-O | --obj | --output) _memleak_bpf_files '' ;;
+	-w | --write) _memleak_bpf_files .pb.gz .json .folded ;;
+	-c | --command) _memleak_bpf_words "$(compgen -c -- "$cur")" ;;
+	-i | --interval | -n | --count | -z | --min-size | -Z | --max-size | -s | --sample-rate | \
+		--sample-bytes | --symbols-prefix | -T | --top | -o | --older | --focus | --ignore | \
+		--max-blocks | --max-stacks | --max-unwind-memory | --stack-depth) ;;
+	*)
+		if [[ $cur == -* ]]; then
+			[ $mode = saved ] || common="$common $tracing"
+			_memleak_bpf_words "$common"
+		elif [ $mode = saved ]; then
+			_memleak_bpf_files .pb.gz
+		elif [ "$COMP_CWORD" -eq 1 ]; then
+			_memleak_bpf_words 'report diff'
+		fi
+		;;
+	esac
+}
+
+complete -F _memleak_bpf memleak-bpf

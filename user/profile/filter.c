@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profile/filter.h"
+
+#include <regex.h>
+
+#include "util/cleanup.h"
+
+#define FLAGS (REG_EXTENDED | REG_NOSUB)
+
+int filter__check(const char *regex, char *why, size_t size)
+{
+	regex_t compiled;
+	int err = regcomp(&compiled, regex, FLAGS);
+
+	if (err) {
+		regerror(err, &compiled, why, size);
+		return -EINVAL;
+	}
+	regfree(&compiled);
+	return 0;
+}
+
+static bool matches(const regex_t *regex, const char *text)
+{
+	return text && regexec(regex, text, 0, NULL, 0) == 0;
+}
+
+static bool location_matches(const struct profile *p, const struct profile_location *l,
+			     const regex_t *regex)
+{
+	uint32_t i;
+
+	if (l->module < p->modules.count && matches(regex, p->modules.items[l->module].path))
+		return true;
+	for (i = 0; i < l->nr_lines; i++)
+		if (matches(regex, l->lines[i].symbol) || matches(regex, l->lines[i].file))
+			return true;
+	return false;
+}
+
+static bool stack_matches(const struct profile *p, uint32_t index, const bool *matching)
+{
+	const struct profile_stack *s = index < p->stacks.count ? &p->stacks.items[index] : NULL;
+	uint32_t i;
+
+	for (i = 0; s && i < s->count; i++)
+		if (matching[p->frames.items[s->first + i]])
+			return true;
+	return false;
+}
+
+/* Keep the entries whose stack matches, or, not @wanted, the others. */
+static int keep(struct profile *p, const char *text, bool wanted)
+{
+	CLEANUP_FREE bool *matching = calloc(p->locations.count + 1, sizeof(*matching));
+	regex_t regex;
+	size_t i, n = 0;
+
+	if (!matching || regcomp(&regex, text, FLAGS))
+		return -ENOMEM;
+	for (i = 0; i < p->locations.count; i++)
+		matching[i] = location_matches(p, &p->locations.items[i], &regex);
+	regfree(&regex);
+	for (i = 0; i < p->entries.count; i++)
+		if (stack_matches(p, p->entries.items[i].stack, matching) == wanted)
+			p->entries.items[n++] = p->entries.items[i];
+	p->entries.count = n;
+	return 0;
+}
+
+int filter__stacks(struct profile *p, const char *focus, const char *ignore)
+{
+	int err = focus ? keep(p, focus, true) : 0;
+
+	return !err && ignore ? keep(p, ignore, false) : err;
+}

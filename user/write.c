@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "write.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profile/pprof.h"
+#include "report/report.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+#include "util/replace.h"
+
+bool write__wants_color(const struct options *o, FILE *out)
+{
+	if (o->color == OPTIONS_COLOR_AUTO)
+		return isatty(fileno(out)) && !getenv("NO_COLOR");
+	return o->color == OPTIONS_COLOR_ALWAYS;
+}
+
+typedef int report_fn(const struct profile *p, const struct report_options *o, FILE *out);
+
+int write__report(const struct options *o, const struct profile *p, FILE *out)
+{
+	static report_fn *const formats[] = {
+		[OPTIONS_FORMAT_TEXT] = report__text,
+		[OPTIONS_FORMAT_JSON] = report__json,
+		[OPTIONS_FORMAT_FOLDED] = report__folded,
+	};
+	struct report_options options = {
+		.top = o->top,
+		.show_allocs = o->show_allocs,
+		.color = write__wants_color(o, out),
+		.heap_summary = p->final && p->command,
+		.leak_kinds = o->leak_kinds,
+	};
+
+	return formats[o->format](p, &options, out);
+}
+
+/* One file of -w. */
+struct file {
+	const struct options *o;
+	const struct profile *p;
+	enum options_file kind;
+};
+
+static int write_file(void *context, FILE *out)
+{
+	const struct file *f = context;
+	struct report_options options = {.top = UINT64_MAX, .show_allocs = f->o->show_allocs};
+
+	switch (f->kind) {
+	case OPTIONS_FILE_PPROF:
+		return pprof__write(f->p, out);
+	case OPTIONS_FILE_JSON:
+		return report__json(f->p, &options, out);
+	case OPTIONS_FILE_FOLDED:
+		return report__folded(f->p, &options, out);
+	}
+	return -EINVAL;
+}
+
+int write__files(const struct options *o, const struct profile *p)
+{
+	int first = 0, err;
+	size_t i;
+
+	for (i = 0; i < o->nr_writes; i++) {
+		struct file f = {.o = o, .p = p, .kind = o->writes[i].file};
+
+		err = replace__file(o->writes[i].path, write_file, &f);
+		if (err)
+			log_error("cannot write '%s': %s", o->writes[i].path, strerror(-err));
+		first = first ? first : err;
+	}
+	return first;
+}
+
+int write__check(const struct options *o)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < o->nr_writes; i++) {
+		err = replace__check(o->writes[i].path);
+		if (!err)
+			continue;
+		log_error("cannot write '%s': %s", o->writes[i].path,
+			  err == -EINVAL ? "it is there and not a regular file" : strerror(-err));
+		return err;
+	}
+	return 0;
+}
+
+int write__open(const struct options *o, FILE **ret)
+{
+	FILE *out = o->output ? fopen(o->output, "we") : stdout;
+
+	if (!out) {
+		log_error("cannot write to '%s': %m", o->output);
+		return -EIO;
+	}
+	*ret = out;
+	return 0;
+}
