@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * libFuzzer's entry to the reader of saved profiles. What it takes must print in every form, and be
+ * fit to be saved, filtered and compared with itself, to which there is no difference.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "profile/filter.h"
+#include "profile/pprof.h"
+#include "report/diff.h"
+#include "report/report.h"
+
+#define REQUIRE(condition)                                                                         \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
+			abort();                                                                   \
+		}                                                                                  \
+	} while (0)
+
+static void print(struct profile *p, FILE *out)
+{
+	const struct report_options all = {
+		.top = UINT64_MAX, .show_allocs = true, .heap_summary = true};
+
+	REQUIRE(!profile__sort(p, PROFILE_SORT_BYTES));
+	REQUIRE(!report__text(p, &all, out));
+	REQUIRE(!report__json(p, &all, out));
+	REQUIRE(!report__folded(p, &all, out));
+	REQUIRE(!pprof__write(p, out));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static FILE *null;
+	struct profile *p, *diff;
+
+	if (!null)
+		null = fopen("/dev/null", "w");
+	REQUIRE(null);
+	if (pprof__parse(data, size, &p))
+		return 0;
+	print(p, null);
+	REQUIRE(!diff__create(p, p, &diff));
+	REQUIRE(!diff->entries.count && !diff->sites.count);
+	print(diff, null);
+	REQUIRE(!filter__stacks(p, "a.*b", "x$"));
+	print(p, null);
+	profile__destroy(diff);
+	profile__destroy(p);
+	return 0;
+}
