@@ -146,3 +146,54 @@ find_inside() {
 	jq -se "[.[].processes[].pid] | index($tool_pid) == null" "$report"
 	tell "exit 0"
 }
+
+# of_tool NAME: the entries of the tool's map with this name, as bpftool shows them.
+of_tool() {
+	local id
+	id=$(bpftool -j map show | jq -r ".[] | select(.name == \"$1\" and
+		any(.pids[]?; .pid == $tool_pid)) | .id")
+	bpftool -j map dump id "$id"
+}
+
+all_alive() {
+	local tgid
+	for tgid in $(of_tool processes | jq -r '.[].formatted.value.tgid'); do
+		alive "$tgid" || return 1
+	done
+}
+
+memory_of_tool() {
+	awk '/^VmRSS/ { print $2 }' "/proc/$tool_pid/status"
+}
+
+descriptors_of_tool() {
+	find "/proc/$tool_pid/fd" | wc -l
+}
+
+# It keeps of each what the final report says of it, and nothing else.
+@test "-A: hundreds of processes come and go" {
+	local memory descriptors
+	require_bpf
+	require_command bpftool
+	TOP=1 start_tool -A -i 3600
+	ask_report
+	"$PROGRAMS/churn" 100 50 vfork
+	ask_report
+	memory=$(memory_of_tool)
+	descriptors=$(descriptors_of_tool)
+	: >"$expect"
+	"$PROGRAMS/churn" 250 50 vfork
+	"$PROGRAMS/churn" 150 60 fork
+	"$PROGRAMS/churn" 50 70 daemon
+	ask_report
+	wait_until 20 all_alive
+	[ "$(memory_of_tool)" -lt $((memory + 32768)) ]
+	[ "$(descriptors_of_tool)" -lt $((descriptors + 50)) ]
+	PATIENCE=60 end_tool
+	[ "$status" = 0 ]
+	[ "$(wc -l <"$expect")" = 453 ]
+	# A busy machine may fill tables; the sums are right all the same.
+	losses="--allow blocks --allow frees --allow stacks --allow broken_stacks"
+	losses+=" --allow truncated_stacks"
+	COMPARE="--others --outer=any --top 1 $losses" compare report "$report" "$expect"
+}

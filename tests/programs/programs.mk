@@ -31,7 +31,7 @@ PROGRAM_VARIANTS := malloc_one_nopie malloc_one_stripped \
 		baseline_cxx_tcmalloc_static new_delete_tcmalloc_static) \
 	$(if $(shell command -v rustc),leak_rust) $(if $(shell command -v go),leak_go) \
 	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl sampled_musl forks_musl_static)
-PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libbump.so libpass.so libkeeper.so
+PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libbump.so libpass.so libkeeper.so liblate.so
 
 PROGRAM_ALL := $(addprefix $(PROGRAMS)/,$(filter-out deep $(PROGRAM_MISSING),$(PROGRAM_C)) deep \
 	$(filter-out $(PROGRAM_MISSING),$(PROGRAM_CXX)) \
@@ -55,7 +55,7 @@ $(PROGRAMS)/exec_by_thread $(PROGRAMS)/contended $(PROGRAMS)/threads $(PROGRAMS)
 $(PROGRAMS)/threads_static: FLAGS := -pthread
 $(PROGRAMS)/ctor: LIBS := -L$(PROGRAMS) -lctor -Wl,-rpath,'$$ORIGIN'
 $(PROGRAMS)/ctor: $(PROGRAMS)/libctor.so
-$(PROGRAMS)/dlopened $(PROGRAMS)/twins: LIBS := -ldl
+$(PROGRAMS)/dlopened $(PROGRAMS)/twins $(PROGRAMS)/late: LIBS := -ldl
 $(PROGRAMS)/leaks: FLAGS := -pthread -fno-builtin -fno-allocation-dce
 $(PROGRAMS)/leaks_cxx: FLAGS := -fno-builtin -fno-allocation-dce
 $(PROGRAMS)/leaks: LIBS := -ldl -Wl,-z,now
