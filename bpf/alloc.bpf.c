@@ -549,8 +549,8 @@ static __always_inline void send_mapping_event(__u32 type, struct memleak_proces
 /* A pool without a size of its own is as large as what is allocated while it is made. */
 static __always_inline bool is_sizeless(struct call *call)
 {
-	return call->ret && !MEMLEAK_FORM_ARGUMENT(call->cookie, 16) &&
-	       is_described(call->cookie) && !(call->cookie & MEMLEAK_FORM_RESOURCE);
+	return is_described(call->cookie) && !MEMLEAK_FORM_ARGUMENT(call->cookie, 16) &&
+	       !(call->cookie & MEMLEAK_FORM_RESOURCE);
 }
 
 static __always_inline void add_inner_size(struct thread *t, struct pt_regs *regs, __u64 cookie)
@@ -648,7 +648,7 @@ static __always_inline int alloc_enter(struct pt_regs *regs, __u64 cookie)
 	if (!t)
 		return 1;
 	if (goes_on(&t->call, regs)) {
-		if (!MEMLEAK_FORM_ARGUMENT(t->call.cookie, 16))
+		if (is_sizeless(&t->call))
 			add_inner_size(t, regs, cookie);
 		return 0;
 	}

@@ -89,3 +89,15 @@ late_library() {
 
 @test "-p: a library that comes late" { PID=1 late_library 100 -p; }
 @test "-A: a library that comes late" { late_library 10 -A; }
+
+# What remains at its end is libc's: time zones, the stack of a thread.
+@test "the tool run on itself loses nothing" {
+	require_bpf
+	EXPECT='' run_tool --no-follow -- "$MEMLEAK" -f json --output /dev/null --resource files,dirs \
+		--alloc-fn malloc_one:family=ours --free-fn nobody -- "$PROGRAMS/resources"
+	[ "$status" = 0 ]
+	compare sane "$report" --outer=any
+	holds '.processes[0].comm == "memleak-bpf" and .processes[0].allocs > 1000'
+	holds '[.processes[0].stacks[] | select(.family == "malloc") |
+		select(.frames[0].module | test("/(libc|ld)[^/]*[.]so") | not)] == []'
+}
