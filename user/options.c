@@ -384,6 +384,19 @@ static int set_regex(struct parser *p, const struct row *row, const char *value)
 	return err;
 }
 
+static int set_suppressions(struct parser *p, const struct row *row, const char *value)
+{
+	const char **grown =
+		reallocarray(p->o.suppressions, p->o.nr_suppressions + 1, sizeof(*grown));
+
+	(void)row;
+	if (!grown)
+		return out_of_memory(p);
+	p->o.suppressions = grown;
+	p->o.suppressions[p->o.nr_suppressions++] = value;
+	return 0;
+}
+
 /* Targets */
 
 static int add_pid(struct parser *p, const char *text)
@@ -549,6 +562,8 @@ enum {
 	KEY_ERROR_EXITCODE,
 	KEY_FOCUS,
 	KEY_IGNORE,
+	KEY_SUPPRESSIONS,
+	KEY_GEN_SUPPRESSIONS,
 };
 
 static const struct range any_size = {0, UINT64_MAX, true};
@@ -678,6 +693,11 @@ static const struct row rows[] = {
 	 .set = set_leak_kinds},
 	{"error-exitcode", KEY_ERROR_EXITCODE, "N", "exit with N if a block is definitely lost",
 	 .set = set_u32, FIELD(error_exitcode), &exit_codes},
+
+	{"suppressions", KEY_SUPPRESSIONS, "FILE", "leave out the losses that it names, as Valgrind",
+	 .set = set_suppressions},
+	{"gen-suppressions", KEY_GEN_SUPPRESSIONS, NULL, "show the entry for such a file with each loss",
+	 .set = set_flag, FIELD(gen_suppressions)},
 
 	{.help = "Capacities"},
 	{"max-blocks", KEY_MAX_BLOCKS, "N", "live blocks (1M)",
@@ -959,6 +979,7 @@ void options__release(struct options *o)
 	free(o->command);
 	pairs__release(&o->pairs);
 	free(o->writes);
+	free(o->suppressions);
 	*o = (struct options){0};
 }
 

@@ -75,7 +75,10 @@ struct options {
 	enum options_leak_check leak_check;
 	uint32_t leak_kinds;	 /* a bit for each enum profile_verdict: shown by the text report */
 	uint32_t error_exitcode; /* 0: off */
-	const char *object;	 /* -O; NULL: find them */
+	const char **suppressions; /* nr_suppressions files */
+	size_t nr_suppressions;
+	bool gen_suppressions;
+	const char *object;	    /* -O; NULL: find them */
 	const char *symbols_prefix; /* NULL: none */
 	struct pairs pairs;	    /* --alloc-fn, --free-fn, --resource */
 	enum profile_sort sort;

@@ -20,11 +20,13 @@
 #include <time.h>
 
 #include "check.h"
+#include "leakcheck/suppress.h"
 #include "probe/collect.h"
 #include "probe/probe.h"
 #include "probe/stacks.h"
 #include "profile/filter.h"
 #include "report/report.h"
+#include "symbol/demangle.h"
 #include "symbol/symbol.h"
 #include "target/process.h"
 #include "target/tracer.h"
@@ -39,8 +41,9 @@ struct run {
 	struct symbolizer *symbolizer;
 	VECTOR(struct allocator_row) rows; /* the user's functions */
 	VECTOR(struct probe_family) families;
-	struct tracer *tracer;	 /* NULL: nothing is started, followed or checked */
-	struct checker *checker; /* NULL: no leak check */
+	struct tracer *tracer;		   /* NULL: nothing is started, followed or checked */
+	struct checker *checker;	   /* NULL: no leak check */
+	struct suppressions *suppressions; /* NULL: none */
 	FILE *out;
 	int epoll, signals, timer;
 	struct tracer_signals inherited;
@@ -95,31 +98,27 @@ static void note_leaks(struct run *r, const struct profile *p)
 		r->leaks_found |= p->processes.items[i].leaks[PROFILE_VERDICT_DEFINITE].blocks;
 }
 
-/* The files of -w have all names, the report only those that it shows. */
-static int print_profile(struct run *r, struct profile *p)
+/* Bring a profile into order and name its frames: all of them for the files of -w and for whatever
+ * looks at names, otherwise those that the report shows. */
+static int name_profile(struct run *r, struct profile *p, bool saved)
 {
-	bool all = r->o->focus || r->o->ignore;
+	bool all = saved || r->suppressions || r->o->focus || r->o->ignore;
 	int err = profile__sort(p, r->o->sort);
 
 	if (!err)
 		err = symbolizer__resolve(r->symbolizer, p, all ? UINT64_MAX : r->o->top);
-	if (!err)
-		err = filter__stacks(p, r->o->focus, r->o->ignore);
-	if (!err && all)
-		err = profile__sort(p, r->o->sort);
-	return err ? err : write__report(r->o, p, r->out);
+	if (!err && r->suppressions)
+		suppressions__apply(r->suppressions, p);
+	return err;
 }
 
-static int save_profile(struct run *r, struct profile *p)
+static int print_profile(struct run *r, struct profile *p)
 {
-	int err;
+	int err = filter__stacks(p, r->o->focus, r->o->ignore);
 
-	if (!r->o->nr_writes)
-		return 0;
-	err = profile__sort(p, r->o->sort);
-	if (!err)
-		err = symbolizer__resolve(r->symbolizer, p, UINT64_MAX);
-	return err ? err : write__files(r->o, p);
+	if (!err && (r->o->focus || r->o->ignore))
+		err = profile__sort(p, r->o->sort);
+	return err ? err : write__report(r->o, p, r->out);
 }
 
 static void stop(struct run *r, int error)
@@ -172,11 +171,13 @@ static void report(struct run *r, bool final)
 	}
 	if (is_wide(r))
 		warn_of_hits(r, p->elapsed_s);
-	note_leaks(r, p);
 	p->command = r->o->target == OPTIONS_TARGET_COMMAND;
-	if (final && save_profile(r, p))
+	err = name_profile(r, p, final && r->o->nr_writes);
+	note_leaks(r, p);
+	if (!err && final && write__files(r->o, p))
 		r->unsaved = true;
-	err = print_profile(r, p);
+	if (!err)
+		err = print_profile(r, p);
 	profile__destroy(p);
 	if (err && err != -EPIPE)
 		log_error("cannot write the report: %s", strerror(-err));
@@ -202,7 +203,11 @@ static void save(struct run *r)
 		return;
 	}
 	p->command = r->o->target == OPTIONS_TARGET_COMMAND;
-	save_profile(r, p); /* says what failed; there will be another try at the end */
+	err = name_profile(r, p, true);
+	if (err)
+		stop(r, err);
+	else
+		write__files(r->o, p); /* says what failed; there will be another try at the end */
 	profile__destroy(p);
 }
 
@@ -655,9 +660,13 @@ static int prepare(struct run *r)
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
 	/* What is refused is refused at once, before anything is loaded. */
+	if (r->o->nr_suppressions)
+		err = suppressions__create(demangle, &r->suppressions);
+	for (i = 0; i < r->o->nr_suppressions && !err; i++)
+		err = suppressions__load(r->suppressions, r->o->suppressions[i]);
 	for (i = 0; i < r->o->nr_pids && !err; i++)
 		err = process__check(r->o->pids[i]);
-	if (r->o->target == OPTIONS_TARGET_COMMAND)
+	if (!err && r->o->target == OPTIONS_TARGET_COMMAND)
 		err = tracer__find_command(r->o->command[0], &path);
 	if (!err)
 		err = write__check(r->o);
@@ -684,6 +693,7 @@ static void release(struct run *r)
 
 	tracer__destroy(r->tracer);
 	checker__destroy(r->checker);
+	suppressions__destroy(r->suppressions);
 	symbolizer__destroy(r->symbolizer);
 	collector__destroy(r->collector);
 	probe__destroy(r->probe);

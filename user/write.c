@@ -33,6 +33,7 @@ int write__report(const struct options *o, const struct profile *p, FILE *out)
 		.color = write__wants_color(o, out),
 		.heap_summary = p->final && p->command,
 		.leak_kinds = o->leak_kinds,
+		.gen_suppressions = o->gen_suppressions,
 	};
 
 	return formats[o->format](p, &options, out);

@@ -175,6 +175,45 @@ runs_on() {
 	[ "$status" -eq 0 ]
 }
 
+# suppress STATUS SUPPRESSED DEFINITE LINE...: bytes of leaks plain with one entry of these lines.
+suppress() {
+	local expected=$1 suppressed=$2 definite=$3
+	shift 3
+	printf '%s\n' '# a comment' '{' '   name' '   Memcheck:Leak' "$@" '}' >"$BATS_TEST_TMPDIR/supp"
+	TOOL="--suppressions=$BATS_TEST_TMPDIR/supp --error-exitcode=7" profile leaks plain
+	[ "$status" -eq "$expected" ]
+	holds ".processes[0].leaks | .suppressed.bytes == $suppressed and .definite.bytes == $definite"
+}
+
+@test "--suppressions" {
+	require_bpf
+	suppress 0 1110 0 fun:malloc fun:plain
+	suppress 0 110 0 'match-leak-kinds: definite' 'fun:mal*' ... 'fun:ma?n'
+	suppress 7 1000 110 'match-leak-kinds: reachable' fun:malloc 'obj:*/leaks'
+	suppress 7 0 110 fun:plain
+	suppress 7 0 110 fun:calloc fun:plain fun:main fun:main
+	holds '.processes[0].stacks | all(.suppressed == null)'
+}
+
+@test "--gen-suppressions writes what --suppressions reads" {
+	require_bpf
+	"$MEMLEAK" --gen-suppressions -- "$PROGRAMS/leaks_cxx" session >"$out" 2>"$err"
+	sed -n '/^{$/,/^}$/p' "$out" >"$BATS_TEST_TMPDIR/supp"
+	[ "$(grep -c '^{$' "$BATS_TEST_TMPDIR/supp")" -eq 1 ]
+	TOOL="--suppressions=$BATS_TEST_TMPDIR/supp" profile leaks_cxx session
+	holds '.processes[0].leaks | .definite.blocks == 0 and .suppressed.blocks == 1'
+}
+
+@test "suppressions that are none are refused" {
+	local text
+	refused 1 "supp" --suppressions "$BATS_TEST_TMPDIR/missing" -- /bin/true
+	for text in 'name' '{' $'{\nx\nMemcheck:Leak\n}' $'{\nx\nMemcheck:Leak\nfan:x\n}' \
+		$'{\nx\nMemcheck:Leak\nmatch-leak-kinds: lost\nfun:x\n}' $'{\nx\nMemcheck:Addr4\nfun:x'; do
+		printf '%s\n' "$text" >"$BATS_TEST_TMPDIR/supp"
+		refused 1 "supp:[0-9]+: " --suppressions "$BATS_TEST_TMPDIR/supp" -- /bin/true
+	done
+}
+
 @test "--show-leak-kinds" {
 	require_bpf
 	"$MEMLEAK" -- "$PROGRAMS/leaks" chain >"$out"

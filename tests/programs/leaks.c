@@ -44,9 +44,9 @@ NOIPA static void plain(void)
 {
 	malloc(10);
 	malloc(100);
+	malloc(0);
 	keep = malloc(1000);
 	keep2 = malloc(0);
-	malloc(0);
 }
 
 NOIPA static void chain(void)

@@ -316,8 +316,6 @@ static void wrong_usage_is_status_2(void **state)
 		"-p 1 -f yaml",
 		"-p 1 -w x.txt",
 		"-p 1 --diagnose",
-		"-p 1 --suppressions x",
-		"-p 1 --gen-suppressions",
 		"-p 1 --blocks-dir /tmp",
 		"report x.pb.gz -s 5",
 		"diff a.pb.gz b.pb.gz -u root",

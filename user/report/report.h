@@ -17,6 +17,7 @@ struct report_options {
 	bool heap_summary;   /* end a final report with Valgrind's HEAP SUMMARY, once per process */
 	uint32_t leak_kinds; /* a bit for each enum profile_verdict: what a final text report shows
 				of processes that were checked */
+	bool gen_suppressions; /* text: an entry for --suppressions under each loss */
 };
 
 /*

@@ -375,6 +375,44 @@ static void print_remedy(struct text *t, const struct profile_entry *e)
 	stream__print(&t->s, "      -> %s\n", line);
 }
 
+/* Valgrind's entries have so many frames at most. */
+#define SUPPRESSION_FRAMES 24
+
+/* An entry that suppresses losses of this stack. */
+static void print_suppression(struct text *t, const struct profile_entry *e)
+{
+	static const struct {
+		const char *family, *function;
+	} allocators[] = {{"new", "_Znwm"}, {"new[]", "_Znam"}};
+	const struct profile_stack *s = &t->p->stacks.items[e->stack];
+	const char *allocator = "*alloc*";
+	char name[FORMAT_NAME_SIZE];
+	uint32_t i, k, nr = 0;
+
+	if (e->verdict == PROFILE_VERDICT_NONE || e->suppressed)
+		return;
+	for (i = 0; i < ARRAY_SIZE(allocators); i++)
+		if (strcmp(e->family, allocators[i].family) == 0)
+			allocator = allocators[i].function;
+	stream__print(&t->s,
+		      "{\n   <insert_a_suppression_name_here>\n   Memcheck:Leak\n"
+		      "   match-leak-kinds: %s\n   fun:%s\n",
+		      profile__verdict_name(e->verdict), allocator);
+	for (i = 0; i < s->count; i++) {
+		const struct profile_location *l =
+			&t->p->locations.items[t->p->frames.items[s->first + i]];
+
+		for (k = 0; k < l->nr_lines && nr < SUPPRESSION_FRAMES; k++, nr++) {
+			const char *symbol = l->lines[k].symbol;
+
+			format__name(name, symbol ? symbol : t->p->modules.items[l->module].path,
+				     FORMAT_NAME_COLUMNS);
+			stream__print(&t->s, "   %s:%s\n", symbol ? "fun" : "obj", name);
+		}
+	}
+	stream__print(&t->s, "}\n");
+}
+
 static void print_entry(struct text *t, const struct profile_entry *e)
 {
 	char a[FORMAT_SIZE], name[FORMAT_NAME_SIZE];
@@ -399,6 +437,8 @@ static void print_entry(struct text *t, const struct profile_entry *e)
 	if (t->o->show_allocs)
 		print_blocks(t, e);
 	print_remedy(t, e);
+	if (t->o->gen_suppressions)
+		print_suppression(t, e);
 }
 
 /* In a final report a leak check tells what is worth a look; mappings have no verdict. */
