@@ -248,6 +248,14 @@ in_mid_life() {
 	"$PYTHON" "$BATS_TEST_DIRNAME/still_used.py" "$report" 5
 }
 
+@test "a hostile heap, many mappings, memory without end" {
+	require_bpf
+	profile leaks hostile
+	[ "$status" -eq 0 ]
+	"$PYTHON" "$COMPARE_PY" sane "$report"
+	holds '.processes[0].leaks | .definite.blocks > 0 and ([.[].blocks] | add == 20001)'
+}
+
 @test "python3 and sqlite3 in mid-life: nothing in use is called lost" {
 	require_bpf
 	PYTHONMALLOC=malloc "$PYTHON" "$BATS_TEST_DIRNAME/busy.py" 100 >"$out" 2>&1 3>&- 4>&- &

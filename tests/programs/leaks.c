@@ -399,6 +399,40 @@ NOIPA static void service(void)
 	}
 }
 
+/* As much as can be of what a leak check might stumble over: mappings, pointers to everywhere, what
+ * looks like objects, and memory that comes and goes. */
+NOIPA static void hostile(void)
+{
+	enum { MAPPINGS = 60000, BLOCKS = 20000 };
+	uint64_t seed = 1;
+	uint64_t **blocks = malloc(BLOCKS * sizeof(*blocks));
+	char *pages = mmap(NULL, MAPPINGS * 4096UL, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *sparse = mmap(NULL, 1UL << 40, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int i, k;
+
+	for (i = 0; i < BLOCKS; i++)
+		blocks[i] = malloc(64);
+	for (i = 0; i < BLOCKS; i++) {
+		for (k = 0; k < 8; k++) {
+			uint64_t to[] = {(uint64_t)blocks[seed / 7 % BLOCKS] + seed % 64,
+					 (uint64_t)hostile - seed % 8192, (uint64_t)&keep + seed % 4096,
+					 seed, (uint64_t)blocks[i]};
+
+			seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+			blocks[i][k] = to[(seed >> 33) % 5];
+		}
+		blocks[i][0] = (uint64_t)&environ - seed % 65536 / 8 * 8;
+	}
+	for (i = 0; i < MAPPINGS; i += 2) {
+		mprotect(pages + i * 4096UL, 4096, PROT_READ | PROT_WRITE);
+		*(void **)(pages + i * 4096UL) = pages;
+		if (sparse != MAP_FAILED)
+			sparse[(seed + i) * 4096 % (1UL << 40)] = 1;
+	}
+	memset(blocks, 0, BLOCKS * sizeof(*blocks));
+}
+
 NOIPA static void sealed(void)
 {
 	void **page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -419,7 +453,7 @@ static const struct {
 	{"context", context},	{"mapped", mapped},	{"shared", shared},
 	{"library", library},	{"stale", stale},	{"overlaps", overlaps},
 	{"large", large},	{"reallocated", reallocated}, {"forked", forked},
-	{"sealed", sealed},	{"service", service},
+	{"sealed", sealed},	{"hostile", hostile}, {"service", service},
 };
 
 static int run(const char *name)
