@@ -129,7 +129,7 @@ static int read_registers(struct check *c, const tracer_threads *threads)
 	return err;
 }
 
-/* The snapshot's blocks as the judge wants them, by address. */
+/* The snapshot's blocks as the judge and the scan want them, by address. */
 static int order_blocks(struct check *c)
 {
 	const struct snapshot *s = c->snapshot;
@@ -142,13 +142,14 @@ static int order_blocks(struct check *c)
 		if (!grown)
 			return -ENOMEM;
 		c->blocks = grown;
+		c->max_blocks = s->blocks.count;
 	}
 	for (i = 0; i < s->blocks.count; i++) {
 		const struct snapshot_block *b = &s->blocks.items[s->order[i]];
 
 		c->blocks[i] = (struct judge_block){b->addr, b->block.size};
 	}
-	return 0;
+	return scan__set_blocks(c->scan, c->blocks, s->blocks.count);
 }
 
 static bool is_complete(const struct check *c)
@@ -165,16 +166,15 @@ static bool is_complete(const struct check *c)
 static int read_process(struct check *c, const tracer_threads *threads)
 {
 	struct timespec start;
+	bool changed;
 	size_t i;
 	int err = read_registers(c, threads);
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	if (!err)
-		err = snapshot__read(c->snapshot, c->checker->probe);
-	if (!err)
+		err = snapshot__read(c->snapshot, c->checker->probe, &changed);
+	if (!err && changed)
 		err = order_blocks(c);
-	if (!err)
-		err = scan__set_blocks(c->scan, c->blocks, c->snapshot->blocks.count);
 	c->table_ms = elapsed_ms(&start);
 	for (i = 0; i < c->registers.count && !err; i++)
 		err = scan__register(c->scan, c->registers.items[i]);
@@ -308,6 +308,8 @@ static int prepare(struct check *c)
 		return -ENOMEM;
 	memset(c->blocks, 0, c->max_blocks * sizeof(*c->blocks));
 	err = scan__create(c->max_blocks * EDGES_PER_BLOCK + MIN_EDGES, &c->scan);
+	if (!err)
+		err = order_blocks(c);
 	return err ? err : memory__create(c->pid, c->reader, &c->memory);
 }
 

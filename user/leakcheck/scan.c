@@ -135,6 +135,7 @@ int scan__set_blocks(struct scan *s, const struct judge_block *blocks, uint32_t 
 {
 	s->blocks = blocks;
 	s->nr = nr;
+	free(s->rooted);
 	s->rooted = calloc((size_t)nr / 64 + 1, sizeof(*s->rooted));
 	if (!s->rooted)
 		return -ENOMEM;

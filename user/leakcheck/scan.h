@@ -22,8 +22,8 @@ struct scan;
 int scan__create(size_t nr_edges, struct scan **ret);
 void scan__destroy(struct scan *s);
 
-/* Before anything is looked at: the @nr blocks, sorted by address, borrowed for the scan's life. 0
- * or -ENOMEM. */
+/* Before anything is looked at: the @nr blocks, sorted by address, borrowed for the scan's life, in
+ * place of those of an earlier call. 0 or -ENOMEM. */
 int scan__set_blocks(struct scan *s, const struct judge_block *blocks, uint32_t nr);
 
 /*

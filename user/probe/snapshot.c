@@ -182,7 +182,7 @@ int snapshot__create(const struct probe *p, pid_t pid, struct snapshot **ret)
 	return 0;
 }
 
-int snapshot__read(struct snapshot *s, const struct probe *p)
+int snapshot__read(struct snapshot *s, const struct probe *p, bool *changed)
 {
 	struct memleak_process before = s->process;
 	struct timespec now;
@@ -192,8 +192,7 @@ int snapshot__read(struct snapshot *s, const struct probe *p)
 		return err;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	s->now_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
-	if (s->process.image == before.image && s->process.allocs == before.allocs &&
-	    s->process.frees == before.frees && s->process.alloc_bytes == before.alloc_bytes)
-		return 0;
-	return read_blocks(s, p);
+	*changed = s->process.image != before.image || s->process.allocs != before.allocs ||
+		   s->process.frees != before.frees || s->process.alloc_bytes != before.alloc_bytes;
+	return *changed ? read_blocks(s, p) : 0;
 }

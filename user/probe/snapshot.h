@@ -45,7 +45,7 @@ int snapshot__create(const struct probe *p, pid_t pid, struct snapshot **ret);
 void snapshot__destroy(struct snapshot *s);
 
 /* Now that the process is stopped, make it exact; quick where the process did nothing to its heap
- * since. 0 or -errno. */
-int snapshot__read(struct snapshot *s, const struct probe *p);
+ * since: then *@changed is false. 0 or -errno. */
+int snapshot__read(struct snapshot *s, const struct probe *p, bool *changed);
 
 #endif
