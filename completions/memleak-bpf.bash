@@ -27,9 +27,10 @@ _memleak_bpf() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev='' mode=trace i
 	local common='--top --sort --focus --ignore --show-allocs --format --output --write --color
 		--quiet --verbose --version --help'
-	local tracing='--pid --command --all --follow --no-follow --user --interval --count --trace
-		--min-size --max-size --sample-rate --sample-bytes --obj --symbols-prefix --older
-		--debuginfod --max-blocks --max-stacks --max-unwind-memory --stack-depth'
+	local tracing='--pid --command --all --cgroup --follow --no-follow --user --interval --count --trace
+		--min-size --max-size --sample-rate --sample-bytes --obj --symbols-prefix --alloc-fn
+		--free-fn --resource --older --leak-check --show-leak-kinds --error-exitcode
+		--suppressions --gen-suppressions --debuginfod --max-blocks --max-stacks --max-unwind-memory --stack-depth'
 	COMPREPLY=()
 	[ "$COMP_CWORD" -lt 1 ] || prev=${COMP_WORDS[COMP_CWORD - 1]}
 	# "--format=js" comes as three words.
@@ -60,11 +61,15 @@ _memleak_bpf() {
 	--sort) _memleak_bpf_words 'bytes blocks growth age' ;;
 	-f | --format) _memleak_bpf_words 'text json folded' ;;
 	--color) _memleak_bpf_words 'auto always never' ;;
-	-O | --obj | --output) _memleak_bpf_files '' ;;
+	--leak-check) _memleak_bpf_words 'no final each' ;;
+	--show-leak-kinds) _memleak_bpf_words 'definite indirect possible reachable all none' ;;
+	--resource) _memleak_bpf_words 'files locks dirs dl' ;;
+	-O | --obj | --output | --cgroup | --suppressions) _memleak_bpf_files '' ;;
 	-w | --write) _memleak_bpf_files .pb.gz .json .folded ;;
 	-c | --command) _memleak_bpf_words "$(compgen -c -- "$cur")" ;;
 	-i | --interval | -n | --count | -z | --min-size | -Z | --max-size | -s | --sample-rate | \
 		--sample-bytes | --symbols-prefix | -T | --top | -o | --older | --focus | --ignore | \
+		--alloc-fn | --free-fn | --error-exitcode | \
 		--max-blocks | --max-stacks | --max-unwind-memory | --stack-depth) ;;
 	*)
 		if [[ $cur == -* ]]; then

@@ -103,10 +103,12 @@ static void note_leaks(struct run *r, const struct profile *p)
 static int name_profile(struct run *r, struct profile *p, bool saved)
 {
 	bool all = saved || r->suppressions || r->o->focus || r->o->ignore;
+	bool text = r->o->format == OPTIONS_FORMAT_TEXT;
 	int err = profile__sort(p, r->o->sort);
 
 	if (!err)
-		err = symbolizer__resolve(r->symbolizer, p, all ? UINT64_MAX : r->o->top);
+		err = symbolizer__resolve(r->symbolizer, p, all ? UINT64_MAX : r->o->top,
+					  text ? r->o->leak_kinds : PROFILE_ALL_KINDS);
 	if (!err && r->suppressions)
 		suppressions__apply(r->suppressions, p);
 	return err;

@@ -151,7 +151,7 @@ static inline void lookup_run(struct lookup *l, uint32_t id, const uint64_t *pcs
 	assert_int_equal(vector_push(&l->profile->entries, (struct profile_entry){.stack = stack}),
 			 0);
 	assert_int_equal(profile__sort(l->profile, PROFILE_SORT_BYTES), 0);
-	assert_int_equal(symbolizer__resolve(l->symbolizer, l->profile, 1), 0);
+	assert_int_equal(symbolizer__resolve(l->symbolizer, l->profile, 1, PROFILE_ALL_KINDS), 0);
 	for (i = 0; i < n; i++)
 		assert_true(l->profile->locations.items[indexes[i]].nr_lines > 0);
 	free(indexes);

@@ -105,12 +105,12 @@ static void test_empty(void **state)
 
 	(void)state;
 	begin(&f);
-	assert_int_equal(symbolizer__resolve(f.symbolizer, p, 10), 0);
+	assert_int_equal(symbolizer__resolve(f.symbolizer, p, 10, PROFILE_ALL_KINDS), 0);
 	profile__destroy(p);
 	p = new_profile(2);
 	assert_int_equal(profile__sort(p, PROFILE_SORT_BYTES), 0);
-	assert_int_equal(symbolizer__resolve(f.symbolizer, p, UINT64_MAX), 0);
-	assert_int_equal(symbolizer__resolve(f.symbolizer, p, 0), 0);
+	assert_int_equal(symbolizer__resolve(f.symbolizer, p, UINT64_MAX, PROFILE_ALL_KINDS), 0);
+	assert_int_equal(symbolizer__resolve(f.symbolizer, p, 0, PROFILE_ALL_KINDS), 0);
 	profile__destroy(p);
 	end(&f);
 	symbolizer__destroy(NULL);
@@ -131,7 +131,7 @@ static void test_top(void **state)
 	add_entry(p, 0, 800, &d, 1);
 	add_entry(p, 1, 500, &c, 1);
 	assert_int_equal(profile__sort(p, PROFILE_SORT_BYTES), 0);
-	assert_int_equal(symbolizer__resolve(f.symbolizer, p, 2), 0);
+	assert_int_equal(symbolizer__resolve(f.symbolizer, p, 2, PROFILE_ALL_KINDS), 0);
 	for (i = 0; i < p->locations.count; i++) {
 		const struct profile_location *l = &p->locations.items[i];
 
@@ -146,10 +146,34 @@ static void test_top(void **state)
 		assert_int_equal(l->lines[0].offset, 0);
 		assert_false(l->lines[0].inlined);
 	}
-	assert_int_equal(symbolizer__resolve(f.symbolizer, p, UINT64_MAX), 0);
+	assert_int_equal(symbolizer__resolve(f.symbolizer, p, UINT64_MAX, PROFILE_ALL_KINDS), 0);
 	assert_int_equal(p->locations.items[d].nr_lines, 1);
 	for (i = 0; i < ARRAY_SIZE(f.asked); i++)
 		assert_int_equal(f.asked[i], i != SELF);
+	profile__destroy(p);
+	end(&f);
+}
+
+/* In a final report of a leak check the first entry that is shown may be the last one of all. */
+static void test_shown_kinds(void **state)
+{
+	struct fixture f;
+	struct profile *p = new_profile(1);
+	uint64_t pc = file_address(symbol_test_marker);
+	uint32_t hidden = add(p, SELF, pc + 1), shown = add(p, SELF, pc + 2);
+
+	(void)state;
+	begin(&f);
+	add_entry(p, 0, 2, &hidden, 1);
+	add_entry(p, 0, 1, &shown, 1);
+	p->entries.items[0].verdict = PROFILE_VERDICT_REACHABLE;
+	p->entries.items[1].verdict = PROFILE_VERDICT_DEFINITE;
+	p->final = true;
+	assert_int_equal(profile__sort(p, PROFILE_SORT_BYTES), 0);
+	assert_int_equal(symbolizer__resolve(f.symbolizer, p, 1, 1U << PROFILE_VERDICT_DEFINITE),
+			 0);
+	assert_int_equal(p->locations.items[hidden].nr_lines, 0);
+	assert_int_equal(p->locations.items[shown].nr_lines, 1);
 	profile__destroy(p);
 	end(&f);
 }
@@ -169,7 +193,7 @@ static void test_left_alone(void **state)
 	assert_int_equal(profile__set_lines(p, loaded, &line, 1), 0);
 	add_entry(p, 0, 1, frames, 3);
 	assert_int_equal(profile__sort(p, PROFILE_SORT_BYTES), 0);
-	assert_int_equal(symbolizer__resolve(f.symbolizer, p, 1), 0);
+	assert_int_equal(symbolizer__resolve(f.symbolizer, p, 1, PROFILE_ALL_KINDS), 0);
 	assert_int_equal(p->locations.items[loaded].nr_lines, 1);
 	assert_string_equal(p->locations.items[loaded].lines[0].symbol, "from a file");
 	assert_string_equal(p->locations.items[fresh].lines[0].symbol, "symbol_test_marker");
@@ -195,7 +219,7 @@ static void test_kept(void **state)
 
 		add_entry(p, 0, 1, &index, 1);
 		assert_int_equal(profile__sort(p, PROFILE_SORT_BYTES), 0);
-		assert_int_equal(symbolizer__resolve(f.symbolizer, p, 1), 0);
+		assert_int_equal(symbolizer__resolve(f.symbolizer, p, 1, PROFILE_ALL_KINDS), 0);
 		l = &p->locations.items[index];
 		assert_int_equal(l->nr_lines, 1);
 		assert_string_equal(l->lines[0].symbol, "symbol_test_marker");
@@ -212,9 +236,8 @@ static void test_kept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_top),
-		cmocka_unit_test(test_left_alone),
+		cmocka_unit_test(test_empty),	    cmocka_unit_test(test_top),
+		cmocka_unit_test(test_shown_kinds), cmocka_unit_test(test_left_alone),
 		cmocka_unit_test(test_kept),
 	};
 

@@ -291,6 +291,13 @@ int profile__sort(struct profile *p, enum profile_sort order)
 	return 0;
 }
 
+bool profile__is_shown(const struct profile *p, const struct profile_entry *e, uint32_t kinds)
+{
+	if (kinds == PROFILE_ALL_KINDS || !p->final || e->verdict == PROFILE_VERDICT_NONE)
+		return true;
+	return kinds >> e->verdict & 1 && !e->suppressed;
+}
+
 const char *profile__verdict_name(enum profile_verdict verdict)
 {
 	static const char *const names[] = {

@@ -216,6 +216,15 @@ enum profile_sort {
  */
 int profile__sort(struct profile *p, enum profile_sort order);
 
+/* Entries of every verdict, suppressed or not. */
+#define PROFILE_ALL_KINDS UINT32_MAX
+
+/*
+ * Whether a report that asks for entries of the verdicts @kinds, a bit each, shows @e: in a final
+ * one a leak check tells what is worth a look; what it did not judge is always shown.
+ */
+bool profile__is_shown(const struct profile *p, const struct profile_entry *e, uint32_t kinds);
+
 /* "definite", "indirect", "possible", "reachable"; NULL for PROFILE_VERDICT_NONE. */
 const char *profile__verdict_name(enum profile_verdict verdict);
 

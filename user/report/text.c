@@ -441,15 +441,6 @@ static void print_entry(struct text *t, const struct profile_entry *e)
 		print_suppression(t, e);
 }
 
-/* In a final report a leak check tells what is worth a look; mappings have no verdict. */
-static bool is_shown(const struct text *t, const struct profile_process *process,
-		     const struct profile_entry *e)
-{
-	if (!t->p->final || !process->checked || e->verdict == PROFILE_VERDICT_NONE)
-		return true;
-	return t->o->leak_kinds >> e->verdict & 1 && !e->suppressed;
-}
-
 /* What is left out, and why. */
 static void print_hidden(struct text *t, const struct profile_sum *hidden)
 {
@@ -476,7 +467,7 @@ static void print_entries(struct text *t, const struct profile_process *process)
 		const struct profile_entry *e = &entries[i];
 		struct profile_sum *sum = &rest;
 
-		if (!is_shown(t, process, e)) {
+		if (!profile__is_shown(t->p, e, t->o->leak_kinds)) {
 			sum = &hidden;
 		} else if (shown < t->o->top) {
 			print_entry(t, e);

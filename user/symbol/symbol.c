@@ -224,7 +224,7 @@ static int compare(const void *x, const void *y, void *context)
 	return (a->pc > b->pc) - (a->pc < b->pc);
 }
 
-static int collect(const struct profile *p, uint64_t top, struct wanted *wanted)
+static int collect(const struct profile *p, uint64_t top, uint32_t kinds, struct wanted *wanted)
 {
 	CLEANUP_FREE bool *seen = calloc(p->locations.count + 1, sizeof(*seen));
 	size_t i, j, k;
@@ -239,11 +239,15 @@ static int collect(const struct profile *p, uint64_t top, struct wanted *wanted)
 	}
 	for (i = 0; i < p->processes.count && top != UINT64_MAX; i++) {
 		const struct profile_process *process = &p->processes.items[i];
+		uint64_t left = top;
 
-		for (j = 0; j < process->nr_entries && j < top; j++) {
-			uint32_t stack = p->entries.items[process->first_entry + j].stack;
-			const struct profile_stack *s = &p->stacks.items[stack];
+		for (j = 0; j < process->nr_entries && left; j++) {
+			const struct profile_entry *e = &p->entries.items[process->first_entry + j];
+			const struct profile_stack *s = &p->stacks.items[e->stack];
 
+			if (!profile__is_shown(p, e, kinds))
+				continue;
+			left--;
 			for (k = 0; k < s->count; k++) {
 				uint32_t l = p->frames.items[s->first + k];
 				int err;
@@ -265,11 +269,11 @@ static void cleanup_wanted(struct wanted *wanted)
 	vector_release(&wanted->v);
 }
 
-int symbolizer__resolve(struct symbolizer *s, struct profile *p, uint64_t top)
+int symbolizer__resolve(struct symbolizer *s, struct profile *p, uint64_t top, uint32_t kinds)
 {
 	CLEANUP(cleanup_wanted) struct wanted wanted = {0};
 	size_t i;
-	int err = collect(p, top, &wanted);
+	int err = collect(p, top, kinds, &wanted);
 
 	if (err || !wanted.v.count)
 		return err;

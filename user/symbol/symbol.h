@@ -58,10 +58,11 @@ int symbol__open_debug_file(const struct symbol_source *source);
 
 /*
  * Give lines to the locations of the stacks of the first @top entries of each process of @p, which
- * is sorted, or to all locations (UINT64_MAX); those that have lines already are left as they are.
- * What cannot be found out becomes one nameless line: damaged files cost names, never the report.
- * Results are kept, so that the next profile's same addresses cost nothing. 0 or -ENOMEM.
+ * is sorted, that profile__is_shown() with @kinds, or to all locations (@top UINT64_MAX); those
+ * that have lines already are left as they are. What cannot be found out becomes one nameless line:
+ * damaged files cost names, never the report. Results are kept, so that the next profile's same
+ * addresses cost nothing. 0 or -ENOMEM.
  */
-int symbolizer__resolve(struct symbolizer *s, struct profile *p, uint64_t top);
+int symbolizer__resolve(struct symbolizer *s, struct profile *p, uint64_t top, uint32_t kinds);
 
 #endif
