@@ -335,7 +335,7 @@ static __always_inline __u64 return_address(struct pt_regs *regs)
 	bpf_probe_read_user(&ret, sizeof(ret), (void *)PT_REGS_SP(regs));
 	return ret;
 #else
-	return PT_REGS_RET(regs);
+	return PT_REGS_RET(regs) & UNWIND_ARM64_CODE_MASK;
 #endif
 }
 
@@ -569,17 +569,8 @@ static __always_inline void add_inner_size(struct thread *t, struct pt_regs *reg
  */
 static __always_inline bool goes_on(struct call *call, struct pt_regs *regs)
 {
-#if defined(__TARGET_ARCH_x86)
-	__u64 sp = PT_REGS_SP(regs), ret = 0;
-
-	if (!call->ret || call->sp != sp)
+	if (!call->ret || call->sp != PT_REGS_SP(regs) || call->ret != return_address(regs))
 		return false;
-	if (bpf_probe_read_user(&ret, sizeof(ret), (void *)sp) || ret != call->ret)
-		return false;
-#else
-	if (!call->ret || call->sp != PT_REGS_SP(regs) || call->ret != PT_REGS_RET(regs))
-		return false;
-#endif
 	call->ret = 0;
 	return true;
 }

@@ -44,14 +44,19 @@ static __always_inline int unwind_read(void *ctx, void *to, __u32 size, __u64 ad
 	return bpf_probe_read_user(to, size, (void *)addr);
 }
 
-/* Where the kernel's uretprobe trampoline lies in this process; 0: no return probe was ever armed.
+/*
+ * Where the kernel's uretprobe trampoline lies in this process, as a walk sees it; 0: no return
+ * probe was ever armed. The kernel asks for the end of the address space, on arm64 with 52 bits
+ * beyond what is left of a signed address.
  */
 static __always_inline __u64 trampoline_address(struct task_struct *task)
 {
 	struct mm_struct *mm = task->mm;
 	struct xol_area *area = mm ? mm->uprobes_state.xol_area : NULL;
 
-	return area ? area->vaddr : 0;
+	if (!area)
+		return 0;
+	return UNWIND_ARM64 ? area->vaddr & UNWIND_ARM64_CODE_MASK : area->vaddr;
 }
 
 #define MAX_RETURN_INSTANCES 32

@@ -7,6 +7,7 @@ PROGRAMS := $(BUILD)/tests/programs
 PROGRAM_FLAGS := -O2 -g -D_GNU_SOURCE -Wall -Wextra -Wno-unused-result -Wno-use-after-free \
 	-Wno-alloc-size-larger-than -Wno-missing-field-initializers
 STRIP ?= strip
+OBJCOPY ?= objcopy
 HAVE_MUSL := $(shell command -v musl-gcc)
 
 # Allocators and compilers that may be missing.
@@ -103,8 +104,8 @@ $(PROGRAMS)/%_nopie: tests/programs/%.c tests/programs/expect.h
 # Unwind information in the separate debug file alone (that of the C runtime's start files excepted).
 $(PROGRAMS)/frames_split: tests/programs/frames.c tests/programs/expect.h
 	@echo '  CC      $@'; $(CC) $(PROGRAM_FLAGS) -fomit-frame-pointer -fno-asynchronous-unwind-tables \
-		-fno-exceptions -o $@ $< && objcopy --only-keep-debug $@ $@.debug && \
-		$(STRIP) $@ && objcopy --add-gnu-debuglink=$@.debug $@
+		-fno-exceptions -o $@ $< && $(OBJCOPY) --only-keep-debug $@ $@.debug && \
+		$(STRIP) $@ && $(OBJCOPY) --add-gnu-debuglink=$@.debug $@
 
 $(PROGRAMS)/%_stripped: $(PROGRAMS)/%
 	@echo '  STRIP   $@'; $(STRIP) -o $@ $<

@@ -77,7 +77,7 @@ static void read_vectors(pid_t tid, struct registers *ret)
 	if (read_set(tid, NT_PRFPREG, &regs, sizeof(regs)) != sizeof(regs))
 		return;
 	memcpy(ret->vectors, regs.vregs, sizeof(regs.vregs));
-	ret->nr_vectors = sizeof(regs.vregs) / sizeof(uint64_t);
+	ret->nr_vectors = sizeof(regs.vregs) / (sizeof(uint64_t));
 }
 
 #endif
