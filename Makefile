@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make            ./memleak-bpf
-# make check      all tests (those that need BPF are skipped, with the reason, where it is refused)
+# make check      the tests, but for the longest (those that need BPF are skipped, with the reason,
+#                 where it is refused)
+# make check-all  all of them
 # make bench      the benchmark tables
 # make fuzz       every fuzzer for FUZZ_SECONDS (10)
 # make lint       shellcheck and the format of the sources
@@ -39,7 +41,7 @@ UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check unit-tests fuzz lint install uninstall clean
+.PHONY: all check check-all unit-tests fuzz lint install uninstall clean
 
 all: memleak-bpf
 
@@ -91,6 +93,9 @@ include tests/bench/bench.mk
 
 # NO_SKIP=1: a test that was skipped fails the run.
 check: all unit-tests programs
+	tests/run --quick $(if $(NO_SKIP),--no-skip)
+
+check-all: all unit-tests programs
 	tests/run $(if $(NO_SKIP),--no-skip)
 
 FUZZ_SECONDS ?= 10
