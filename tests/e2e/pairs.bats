@@ -104,7 +104,8 @@ pool_options=(--alloc-fn pool_create --free-fn pool_destroy
 @test "worked example: slices of GLib" {
 	require_bpf
 	require_program worked_glib
-	TOOL="--alloc-fn g_slice_alloc:size=ARG1 --free-fn g_slice_free1:ptr=ARG2" profile worked_glib
+	TOOL="--leak-check no --alloc-fn g_slice_alloc:size=ARG1 --free-fn g_slice_free1:ptr=ARG2" \
+		profile worked_glib
 	[ "$status" = 0 ]
 	holds '[.processes[0].stacks[] | select(any(.frames[]; .symbol == "leak_slices")) |
 		[.family, .blocks, .bytes]] == [["g_slice_alloc", 5, 200]]'
