@@ -175,6 +175,11 @@ static __always_inline __u32 key_family(__u8 family)
 	return family >= MEMLEAK_FAMILY_USER ? family : 0;
 }
 
+static __always_inline bool is_sampling(void)
+{
+	return sample_rate != 1 || sample_mean;
+}
+
 /* Take the block at @addr out of the table, if it is there, into *@old; counts the free. */
 static __always_inline bool block_free(struct memleak_process *p, __u64 addr, __u8 family,
 				       struct memleak_block *old)
@@ -305,6 +310,10 @@ static __always_inline bool in_flight(struct thread *t, struct call *call, struc
 
 	if (!call->sp || sp > call->sp || call->sp - sp > 1 << 20)
 		return false;
+	/* A jump from one function of an allocator to another: what was skipped cannot be told from
+	 * what is over, so of several draws the last one counts. */
+	if (is_sampling() && sp == call->sp && !call->has_old)
+		return false;
 #if defined(__TARGET_ARCH_x86)
 	if (bpf_probe_read_user(&ret, sizeof(ret), (void *)call->sp))
 		return false;
@@ -319,11 +328,6 @@ static __always_inline bool in_flight(struct thread *t, struct call *call, struc
 		return PT_REGS_RET(regs) == trampoline_address(bpf_get_current_task_btf());
 #endif
 	return is_inside_call(&t->walk, regs, call->sp, call->ret, image);
-}
-
-static __always_inline bool is_sampling(void)
-{
-	return sample_rate != 1 || sample_mean;
 }
 
 /* Where the function that is being entered returns to; 0 where that cannot be read. */
@@ -346,8 +350,7 @@ static __always_inline bool is_near(__u64 a, __u64 b)
 
 /*
  * Whether this call is part of the one that was skipped last, which nothing marks: it is made by
- * code near to that one's, and that one's frame is still there. Where one function of an allocator
- * jumps to another, both are drawn for.
+ * code near to that one's, and that one's frame is still there. Of a jump see in_flight().
  */
 static __always_inline bool is_skipped_too(struct thread *t, struct pt_regs *regs, __u32 image)
 {
