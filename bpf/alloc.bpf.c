@@ -20,6 +20,7 @@ char LICENSE[] SEC("license") = "GPL";
 struct call {
 	__u64 sp;  /* at its entry; 0: none */
 	__u64 ret; /* its return address, where that is as it was; 0: it has a return probe */
+	__u64 ip;  /* of its entry, with `ret` */
 	__u64 cookie;
 	__u64 size;
 	__u64 arg;  /* realloc, mremap: the old pointer; posix_memalign: the out-parameter */
@@ -295,6 +296,24 @@ static __always_inline bool resource_release(struct memleak_process *p, __u64 ad
 
 /* --- entry --- */
 
+/* Where the function that is being entered returns to; 0 where that cannot be read. */
+static __always_inline __u64 return_address(struct pt_regs *regs)
+{
+#if defined(__TARGET_ARCH_x86)
+	__u64 ret = 0;
+
+	bpf_probe_read_user(&ret, sizeof(ret), (void *)PT_REGS_SP(regs));
+	return ret;
+#else
+	return PT_REGS_RET(regs) & UNWIND_ARM64_CODE_MASK;
+#endif
+}
+
+static __always_inline bool is_near(__u64 a, __u64 b)
+{
+	return a - b + SKIPPED_CODE < 2 * SKIPPED_CODE;
+}
+
 /*
  * Whether the thread's call is still in flight, so that this one is part of it. A call that longjmp
  * or an exception left behind is not: its return address, which the kernel replaced by that of the
@@ -319,33 +338,19 @@ static __always_inline bool in_flight(struct thread *t, struct call *call, struc
 		return false;
 	if (ret == trampoline_address(bpf_get_current_task_btf()))
 		return true;
-	/* The address may be what another frame left behind. */
+	/* The address may be what another frame left behind. An allocator calls its own functions;
+	 * what the user's functions call can lie anywhere, and takes a walk, which costs at loading
+	 * too. */
 	if (sp == call->sp || !call->ret || ret != call->ret)
 		return false;
+	if (!user_functions)
+		return is_near(return_address(regs), call->ip);
 #else
 	/* Where the stack is as it was, only a jump has led here. */
 	if (sp == call->sp)
 		return PT_REGS_RET(regs) == trampoline_address(bpf_get_current_task_btf());
 #endif
 	return is_inside_call(&t->walk, regs, call->sp, call->ret, image);
-}
-
-/* Where the function that is being entered returns to; 0 where that cannot be read. */
-static __always_inline __u64 return_address(struct pt_regs *regs)
-{
-#if defined(__TARGET_ARCH_x86)
-	__u64 ret = 0;
-
-	bpf_probe_read_user(&ret, sizeof(ret), (void *)PT_REGS_SP(regs));
-	return ret;
-#else
-	return PT_REGS_RET(regs) & UNWIND_ARM64_CODE_MASK;
-#endif
-}
-
-static __always_inline bool is_near(__u64 a, __u64 b)
-{
-	return a - b + SKIPPED_CODE < 2 * SKIPPED_CODE;
 }
 
 /*
@@ -662,8 +667,10 @@ static __always_inline int plain_enter(struct pt_regs *regs, __u64 cookie)
 		call = &t->resources[MEMLEAK_COOKIE_FAMILY(cookie) & (RESOURCES - 1)];
 	else
 		call = &t->call;
-	if (begin_call(p, t, call, regs, cookie))
+	if (begin_call(p, t, call, regs, cookie)) {
 		call->ret = return_address(regs);
+		call->ip = PT_REGS_IP(regs);
+	}
 	return 0;
 }
 

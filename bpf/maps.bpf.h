@@ -28,6 +28,7 @@ const volatile __u64 min_size __weak;
 const volatile __u64 max_size __weak = -1ULL;
 const volatile __u32 sample_rate __weak = 1; /* see bpf/sample.h */
 const volatile __u32 sample_mean __weak;
+const volatile bool user_functions __weak; /* --alloc-fn, --resource */
 const volatile __u32 max_depth __weak = 127;
 const volatile __u32 page_shift __weak = 12;
 const volatile __u32 own_tgid __weak; /* the tool itself is never followed */

@@ -49,6 +49,7 @@ static void configure(struct memleak *s, const struct probe_options *o)
 	s->rodata->count_sites = o->sites;
 	s->rodata->min_size = o->min_size;
 	s->rodata->max_size = o->max_size;
+	s->rodata->user_functions = o->nr_families_defined;
 	s->rodata->sample_rate = o->sample.rate;
 	s->rodata->sample_mean = o->sample.mean;
 	s->rodata->max_depth = o->stack_depth;
