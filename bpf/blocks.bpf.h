@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MEMLEAK_BPF_BLOCKS_BPF_H
+#define MEMLEAK_BPF_BLOCKS_BPF_H
+
+/*
+ * The table of blocks: what enters and leaves it is counted for its process, weighed by the chance
+ * with which it was followed.
+ */
+
+#include "bpf/maps.bpf.h"
+#include "bpf/sample.h"
+
+static __always_inline void trace_event(__u32 type, __u32 image, __u64 addr, __u64 size,
+					__u8 family, __u64 stack, __u64 frame)
+{
+	struct memleak_event event = {.type = type};
+
+	event.image = image;
+	event.tgid = current_tgid();
+	event.tid = (__u32)bpf_get_current_pid_tgid();
+	event.time_ns = bpf_ktime_get_ns();
+	event.addr = addr;
+	event.size = size;
+	event.family = family;
+	event.stack = stack;
+	event.frame = frame;
+	bpf_get_current_comm(event.comm, sizeof(event.comm));
+	send_event(&event, MEMLEAK_LOSS_TRACE);
+}
+
+static __always_inline struct sample sampling(void)
+{
+	struct sample s = {.rate = sample_rate, .mean = sample_mean};
+
+	return s;
+}
+
+/* Families of malloc and new are told apart by the block alone: free() takes all of them. */
+static __always_inline __u32 key_family(__u8 family)
+{
+	return family >= MEMLEAK_FAMILY_USER ? family : 0;
+}
+
+static __always_inline bool is_sampling(void)
+{
+	return sample_rate != 1 || sample_mean;
+}
+
+/* Take the block at @addr out of the table, if it is there, into *@old; counts the free. */
+static __always_inline bool block_free(struct memleak_process *p, __u64 addr, __u8 family,
+				       struct memleak_block *old)
+{
+	struct memleak_block_key key = {
+		.addr = addr, .image = p->image, .family = key_family(family)};
+	struct memleak_block *b = bpf_map_lookup_elem(&blocks, &key);
+	struct sample_weight weight;
+
+	if (!b)
+		return false;
+	*old = *b;
+	if (bpf_map_delete_elem(&blocks, &key))
+		return false; /* another thread frees it at this moment, and counts it */
+	weight = sample_weigh(sampling(), old->size);
+	__sync_fetch_and_add(&p->frees, weight.blocks);
+	__sync_fetch_and_add(&p->free_bytes, weight.bytes);
+	return true;
+}
+
+static __always_inline void count_peak(struct memleak_process *p, __u64 now)
+{
+	__u64 bytes = p->alloc_bytes - p->free_bytes;
+
+	if (bytes > p->peak_bytes && (__s64)bytes > 0) {
+		p->peak_bytes = bytes;
+		p->peak_ns = now;
+	}
+}
+
+/* Count an allocation with its stack, where that is asked for. */
+static __always_inline void count_site(struct memleak_process *p, struct memleak_block *b,
+				       struct sample_weight weight)
+{
+	struct memleak_site_key key = {.stack = b->stack, .image = p->image, .family = b->family};
+	struct memleak_site first = {.allocs = weight.blocks, .bytes = weight.bytes};
+	struct memleak_site *site;
+
+	if (!count_sites || !bpf_map_update_elem(&sites, &key, &first, BPF_NOEXIST))
+		return;
+	site = bpf_map_lookup_elem(&sites, &key);
+	if (!site) {
+		count_loss(MEMLEAK_LOSS_SITE);
+		return;
+	}
+	__sync_fetch_and_add(&site->allocs, weight.blocks);
+	__sync_fetch_and_add(&site->bytes, weight.bytes);
+}
+
+/* Put a block into the table; true if it is there now. Counts the allocation. */
+static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
+					 struct memleak_block *b)
+{
+	struct memleak_block_key key = {
+		.addr = addr, .image = p->image, .family = key_family(b->family)};
+	struct memleak_block stale;
+	struct sample_weight weight;
+	long err;
+
+	err = bpf_map_update_elem(&blocks, &key, b, BPF_NOEXIST);
+	if (err == -EEXIST) {
+		/* The address was handed out before: its free went unseen. */
+		if (block_free(p, addr, b->family, &stale))
+			count_loss(MEMLEAK_LOSS_FREE);
+		err = bpf_map_update_elem(&blocks, &key, b, BPF_NOEXIST);
+	}
+	if (err) {
+		count_loss(err == -E2BIG ? MEMLEAK_LOSS_BLOCK_TABLE : MEMLEAK_LOSS_BLOCK_MEMORY);
+		return false;
+	}
+	weight = sample_weigh(sampling(), b->size);
+	__sync_fetch_and_add(&p->allocs, weight.blocks);
+	__sync_fetch_and_add(&p->alloc_bytes, weight.bytes);
+	count_site(p, b, weight);
+	count_peak(p, b->time_ns);
+	return true;
+}
+
+/* A resource is acquired; what is held already is held once more. Counts nothing of the heap. */
+static __always_inline bool resource_acquire(struct memleak_process *p, __u64 addr,
+					     struct memleak_block *b)
+{
+	struct memleak_block_key key = {.addr = addr, .image = p->image, .family = b->family};
+	struct memleak_block *held = bpf_map_lookup_elem(&blocks, &key);
+	long err;
+
+	if (held) {
+		__sync_fetch_and_add(&held->more, 1);
+		return false;
+	}
+	err = bpf_map_update_elem(&blocks, &key, b, BPF_ANY);
+	if (err)
+		count_loss(err == -E2BIG ? MEMLEAK_LOSS_BLOCK_TABLE : MEMLEAK_LOSS_BLOCK_MEMORY);
+	return !err;
+}
+
+/* It is released: true if it is held no longer. */
+static __always_inline bool resource_release(struct memleak_process *p, __u64 addr, __u8 family,
+					     struct memleak_block *old)
+{
+	struct memleak_block_key key = {.addr = addr, .image = p->image, .family = family};
+	struct memleak_block *held = bpf_map_lookup_elem(&blocks, &key);
+
+	if (!held)
+		return false;
+	if (held->more) {
+		__sync_fetch_and_add(&held->more, -1);
+		return false;
+	}
+	*old = *held;
+	return bpf_map_delete_elem(&blocks, &key) == 0;
+}
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MEMLEAK_BPF_CALL_BPF_H
+#define MEMLEAK_BPF_CALL_BPF_H
+
+/*
+ * Calls of allocators in flight: a thread holds the outermost one, so that those within it are told
+ * from calls of their own.
+ */
+
+#include "bpf/blocks.bpf.h"
+#include "bpf/walk.bpf.h"
+
+/* The outermost allocator call in flight. */
+struct call {
+	__u64 sp;  /* at its entry; 0: none */
+	__u64 ret; /* its return address, where that is as it was; 0: it has a return probe */
+	__u64 ip;  /* of its entry, with `ret` */
+	__u64 cookie;
+	__u64 size;
+	__u64 arg;  /* realloc, mremap: the old pointer; posix_memalign: the out-parameter */
+	__u64 arg2; /* mmap: flags; mremap: old size; described: the argument with the pointer */
+	struct memleak_block old; /* realloc: what left the table at entry */
+	__u32 image;
+	__u16 has_old;
+	__u16 is_followed; /* its block enters the table */
+};
+
+/* The last call that sampling left out. */
+struct skipped {
+	__u64 sp; /* at its entry; 0: none */
+	__u64 ip;
+	__u64 ret; /* its return address */
+};
+
+/* Families of resources whose calls can be in flight at once, one inside the other. */
+#define RESOURCES 4
+
+#define ARGUMENTS 8 /* a power of two for the verifier */
+
+struct thread {
+	struct call call;
+	struct skipped skipped;
+	struct call resources[RESOURCES]; /* by family */
+	__u64 arguments[ARGUMENTS];	  /* of a described call */
+	struct call returning;		  /* one of these, while it is handled */
+	__u64 new_array_sp; /* where operator new[] was entered; 0: not since the last allocation */
+	struct walk walk;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+/* How far below a skipped call its own calls can begin, and how far from its code their callers
+ * lie: more than what allocators need, less than what lies between them and others. */
+#define SKIPPED_REACH 4096
+#define SKIPPED_CODE  (1 << 20)
+
+static __always_inline struct thread *thread_storage(__u64 flags)
+{
+	return bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, flags);
+}
+
+/* Where the function that is being entered returns to; 0 where that cannot be read. */
+static __always_inline __u64 return_address(struct pt_regs *regs)
+{
+#if defined(__TARGET_ARCH_x86)
+	__u64 ret = 0;
+
+	bpf_probe_read_user(&ret, sizeof(ret), (void *)PT_REGS_SP(regs));
+	return ret;
+#else
+	return PT_REGS_RET(regs) & UNWIND_ARM64_CODE_MASK;
+#endif
+}
+
+static __always_inline bool is_near(__u64 a, __u64 b)
+{
+	return a - b + SKIPPED_CODE < 2 * SKIPPED_CODE;
+}
+
+/*
+ * Whether the thread's call is still in flight, so that this one is part of it. A call that longjmp
+ * or an exception left behind is not: its return address, which the kernel replaced by that of the
+ * trampoline, is no longer where it was. arm64 functions save it where they like.
+ */
+static __always_inline bool in_flight(struct thread *t, struct call *call, struct pt_regs *regs,
+				      __u32 image)
+{
+	__u64 sp = PT_REGS_SP(regs);
+#if defined(__TARGET_ARCH_x86)
+	__u64 ret = 0;
+#endif
+
+	if (!call->sp || sp > call->sp || call->sp - sp > 1 << 20)
+		return false;
+	/* A jump from one function of an allocator to another: what was skipped cannot be told from
+	 * what is over, so of several draws the last one counts. */
+	if (is_sampling() && sp == call->sp && !call->has_old)
+		return false;
+#if defined(__TARGET_ARCH_x86)
+	if (bpf_probe_read_user(&ret, sizeof(ret), (void *)call->sp))
+		return false;
+	if (ret == trampoline_address(bpf_get_current_task_btf()))
+		return true;
+	/* The address may be what another frame left behind. An allocator calls its own functions;
+	 * what the user's functions call can lie anywhere, and takes a walk, which costs at loading
+	 * too. */
+	if (sp == call->sp || !call->ret || ret != call->ret)
+		return false;
+	if (!user_functions)
+		return is_near(return_address(regs), call->ip);
+#else
+	/* Where the stack is as it was, only a jump has led here. */
+	if (sp == call->sp)
+		return PT_REGS_RET(regs) == trampoline_address(bpf_get_current_task_btf());
+#endif
+	return is_inside_call(&t->walk, regs, call->sp, call->ret, image);
+}
+
+/*
+ * Whether this call is part of the one that was skipped last, which nothing marks: it is made by
+ * code near to that one's, and that one's frame is still there. Of a jump see in_flight().
+ */
+static __always_inline bool is_skipped_too(struct thread *t, struct pt_regs *regs, __u32 image)
+{
+	struct skipped *s = &t->skipped;
+	__u64 sp = PT_REGS_SP(regs), ret;
+
+	if (!is_sampling() || !s->sp || sp >= s->sp || s->sp - sp > SKIPPED_REACH)
+		return false;
+	ret = return_address(regs);
+	if (!is_near(ret, s->ip))
+		return false;
+#if defined(__TARGET_ARCH_x86)
+	if (bpf_probe_read_user(&ret, sizeof(ret), (void *)s->sp))
+		return false;
+	return ret == s->ret || ret == trampoline_address(bpf_get_current_task_btf());
+#else
+	return is_inside_call(&t->walk, regs, s->sp, s->ret, image);
+#endif
+}
+
+static __always_inline void skip_call(struct thread *t, struct call *call, struct pt_regs *regs)
+{
+	call->sp = 0;
+	if (!is_sampling())
+		return;
+	t->skipped.sp = PT_REGS_SP(regs);
+	t->skipped.ip = PT_REGS_IP(regs);
+	t->skipped.ret = return_address(regs);
+}
+
+#endif

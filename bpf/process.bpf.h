@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MEMLEAK_BPF_PROCESS_BPF_H
+#define MEMLEAK_BPF_PROCESS_BPF_H
+
+/* Which process this is, and whether it is followed. */
+
+#include "bpf/files.bpf.h"
+
+/* A vfork child runs in its parent's memory: what it does is the parent's doing. */
+static __always_inline struct memleak_process *current_process(void)
+{
+	__u32 tgid = current_tgid();
+	struct memleak_process *p = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (p && p->shares) {
+		tgid = p->shares;
+		p = bpf_map_lookup_elem(&processes, &tgid);
+	}
+	return p;
+}
+
+/* -A: a process that was there before its first event. */
+static __noinline int add_process(void)
+{
+	struct memleak_process p = {};
+	struct memleak_event event = {.type = MEMLEAK_EVENT_PROCESS};
+	__u32 tgid = current_tgid();
+	struct memleak_file_key key = {};
+	struct file *exe;
+
+	if (!is_wanted())
+		return -1;
+	p.tgid = tgid;
+	p.image = __sync_fetch_and_add(&last_image, 1) + 1;
+	bpf_get_current_comm(p.comm, sizeof(p.comm));
+	exe = BPF_CORE_READ(bpf_get_current_task_btf(), mm, exe_file);
+	if (exe) {
+		key.inode = BPF_CORE_READ(exe, f_inode, i_ino);
+		key.device = BPF_CORE_READ(exe, f_inode, i_sb, s_dev);
+		key.generation = BPF_CORE_READ(exe, f_inode, i_generation);
+		p.exe = file_number(&key);
+	}
+	if (bpf_map_update_elem(&processes, &tgid, &p, BPF_NOEXIST)) {
+		if (!bpf_map_lookup_elem(&processes, &tgid))
+			count_loss(MEMLEAK_LOSS_PROCESS);
+		return 0;
+	}
+	event.tgid = tgid;
+	event.image = p.image;
+	event.file = p.exe;
+	event.time_ns = bpf_ktime_get_ns();
+	__builtin_memcpy(event.comm, p.comm, sizeof(p.comm));
+	send_event(&event, MEMLEAK_LOSS_EVENT);
+	return 0;
+}
+
+static __always_inline struct memleak_process *followed_process(void)
+{
+	struct memleak_process *p;
+
+	if (!enabled)
+		return NULL;
+	if (trace_all)
+		__sync_fetch_and_add(&hits, 1);
+	p = current_process();
+	if (!p && trace_all) {
+		if (add_process())
+			return NULL;
+		p = current_process();
+	}
+	return p;
+}
+
+#endif
