@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* From the groups of a pass, and of processes that ended before, to the entries of a profile. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "probe/collect_pass.h"
+
+static uint64_t whole(uint64_t weighed)
+{
+	return (weighed + SAMPLE_WEIGHT_ONE / 2) / SAMPLE_WEIGHT_ONE;
+}
+
+static struct profile_error error_of(const struct weighed *sum)
+{
+	return (struct profile_error){sqrt(sum->blocks_variance), sqrt(sum->bytes_variance)};
+}
+
+/* What @index held at the report before, and what it holds now, which a peek does not keep. */
+static int exchange(struct hash *index, before_list *v, uint64_t a, uint64_t b, uint64_t now,
+		    uint64_t seq, bool peek, uint64_t *before, bool *known)
+{
+	uint32_t i = hash__get(index, a, b);
+	int err;
+
+	*before = 0;
+	*known = i != HASH_NONE && v->items[i].seq + 1 == seq;
+	if (peek) {
+		*before = *known ? v->items[i].bytes : 0;
+		return 0;
+	}
+	if (i != HASH_NONE) {
+		if (*known)
+			*before = v->items[i].bytes;
+		v->items[i] = (struct before){.bytes = now, .seq = seq};
+		return 0;
+	}
+	err = vector_push(v, ((struct before){.bytes = now, .seq = seq}));
+	return err ? err : hash__set(index, a, b, v->count - 1);
+}
+
+/* What turns the groups of one pass into entries. */
+struct building {
+	struct collector *collector;
+	const struct pass *pass;
+	struct profile *profile;
+	struct hash process_of;	   /* (image, 0) to profile.processes */
+	VECTOR(uint32_t) entry_of; /* by group; HASH_NONE: none */
+	struct hash site_index;	   /* (process and stack, family) to profile.sites */
+};
+
+static void release_building(struct building *b)
+{
+	hash__release(&b->process_of);
+	vector_release(&b->entry_of);
+	hash__release(&b->site_index);
+	profile__destroy(b->profile);
+}
+
+static void add_to_process(const struct collector *c, struct profile_process *p,
+			   const struct group *g)
+{
+	struct profile_error e = error_of(&g->all);
+
+	if (g->family == MEMLEAK_FAMILY_MMAP) {
+		p->mmap.blocks += whole(g->all.blocks);
+		p->mmap.bytes += g->all.bytes;
+		return;
+	}
+	if (probe__is_resource(&c->t, g->family)) {
+		p->resources += whole(g->all.blocks);
+		return;
+	}
+	p->leaks[g->verdict].blocks += whole(g->all.blocks);
+	p->leaks[g->verdict].bytes += g->all.bytes;
+	p->error.blocks = hypot(p->error.blocks, e.blocks);
+	p->error.bytes = hypot(p->error.bytes, e.bytes);
+}
+
+static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
+{
+	struct collector *c = b->collector;
+	struct profile *p = b->profile;
+	uint32_t process = hash__get(&b->process_of, g->image, 0);
+	struct profile_entry e = {.process = process};
+	struct stacks_source source = {.stacks_fd = c->t.stacks_fd, .files = c->t.files};
+	uint8_t family = g->family;
+	uint64_t before;
+	bool known;
+	double dt = c->last_ns ? (b->pass->now_ns - c->last_ns) / 1e9 : 0;
+	int err;
+
+	*ret = HASH_NONE;
+	if (process == HASH_NONE)
+		return 0; /* it came after the processes were read: next time */
+	err = exchange(&c->before_index, &c->before, g->stack, pass__group_key(g), g->all.bytes,
+		       c->seq, b->pass->options->peek, &before, &known);
+	if (err)
+		return err;
+	add_to_process(c, &p->processes.items[process], g);
+	e.resource = probe__is_resource(&c->t, g->family);
+	e.verdict = g->verdict;
+	e.cycle = g->cycle;
+	e.sum.blocks = whole(g->old.blocks);
+	e.sum.bytes = g->old.bytes;
+	e.error = error_of(&g->old);
+	if (!g->old.blocks)
+		return 0;
+	if (dt > 0)
+		e.growth_bytes_per_s = ((double)g->all.bytes - before) / dt;
+	e.oldest_ms = pass__age_ms(b->pass, g->oldest_ns);
+	e.newest_ms = pass__age_ms(b->pass, g->newest_ns);
+	source.tgid = p->processes.items[process].pid;
+	err = stacks__add(c->stacks, &source, g->stack, p, &family, &e.stack);
+	if (err)
+		return err;
+	e.family = profile__intern(p, probe__family_name(c->probe, family));
+	if (g->type != PROFILE_NONE)
+		e.type = profile__intern(p, c->types.items[g->type]);
+	if (!e.family || (g->type != PROFILE_NONE && !e.type))
+		return -ENOMEM;
+	err = vector_push(&p->entries, e);
+	*ret = p->entries.count - 1;
+	return err;
+}
+
+static int add_process(struct building *b, const struct memleak_process *m, bool checked,
+		       double pause_ms)
+{
+	struct collector *c = b->collector;
+	const struct file *exe = files__get(c->t.files, m->exe);
+	const char *path = exe ? exe->object->path : probe__image_exe(c->probe, m->image);
+	struct profile_process p = {
+		.pid = m->tgid,
+		.running = !m->end_ns,
+		.allocs = whole(m->allocs),
+		.frees = whole(m->frees),
+		.alloc_bytes = m->alloc_bytes,
+		.peak_bytes = m->peak_bytes,
+		.checked = checked,
+		.pause_ms = pause_ms,
+	};
+	uint64_t before;
+	char comm[sizeof(m->comm) + 1] = "";
+	bool known;
+	int err;
+
+	memcpy(comm, m->comm, sizeof(m->comm));
+	p.comm = profile__intern(b->profile, comm);
+	p.exe = profile__intern(b->profile, path);
+	if (!p.comm || (path && !p.exe))
+		return -ENOMEM;
+	p.outstanding.blocks = p.allocs - p.frees;
+	p.outstanding.bytes = m->alloc_bytes - m->free_bytes;
+	if (m->peak_ns > c->t.start_ns)
+		p.peak_at_s = (m->peak_ns - c->t.start_ns) / 1e9;
+	err = exchange(&c->process_index, &c->process_before, m->image, 0, p.outstanding.bytes,
+		       c->seq, b->pass->options->peek, &before, &known);
+	if (err)
+		return err;
+	p.growth_bytes = c->last_ns ? (int64_t)(p.outstanding.bytes - before) : 0;
+	err = vector_push(&b->profile->processes, p);
+	if (err)
+		return err;
+	return hash__set(&b->process_of, m->image, 0, b->profile->processes.count - 1);
+}
+
+static int add_running(struct building *b, const struct memleak_process *m)
+{
+	uint32_t i = hash__get(&b->pass->shown, m->image, 0);
+
+	if (i == HASH_NONE)
+		return add_process(b, m, false, 0);
+	return add_process(b, m, true, b->collector->snapshots.items[i]->pause_ms);
+}
+
+/* Add what one image allocated with one stack. Stacks of the kernel that differ in the operator new
+ * they came through are one here. */
+static int add_site(struct building *b, uint32_t image, uint64_t stack, uint8_t family,
+		    struct profile_sum allocs)
+{
+	struct collector *c = b->collector;
+	struct profile *p = b->profile;
+	struct profile_site site = {.process = hash__get(&b->process_of, image, 0)};
+	struct stacks_source source = {.stacks_fd = c->t.stacks_fd, .files = c->t.files};
+	uint64_t key;
+	uint32_t i;
+	int err;
+
+	if (site.process == HASH_NONE)
+		return 0;
+	source.tgid = p->processes.items[site.process].pid;
+	err = stacks__add(c->stacks, &source, stack, p, &family, &site.stack);
+	if (err)
+		return err;
+	site.family = profile__intern(p, probe__family_name(c->probe, family));
+	if (!site.family)
+		return -ENOMEM;
+	key = (uint64_t)site.process << 32 | site.stack;
+	i = hash__get(&b->site_index, key, (uintptr_t)site.family);
+	if (i == HASH_NONE) {
+		err = vector_push(&p->sites, site);
+		if (!err)
+			err = hash__set(&b->site_index, key, (uintptr_t)site.family,
+					p->sites.count - 1);
+		if (err)
+			return err;
+		i = p->sites.count - 1;
+	}
+	p->sites.items[i].allocs.blocks += allocs.blocks;
+	p->sites.items[i].allocs.bytes += allocs.bytes;
+	return 0;
+}
+
+static int add_sites(struct building *b, const struct site *sites, size_t n)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < n && !err; i++) {
+		const struct site *s = &sites[i];
+
+		err = add_site(b, s->key.image, s->key.stack, s->key.family,
+			       (struct profile_sum){whole(s->sum.allocs), s->sum.bytes});
+	}
+	return err;
+}
+
+/* The kernel does not count mappings by stack: what there is of them has to do. */
+static int add_mapping_sites(struct building *b, const struct group *groups, size_t n)
+{
+	size_t i;
+	int err = 0;
+
+	if (b->collector->t.sites_fd < 0)
+		return 0;
+	for (i = 0; i < n && !err; i++)
+		if (groups[i].family == MEMLEAK_FAMILY_MMAP)
+			err = add_site(b, groups[i].image, groups[i].stack, groups[i].family,
+				       (struct profile_sum){whole(groups[i].all.blocks),
+							    groups[i].all.bytes});
+	return err;
+}
+
+static int compare_listed(const void *x, const void *y)
+{
+	const struct listed *a = x, *b = y;
+
+	if (a->group != b->group)
+		return a->group < b->group ? -1 : 1;
+	return (a->block.age_ms < b->block.age_ms) - (a->block.age_ms > b->block.age_ms);
+}
+
+/* Hand @n listed blocks to the entries of their groups, oldest first. */
+static int add_listed(struct building *b, struct listed *listed, size_t n)
+{
+	struct profile *p = b->profile;
+	size_t i;
+	int err;
+
+	if (n)
+		qsort(listed, n, sizeof(*listed), compare_listed);
+	for (i = 0; i < n; i++) {
+		uint32_t entry = b->entry_of.items[listed[i].group];
+
+		if (entry == HASH_NONE)
+			continue;
+		err = vector_push(&p->blocks, listed[i].block);
+		if (err)
+			return err;
+		if (!p->entries.items[entry].nr_blocks++)
+			p->entries.items[entry].first_block = p->blocks.count - 1;
+	}
+	return 0;
+}
+
+static int add_past(struct building *b, struct past *past)
+{
+	uint32_t entry;
+	size_t i;
+	int err = add_process(b, &past->process, past->checked, past->pause_ms);
+
+	b->entry_of.count = 0;
+	for (i = 0; i < past->groups.count && !err; i++) {
+		err = add_entry(b, &past->groups.items[i], &entry);
+		if (!err)
+			err = vector_push(&b->entry_of, entry);
+	}
+	if (!err)
+		err = add_sites(b, past->sites.items, past->sites.count);
+	if (!err)
+		err = add_mapping_sites(b, past->groups.items, past->groups.count);
+	return err ? err : add_listed(b, past->listed.items, past->listed.count);
+}
+
+static int add_pasts(struct building *b)
+{
+	struct collector *c = b->collector;
+	size_t i;
+	int err;
+
+	for (i = 0; i < c->pasts.count; i++) {
+		if (c->pasts.items[i].reported && !b->pass->options->final)
+			continue;
+		c->pasts.items[i].reported |= !b->pass->options->peek;
+		err = add_past(b, &c->pasts.items[i]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void copy_losses(const __u64 *l, struct profile_losses *ret)
+{
+	*ret = (struct profile_losses){
+		.blocks = l[MEMLEAK_LOSS_BLOCK_TABLE] + l[MEMLEAK_LOSS_BLOCK_MEMORY] +
+			  l[MEMLEAK_LOSS_BLOCK_THREAD] + l[MEMLEAK_LOSS_BLOCK_POINTER],
+		.frees = l[MEMLEAK_LOSS_FREE],
+		.stacks = l[MEMLEAK_LOSS_STACK],
+		.truncated_stacks = l[MEMLEAK_LOSS_TRUNCATED],
+		.broken_stacks = l[MEMLEAK_LOSS_BROKEN],
+		.events = l[MEMLEAK_LOSS_EVENT] + l[MEMLEAK_LOSS_PROCESS] + l[MEMLEAK_LOSS_TRACE],
+		.sites = l[MEMLEAK_LOSS_SITE],
+	};
+}
+
+static void fill_head(struct building *b)
+{
+	struct collector *c = b->collector;
+	struct profile *p = b->profile;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	p->time_ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+	p->seq = c->seq;
+	p->final = b->pass->options->final;
+	p->elapsed_s = (b->pass->now_ns - c->t.start_ns) / 1e9;
+	if (c->t.sample.mean) {
+		p->sampling = PROFILE_SAMPLE_BYTES;
+		p->sampling_value = c->t.sample.mean;
+	} else if (c->t.sample.rate != 1) {
+		p->sampling = PROFILE_SAMPLE_RATE;
+		p->sampling_value = c->t.sample.rate;
+	}
+	copy_losses(c->t.losses, &p->losses);
+}
+
+static int build(struct building *b)
+{
+	const struct pass *s = b->pass;
+	uint32_t entry;
+	size_t i;
+	int err = 0;
+
+	b->profile = profile__create();
+	if (!b->profile)
+		return -ENOMEM;
+	fill_head(b);
+	for (i = 0; i < s->running.count && !err; i++)
+		if (hash__get(&s->ended, s->running.items[i].image, 0) == HASH_NONE)
+			err = add_running(b, &s->running.items[i]);
+	for (i = 0; i < s->groups.count && !err; i++) {
+		entry = HASH_NONE;
+		if (hash__get(&s->ended, s->groups.items[i].image, 0) == HASH_NONE)
+			err = add_entry(b, &s->groups.items[i], &entry);
+		if (!err)
+			err = vector_push(&b->entry_of, entry);
+	}
+	if (!err)
+		err = add_sites(b, s->sites.items, s->sites.count);
+	if (!err)
+		err = add_mapping_sites(b, s->groups.items, s->groups.count);
+	if (!err)
+		err = add_listed(b, s->listed.items, s->listed.count);
+	return err ? err : add_pasts(b);
+}
+
+int collector__build(struct collector *c, const struct pass *s, struct profile **ret)
+{
+	CLEANUP(release_building) struct building b = {.collector = c, .pass = s};
+	int err = build(&b);
+
+	if (!err)
+		*ret = TAKE_PTR(b.profile);
+	return err;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MEMLEAK_PROBE_COLLECT_PASS_H
+#define MEMLEAK_PROBE_COLLECT_PASS_H
+
+/*
+ * What the two halves of the collector share: collect.c reads the kernel's tables into a pass,
+ * collect_build.c makes a profile of it.
+ */
+
+#include "probe/collect.h"
+#include "probe/stacks.h"
+#include "util/cleanup.h"
+#include "util/hash.h"
+#include "util/vector.h"
+
+/* What blocks add up to: weighed, see bpf/sample.h. */
+struct weighed {
+	uint64_t blocks; /* in 1/SAMPLE_WEIGHT_ONE */
+	uint64_t bytes;
+	double blocks_variance, bytes_variance;
+};
+
+struct group {
+	uint32_t image;
+	uint8_t family;
+	uint8_t verdict; /* enum profile_verdict; NONE where no check ran */
+	bool cycle;
+	uint32_t type; /* in collector.types; PROFILE_NONE: unknown */
+	uint64_t stack;
+	struct weighed all, old;       /* `old`: of the age asked for */
+	uint64_t oldest_ns, newest_ns; /* of those */
+};
+
+/* A block's address, kept where blocks are listed. */
+struct listed {
+	uint32_t group;
+	struct profile_block block;
+};
+
+/* What one image allocated with one stack, freed or not. */
+struct site {
+	struct memleak_site_key key;
+	struct memleak_site sum;
+};
+
+/* A process that ended. */
+struct past {
+	struct memleak_process process;
+	VECTOR(struct group) groups;
+	VECTOR(struct site) sites;
+	VECTOR(struct listed) listed; /* by its own groups */
+	bool reported;
+	bool checked; /* a leak check ran at its end */
+	double pause_ms;
+};
+
+/* What a group held at the last report. */
+struct before {
+	uint64_t bytes;
+	uint64_t seq;
+};
+
+typedef VECTOR(struct before) before_list;
+
+struct collector {
+	struct probe *probe;
+	struct probe_tables t;
+	uint64_t seq;
+	uint64_t last_ns; /* time of the last report; 0: none */
+	VECTOR(struct past) pasts;
+	before_list before;
+	struct hash before_index; /* (stack, image and family) to before */
+	before_list process_before;
+	struct hash process_index; /* (image, 0) to process_before */
+	struct stacks *stacks;
+	VECTOR(struct snapshot *) snapshots; /* at most one of an image */
+	struct profile *strings;	     /* only for its interned strings: the types' names */
+	VECTOR(const char *) types;
+	struct hash type_index; /* (address of the interned name, 0) to types */
+};
+
+/* One pass. */
+struct pass {
+	const struct collect_options *options;
+	uint64_t now_ns;
+	VECTOR(struct memleak_process) running;
+	VECTOR(struct group) groups;
+	struct hash group_index;
+	VECTOR(struct listed) listed;
+	VECTOR(struct memleak_block_key) dead;
+	VECTOR(struct site) sites; /* of images that go on */
+	VECTOR(struct memleak_site_key) dead_sites;
+	struct hash ended; /* (image, 0) to pasts */
+	struct hash shown; /* (image, 0) to snapshots: in place of the tables */
+};
+
+/* How long before the pass @time_ns was. */
+static inline double pass__age_ms(const struct pass *s, uint64_t time_ns)
+{
+	return time_ns < s->now_ns ? (s->now_ns - time_ns) / 1e6 : 0;
+}
+
+/* What tells a group from others of its stack. */
+static inline uint64_t pass__group_key(const struct group *g)
+{
+	return (uint64_t)g->image << 32 | (uint64_t)(g->type & 0xfffff) << 12 | g->cycle << 11 |
+	       g->verdict << 8 | g->family;
+}
+
+/* Make a profile of what @s has read; the caller owns it. 0 or -errno. */
+int collector__build(struct collector *c, const struct pass *s, struct profile **ret);
+
+#endif
