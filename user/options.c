@@ -12,6 +12,8 @@
 #include "util/cleanup.h"
 #include "util/hash.h"
 #include "util/log.h"
+#include "util/number.h"
+#include "util/words.h"
 
 #define PROGRAM		   "memleak-bpf"
 
@@ -113,51 +115,10 @@ static const char *row_name(const struct row *row, char buf[static 32])
 
 /* Numbers */
 
-enum number_fault { NUMBER_GOOD, NUMBER_MALFORMED, NUMBER_NEGATIVE, NUMBER_HUGE };
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-/* strtoul and strtod take white space, signs, hexadecimal, "nan" and the decimal comma of some
- * locales; a command line that means something else by them is better refused. */
-static enum number_fault number_fault(const char *text)
-{
-	return text[0] == '-' && (is_digit(text[1]) || text[1] == '.') ? NUMBER_NEGATIVE
-								       : NUMBER_MALFORMED;
-}
-
-static enum number_fault parse_number(const char *text, bool suffixes, uint64_t *ret)
-{
-	static const char letters[] = "kmg";
-	const char *c = text;
-	const char *letter;
-	uint64_t n = 0;
-	bool huge = false;
-
-	if (!is_digit(*c))
-		return number_fault(text);
-	for (; is_digit(*c); c++)
-		huge |= __builtin_mul_overflow(n, 10, &n) ||
-			__builtin_add_overflow(n, (uint64_t)(*c - '0'), &n);
-	letter = suffixes && *c ? strchr(letters, *c | 0x20) : NULL;
-	if (letter) {
-		huge |= __builtin_mul_overflow(n, KI << (10 * (letter - letters)), &n);
-		c++;
-	}
-	if (*c)
-		return NUMBER_MALFORMED;
-	if (huge)
-		return NUMBER_HUGE;
-	*ret = n;
-	return NUMBER_GOOD;
-}
-
 static int set_number_in(const char *option, const char *value, const struct range *range,
 			 uint64_t *ret)
 {
-	enum number_fault fault = parse_number(value, range->suffixes, ret);
+	enum number_fault fault = number__whole(value, range->suffixes, ret);
 
 	if (fault == NUMBER_MALFORMED)
 		return wrong_value(option, value, "is not a whole number%s",
@@ -192,27 +153,10 @@ static int set_u32(struct parser *p, const struct row *row, const char *value)
 	return err;
 }
 
-/* Seconds with a fraction: digits, perhaps a point and digits. */
-static enum number_fault parse_seconds(const char *text, double *ret)
-{
-	const char *c = text;
-	double n = 0, weight = 1;
-
-	for (; is_digit(*c); c++)
-		n = n * 10 + (*c - '0');
-	if (*c == '.' && (c > text || is_digit(c[1])))
-		for (c++; is_digit(*c); c++)
-			n += (*c - '0') * (weight /= 10);
-	if (*c || c == text)
-		return number_fault(text);
-	*ret = n;
-	return NUMBER_GOOD;
-}
-
 static int set_interval_of(struct parser *p, const char *option, const char *value)
 {
 	double n;
-	enum number_fault fault = parse_seconds(value, &n);
+	enum number_fault fault = number__decimal(value, &n);
 
 	if (fault == NUMBER_MALFORMED)
 		return wrong_value(option, value, "is not a number of seconds (like 5 or 0.5)");
@@ -463,7 +407,7 @@ static int set_command(struct parser *p, const struct row *row, const char *valu
 		log_error("--command was given twice");
 		return EINVAL;
 	}
-	err = options__split_command(value, &p->o.command);
+	err = words__split(value, &p->o.command);
 	if (err == -EINVAL)
 		return wrong_value("--command", value, "ends within a quote or after a backslash");
 	if (err == -ENODATA)
@@ -991,74 +935,4 @@ const char *options__name(size_t index)
 		if (r->name && !r->hidden && !index--)
 			return r->name;
 	return NULL;
-}
-
-/* Splitting */
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n';
-}
-
-/*
- * Copy one word from *@in to *@out without its quotes, and end it with a NUL; both move on behind
- * it. What is written is never longer than what was read, the NUL excepted. 0 or -EINVAL.
- */
-static int copy_word(const char **in, char **out)
-{
-	const char *c = *in;
-	char *w = *out;
-	char quote = 0;
-
-	for (; *c && (quote || !is_blank(*c)); c++) {
-		if (quote ? *c == quote : *c == '\'' || *c == '"') {
-			quote = quote ? 0 : *c;
-			continue;
-		}
-		/* Within "..." a backslash is one unless it takes a meaning away. */
-		if (*c == '\\' && quote != '\'' &&
-		    (quote != '"' || (c[1] && strchr("$`\"\\\n", c[1])))) {
-			c++;
-			if (!*c)
-				return -EINVAL;
-			if (*c == '\n')
-				continue;
-		}
-		*w++ = *c;
-	}
-	if (quote)
-		return -EINVAL;
-	*w++ = '\0';
-	*in = c;
-	*out = w;
-	return 0;
-}
-
-int options__split_command(const char *line, char ***ret)
-{
-	size_t length = strlen(line), max_words = length / 2 + 1, n = 0;
-	CLEANUP_FREE char **words = NULL;
-	char *text;
-	int err;
-
-	/* The pointers, then the words: all but the last have a blank behind to become NUL. */
-	words = malloc((max_words + 1) * sizeof(*words) + length + 1);
-	if (!words)
-		return -ENOMEM;
-	text = (char *)(words + max_words + 1);
-	for (;;) {
-		while (is_blank(*line) || (line[0] == '\\' && line[1] == '\n'))
-			line += *line == '\\' ? 2 : 1;
-		if (!*line)
-			break;
-		words[n++] = text;
-		err = copy_word(&line, &text);
-		if (err)
-			return err;
-	}
-	if (!n)
-		return -ENODATA;
-	words[n] = NULL;
-	*ret = TAKE_PTR(words);
-	return 0;
 }

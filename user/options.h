@@ -106,14 +106,6 @@ int options__parse(int argc, char **argv, struct options *ret);
 
 void options__release(struct options *o);
 
-/*
- * Split @line into words as a POSIX shell does (blanks separate; '...', "..." and backslash quote;
- * nothing is expanded). *@ret is a NULL-terminated array in one allocation, freed with free().
- * 0, -EINVAL on an unfinished quote or a trailing backslash, -ENODATA where there is no word,
- * -ENOMEM.
- */
-int options__split_command(const char *line, char ***ret);
-
 /* The names of the long options that users see, in the order of the help; NULL behind the last. */
 const char *options__name(size_t index);
 

@@ -10,6 +10,7 @@
 
 #include "golden.h"
 #include "options.h"
+#include "util/words.h"
 
 #define MAX_WORDS 64
 
@@ -552,7 +553,7 @@ static void splitting(void **state)
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		words = NULL;
-		if (options__split_command(rows[i].line, &words) != rows[i].err)
+		if (words__split(rows[i].line, &words) != rows[i].err)
 			fail_msg("%s", rows[i].line);
 		for (w = 0; w < 6 && rows[i].words[w]; w++)
 			assert_string_equal(words[w], rows[i].words[w]);
@@ -574,17 +575,17 @@ static void splitting_long_lines(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(line) - 1; i++)
 		line[i] = i % 2 ? ' ' : 'x';
-	assert_int_equal(options__split_command(line, &words), 0);
+	assert_int_equal(words__split(line, &words), 0);
 	for (i = 0; words[i]; i++)
 		assert_string_equal(words[i], "x");
 	assert_int_equal(i, 50000);
 	free(words);
 	memset(line, '\\', sizeof(line) - 1);
-	assert_int_equal(options__split_command(line, &words), 0);
+	assert_int_equal(words__split(line, &words), 0);
 	assert_int_equal(strlen(words[0]), 50000);
 	free(words);
 	memset(line, '"', sizeof(line) - 1);
-	assert_int_equal(options__split_command(line, &words), 0);
+	assert_int_equal(words__split(line, &words), 0);
 	assert_string_equal(words[0], "");
 	assert_null(words[1]);
 	free(words);
@@ -609,7 +610,7 @@ static void splitting_by_chance(void **state)
 			line[i] = letters[(seed >> 8) % (sizeof(letters) - 1)];
 		}
 		line[n] = '\0';
-		if (options__split_command(line, &words) == 0) {
+		if (words__split(line, &words) == 0) {
 			for (i = 0; words[i]; i++)
 				assert_true(strlen(words[i]) <= n);
 			assert_true(i >= 1 && i <= n);
