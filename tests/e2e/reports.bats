@@ -60,9 +60,10 @@ load helper
 	for n in 0 1 2 3 42 127 255; do
 		run -"$n" "$MEMLEAK" --output /dev/null -- /bin/sh -c "exit $n"
 	done
+	# Run in the background, this test ignores INT, and so would the command.
 	for signal in INT KILL SEGV TERM; do
-		run -"$((128 + $(kill -l $signal)))" "$MEMLEAK" --output /dev/null -- \
-			/bin/sh -c "kill -$signal \$\$"
+		run -"$((128 + $(kill -l $signal)))" env --default-signal=INT \
+			"$MEMLEAK" --output /dev/null -- /bin/sh -c "kill -$signal \$\$"
 	done
 }
 
