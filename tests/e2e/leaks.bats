@@ -268,9 +268,8 @@ in_mid_life() {
 @test "redis-server under load in mid-life: nothing in use is called lost" {
 	local load
 	require_bpf
-	require_command redis-server
-	require_command redis-benchmark
-	redis-server --unixsocket "$BATS_TEST_TMPDIR/socket" --port 0 --save '' --daemonize no \
+	require_redis
+	"$redis_server" --unixsocket "$BATS_TEST_TMPDIR/socket" --port 0 --save '' --daemonize no \
 		--pidfile "$BATS_TEST_TMPDIR/pidfile" >"$out" 2>&1 3>&- 4>&- &
 	target=$!
 	echo "$target" >"$BATS_TEST_TMPDIR/pidfile"

@@ -46,8 +46,9 @@
 #define EXPECT_BUCKETS 65536
 #define EXPECT_LEAKS   64
 
+/* The table must not keep alive what the program loses: addresses in it are complements. */
 struct expect_block {
-	void *addr;
+	uintptr_t hidden; /* 0: unused */
 	size_t bytes;
 	const char *function;
 	const char *family;
@@ -106,7 +107,7 @@ __attribute__((noinline, unused)) static void expect_add(void *addr, size_t byte
 		i = ++expect.nr;
 	if (i >= EXPECT_BLOCKS)
 		abort();
-	expect.blocks[i] = (struct expect_block){addr, bytes, function, family, via, *head};
+	expect.blocks[i] = (struct expect_block){~(uintptr_t)addr, bytes, function, family, via, *head};
 	*head = i;
 	expect.allocs++;
 	expect.alloc_bytes += bytes;
@@ -122,7 +123,7 @@ __attribute__((noinline, unused)) static struct expect_block expect_del(void *ad
 
 	expect_lock();
 	for (link = expect_bucket(addr); (i = *link); link = &expect.blocks[i].next) {
-		if (expect.blocks[i].addr != addr)
+		if (expect.blocks[i].hidden != ~(uintptr_t)addr)
 			continue;
 		found = expect.blocks[i];
 		*link = found.next;
@@ -139,9 +140,9 @@ __attribute__((noinline, unused)) static struct expect_block expect_del(void *ad
 /* expect_del() was too early: nothing was freed. */
 __attribute__((noinline, unused)) static void expect_undo(const struct expect_block *b)
 {
-	if (!b->addr)
+	if (!b->hidden)
 		return;
-	expect_add(b->addr, b->bytes, b->family, b->function, b->via);
+	expect_add((void *)~b->hidden, b->bytes, b->family, b->function, b->via);
 	expect_lock();
 	expect.allocs--;
 	expect.alloc_bytes -= b->bytes;
@@ -174,7 +175,7 @@ static inline int expect_leaks_of(struct expect_leak *leaks)
 	for (uint32_t i = 1; i <= expect.nr; i++) {
 		const struct expect_block *b = &expect.blocks[i];
 
-		if (!b->addr)
+		if (!b->hidden)
 			continue;
 		for (k = 0; k < nr; k++)
 			if (!strcmp(leaks[k].function, b->function) &&

@@ -43,6 +43,10 @@ NOIPA static struct session *session_open(int id)
 	s->id = id;
 	s->user = malloc(32);
 	s->buffer = malloc(2048);
+	if (!s->user || !s->buffer)
+		abort();
+	snprintf(s->user, 32, "user %d", id);
+	memset(s->buffer, ' ', 2048); /* what lay there before may look like pointers */
 	return s;
 }
 
@@ -56,7 +60,7 @@ NOIPA static void session_close(struct session *s)
 NOIPA static int handle_request(int id)
 {
 	struct session *s = session_open(id);
-	char *answer = malloc(512);
+	char *answer = calloc(1, 512);
 
 	if (id % 8 == 0)
 		cache_insert(id);
