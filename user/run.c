@@ -475,7 +475,7 @@ static void handle_events(struct run *r)
 	int err = probe__consume(r->probe);
 
 	probe__tables(r->probe, &t);
-	if (!err && t.dead_images->count >= SWEEP_IMAGES)
+	if (!err && t.nr_exits + t.replaced_images->count >= SWEEP_IMAGES)
 		err = collector__sweep(r->collector, r->o->show_allocs);
 	if (err) {
 		log_error("cannot read the kernel's events: %s", strerror(-err));

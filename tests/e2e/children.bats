@@ -101,3 +101,14 @@ late_library() {
 	holds '[.processes[0].stacks[] | select(.family == "malloc") |
 		select(.frames[0].module | test("/(libc|ld)[^/]*[.]so") | not)] == []'
 }
+
+# Some end in the midst of the reading of the kernel's tables: nothing of them goes astray.
+@test "brief children, reports all the time" {
+	require_bpf
+	run_tool -T 1000 -o 0 -i 0.002 --leak-check=no -- "$PROGRAMS/brief" 300
+	[ "$status" = 0 ]
+	compare sane "$report" --outer=any
+	holds '[.processes[] | select(.comm == "brief" and .running == false and .allocs == 3)] | length == 300'
+	holds '[.processes[] | select(.allocs == 3) | select(.mmap.blocks != 1 or
+		([.stacks[] | select(.family == "malloc").blocks] | add) != 3)] == []'
+}

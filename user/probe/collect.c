@@ -183,7 +183,7 @@ static int read_block(void *context, const void *key, const void *value)
 	uint32_t group;
 	int err;
 
-	if (ended || hash__get(r->collector->t.dead_images, k->image, 0) != HASH_NONE) {
+	if (ended || hash__get(r->collector->t.replaced_images, k->image, 0) != HASH_NONE) {
 		err = vector_push(&s->dead, *k);
 		if (err || !ended)
 			return err; /* of a program that another one has replaced */
@@ -205,7 +205,7 @@ static int read_site(void *context, const void *key, const void *value)
 	int err;
 
 	if (past == HASH_NONE &&
-	    hash__get(r->collector->t.dead_images, site.key.image, 0) == HASH_NONE)
+	    hash__get(r->collector->t.replaced_images, site.key.image, 0) == HASH_NONE)
 		return vector_push(&r->pass->sites, site);
 	err = vector_push(&r->pass->dead_sites, site.key);
 	if (err || past == HASH_NONE)
@@ -228,7 +228,7 @@ static int read_mappings(struct collector *c, struct pass *s)
 				     .type = PROFILE_NONE};
 
 		if (hash__get(&s->ended, x->image, 0) == HASH_NONE &&
-		    hash__get(c->t.dead_images, x->image, 0) != HASH_NONE)
+		    hash__get(c->t.replaced_images, x->image, 0) != HASH_NONE)
 			continue;
 		err = find_group(s, &like, &group);
 		if (!err)
@@ -240,12 +240,17 @@ static int read_mappings(struct collector *c, struct pass *s)
 	return 0;
 }
 
-/* The blocks of images that are over leave the kernel's table. */
+/*
+ * The blocks of images that are over leave the kernel's table. An image that ends during the pass
+ * is none of them: it is in the next one's `ended`, with all its blocks and mappings.
+ */
 static int drop_dead(struct collector *c, struct pass *s)
 {
-	size_t i;
-	int err;
+	CLEANUP_FREE uint32_t *ended = calloc(s->ended.count + 1, sizeof(*ended));
+	size_t i, n = 0;
 
+	if (!ended)
+		return -ENOMEM;
 	for (i = 0; i < s->dead.count; i++)
 		if (bpf_map_delete_elem(c->t.blocks_fd, &s->dead.items[i]) && errno != ENOENT)
 			return -errno;
@@ -259,12 +264,9 @@ static int drop_dead(struct collector *c, struct pass *s)
 			continue;
 		if (bpf_map_delete_elem(c->t.ended_fd, &image) && errno != ENOENT)
 			return -errno;
+		ended[n++] = image;
 	}
-	/* Hear of mappings and ends that came before, then forget both. */
-	err = probe__consume(c->probe);
-	if (err)
-		return err;
-	probe__forget_dead(c->probe);
+	probe__forget_images(c->probe, ended, n);
 	return 0;
 }
 

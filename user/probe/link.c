@@ -92,8 +92,13 @@ int link__perf(const struct bpf_program *prog, const struct link_request *r, uin
 
 /* --- the closer --- */
 
+/* Closing waits for a grace period of RCU, which those who wait at the same time share. */
+#define CLOSERS	     16
+#define CLOSER_STACK (64 << 10)
+
 struct link_closer {
-	pthread_t thread;
+	pthread_t threads[CLOSERS];
+	size_t nr_threads;
 	int pipe[2]; /* descriptors to close travel through it */
 };
 
@@ -105,6 +110,23 @@ static void *run_closer(void *context)
 	while (read(c->pipe[0], &fd, sizeof(fd)) == sizeof(fd))
 		close(fd);
 	return NULL;
+}
+
+/* At least one thread, or -errno. */
+static int start_closers(struct link_closer *c)
+{
+	pthread_attr_t attr;
+	int err = 0;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, CLOSER_STACK);
+	while (c->nr_threads < CLOSERS && !err) {
+		err = pthread_create(&c->threads[c->nr_threads], &attr, run_closer, c);
+		if (!err)
+			c->nr_threads++;
+	}
+	pthread_attr_destroy(&attr);
+	return c->nr_threads ? 0 : -err;
 }
 
 int link_closer__create(struct link_closer **ret)
@@ -120,12 +142,12 @@ int link_closer__create(struct link_closer **ret)
 	/* Signals are the main thread's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&c->thread, NULL, run_closer, c);
+	err = start_closers(c);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err) {
 		close(c->pipe[0]);
 		close(c->pipe[1]);
-		return -err;
+		return err;
 	}
 	*ret = TAKE_PTR(c);
 	return 0;
@@ -142,7 +164,8 @@ void link_closer__destroy(struct link_closer *c)
 	if (!c)
 		return;
 	close(c->pipe[1]);
-	pthread_join(c->thread, NULL);
+	while (c->nr_threads)
+		pthread_join(c->threads[--c->nr_threads], NULL);
 	close(c->pipe[0]);
 	free(c);
 }

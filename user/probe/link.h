@@ -44,7 +44,7 @@ int link__perf(const struct bpf_program *prog, const struct link_request *r, uin
 	       bool at_return);
 
 /*
- * Closing a link takes the kernel many milliseconds: a thread of its own does it. 0 and *@ret, or
+ * Closing a link takes the kernel many milliseconds: threads of its own do it. 0 and *@ret, or
  * -errno.
  */
 struct link_closer;

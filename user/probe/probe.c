@@ -38,9 +38,10 @@ struct probe {
 	bool tables_stale; /* a process has ended: files may be mapped by nobody now */
 	struct mappings mappings;
 	struct attachments *attachments;
-	struct hash dead_images; /* (image, 0) to 0 */
-	struct hash grown;	 /* (pid, 0) to 0: has loaded libraries */
-	struct hash exes;	 /* (image, 0) to exe_paths */
+	struct hash replaced_images; /* (image, 0) to 0 */
+	size_t nr_exits;	     /* since probe__forget_images */
+	struct hash grown;	     /* (pid, 0) to 0: has loaded libraries */
+	struct hash exes;	     /* (image, 0) to exe_paths */
 	VECTOR(char *) exe_paths;
 	struct allocator_search search;
 	struct cgroup *cgroup;		 /* NULL: none */
@@ -231,11 +232,11 @@ static int handle_event(void *context, void *data, size_t size)
 	case MEMLEAK_EVENT_LIBRARIES:
 		return hash__set(&p->grown, e->tgid, 0, 0);
 	case MEMLEAK_EVENT_EXEC:
-		return hash__set(&p->dead_images, e->image, 0, 0);
+		return hash__set(&p->replaced_images, e->image, 0, 0);
 	case MEMLEAK_EVENT_EXIT:
 		p->tables_stale = true;
-		err = hash__set(&p->dead_images, e->image, 0, 0);
-		return err ? err : attachments__remove(p->attachments, e->tgid);
+		p->nr_exits++;
+		return attachments__remove(p->attachments, e->tgid);
 	case MEMLEAK_EVENT_ALLOC:
 	case MEMLEAK_EVENT_FREE:
 		p->options.trace(p->options.context, e);
@@ -361,7 +362,7 @@ void probe__destroy(struct probe *p)
 	files__destroy(p->files);
 	cgroup__close(p->cgroup);
 	mappings__release(&p->mappings);
-	hash__release(&p->dead_images);
+	hash__release(&p->replaced_images);
 	hash__release(&p->exes);
 	hash__release(&p->grown);
 	for (i = 0; i < p->exe_paths.count; i++)
@@ -684,7 +685,8 @@ void probe__tables(const struct probe *p, struct probe_tables *ret)
 		.losses = p->skeleton->bss->losses,
 		.files = p->files,
 		.mappings = &p->mappings,
-		.dead_images = &p->dead_images,
+		.replaced_images = &p->replaced_images,
+		.nr_exits = p->nr_exits,
 		.families = p->options.families_defined,
 		.nr_families = p->options.nr_families_defined,
 		.start_ns = p->start_ns,
@@ -706,14 +708,17 @@ const char *probe__image_exe(const struct probe *p, uint32_t image)
 	return i == HASH_NONE ? NULL : p->exe_paths.items[i];
 }
 
-void probe__forget_dead(struct probe *p)
+void probe__forget_images(struct probe *p, const uint32_t *ended, size_t n)
 {
 	size_t i;
 
-	for (i = 0; p->dead_images.slots && i <= p->dead_images.mask; i++)
-		if (p->dead_images.slots[i].value != HASH_NONE)
-			mappings__drop_image(&p->mappings, p->dead_images.slots[i].a);
-	hash__release(&p->dead_images);
+	for (i = 0; i < n; i++)
+		mappings__drop_image(&p->mappings, ended[i]);
+	for (i = 0; p->replaced_images.slots && i <= p->replaced_images.mask; i++)
+		if (p->replaced_images.slots[i].value != HASH_NONE)
+			mappings__drop_image(&p->mappings, p->replaced_images.slots[i].a);
+	hash__release(&p->replaced_images);
+	p->nr_exits = 0;
 }
 
 int probe__free_tables(struct probe *p)

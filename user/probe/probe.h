@@ -114,7 +114,8 @@ struct probe_tables {
 	const __u64 *losses; /* by enum memleak_loss; changing */
 	const struct files *files;
 	const struct mappings *mappings;
-	const struct hash *dead_images;	     /* by (image, 0): their blocks can be dropped */
+	const struct hash *replaced_images;  /* by (image, 0), by exec: nothing of them counts */
+	size_t nr_exits;		     /* of processes, not collected yet */
 	const struct probe_family *families; /* those that the user defined */
 	size_t nr_families;
 	uint64_t start_ns; /* of counting, CLOCK_MONOTONIC */
@@ -128,8 +129,9 @@ bool probe__is_resource(const struct probe_tables *t, uint8_t family);
 /* The path of the program of @image as it was when the image was first seen; NULL where unknown. */
 const char *probe__image_exe(const struct probe *p, uint32_t image);
 
-/* All blocks of the dead images have been dropped from the table, their mappings too. */
-void probe__forget_dead(struct probe *p);
+/* The @n images @ended have been collected, and the blocks of the replaced ones dropped: drop the
+ * mappings of both. */
+void probe__forget_images(struct probe *p, const uint32_t *ended, size_t n);
 
 /* Processes have ended: free the unwind tables of files that nobody maps any more. 0 or -errno. */
 int probe__free_tables(struct probe *p);
