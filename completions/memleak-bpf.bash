@@ -30,7 +30,7 @@ _memleak_bpf() {
 	local tracing='--pid --command --all --cgroup --follow --no-follow --user --interval --count --trace
 		--min-size --max-size --sample-rate --sample-bytes --obj --symbols-prefix --alloc-fn
 		--free-fn --resource --older --leak-check --show-leak-kinds --error-exitcode
-		--suppressions --gen-suppressions --debuginfod --max-blocks --max-stacks --max-unwind-memory --stack-depth'
+		--suppressions --gen-suppressions --blocks-dir --debuginfod --max-blocks --max-stacks --max-unwind-memory --stack-depth'
 	COMPREPLY=()
 	[ "$COMP_CWORD" -lt 1 ] || prev=${COMP_WORDS[COMP_CWORD - 1]}
 	# "--format=js" comes as three words.
@@ -65,6 +65,10 @@ _memleak_bpf() {
 	--show-leak-kinds) _memleak_bpf_words 'definite indirect possible reachable all none' ;;
 	--resource) _memleak_bpf_words 'files locks dirs dl' ;;
 	-O | --obj | --output | --cgroup | --suppressions) _memleak_bpf_files '' ;;
+	--blocks-dir)
+		compopt -o filenames 2>/dev/null
+		_memleak_bpf_words "$(compgen -d -- "$cur")"
+		;;
 	-w | --write) _memleak_bpf_files .pb.gz .json .folded ;;
 	-c | --command) _memleak_bpf_words "$(compgen -c -- "$cur")" ;;
 	-i | --interval | -n | --count | -z | --min-size | -Z | --max-size | -s | --sample-rate | \

@@ -45,6 +45,7 @@ tracing=(
 	'*--suppressions=[what is not to be heard of]:file:_files'
 	'--gen-suppressions[print suppressions]'
 	'(-o --older)'{-o+,--older=}'[show only blocks at least so old]:milliseconds: '
+	'--blocks-dir=[keep a file for each live block]:directory:_files -/'
 	'--debuginfod[ask the servers in DEBUGINFOD_URLS for symbols]'
 	'--max-blocks=[live blocks]:number: '
 	'--max-stacks=[different stacks]:number: '

@@ -506,6 +506,7 @@ enum {
 	KEY_ERROR_EXITCODE,
 	KEY_FOCUS,
 	KEY_IGNORE,
+	KEY_BLOCKS_DIR,
 	KEY_SUPPRESSIONS,
 	KEY_GEN_SUPPRESSIONS,
 };
@@ -623,6 +624,8 @@ static const struct row rows[] = {
 	 .set = set_string, FIELD(output), .saved = true},
 	{"write", 'w', "FILE", "save the profile: .pb.gz, .json, .folded",
 	 .set = set_write, .saved = true},
+	{"blocks-dir", KEY_BLOCKS_DIR, "DIR", "keep a file for each live block in DIR",
+	 .set = set_string, FIELD(blocks_dir)},
 	{"color", KEY_COLOR, "WHEN", "auto, always or never (auto)",
 	 .set = set_choice, FIELD(color), .choices = colors, .saved = true},
 	{"colour", KEY_COLOUR, "WHEN", NULL, .hidden = true,

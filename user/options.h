@@ -86,6 +86,7 @@ struct options {
 	const char *output; /* NULL: standard output */
 	struct options_write *writes;
 	size_t nr_writes;
+	const char *blocks_dir;	    /* NULL: no files for blocks */
 	const char *focus, *ignore; /* valid regular expressions; NULL: none */
 	uint32_t max_blocks, max_stacks, stack_depth;
 	uint64_t max_unwind_memory; /* bytes */

@@ -8,6 +8,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "blocks_dir.h"
 #include "check.h"
 #include "leakcheck/suppress.h"
 #include "probe/collect.h"
@@ -44,8 +46,10 @@ struct run {
 	struct tracer *tracer;		   /* NULL: nothing is started, followed or checked */
 	struct checker *checker;	   /* NULL: no leak check */
 	struct suppressions *suppressions; /* NULL: none */
+	struct blocks_dir *blocks;	   /* NULL: no files for blocks */
+	uint64_t activity;		   /* when they were last brought up to date */
 	FILE *out;
-	int epoll, signals, timer;
+	int epoll, signals, timer, blocks_timer;
 	struct tracer_signals inherited;
 	VECTOR(int) pidfds; /* of -p's processes; -1: it has ended */
 	size_t alive;	    /* how many of them run; the command counts as one */
@@ -154,18 +158,57 @@ static void warn_of_hits(struct run *r, double now_s)
 		    rate);
 }
 
+/* Whether single blocks are wanted of what ends. */
+static bool lists_blocks(const struct run *r)
+{
+	return r->o->show_allocs || r->blocks;
+}
+
+/* The files of --blocks-dir as of now. */
+static int sync_blocks(struct run *r)
+{
+	struct collect_options o = {.peek = true, .final = true, .blocks = true};
+	struct profile *p;
+	int err;
+
+	if (!r->blocks)
+		return 0;
+	err = collector__activity(r->collector, &r->activity);
+	if (!err)
+		err = collector__run(r->collector, &o, &p);
+	if (err)
+		return err;
+	err = blocks_dir__sync(r->blocks, p);
+	profile__destroy(p);
+	return err;
+}
+
+/* What reports and the files of -w are made of. */
+static int collect(struct run *r, struct collect_options *o, struct profile **ret)
+{
+	size_t i;
+	int err;
+
+	o->blocks = lists_blocks(r);
+	err = collector__run(r->collector, o, ret);
+	for (i = 0; !err && !r->o->show_allocs && i < (*ret)->entries.count; i++)
+		(*ret)->entries.items[i].nr_blocks = 0;
+	return err;
+}
+
 static void report(struct run *r, bool final)
 {
 	struct collect_options o = {
 		.older_ns = final ? 0 : r->o->older_ms * 1000000,
 		.final = final,
-		.blocks = r->o->show_allocs,
 	};
 	struct profile *p;
 	int err = wants_check(r, final) ? checker__run(r->checker) : 0;
 
 	if (!err)
-		err = collector__run(r->collector, &o, &p);
+		err = sync_blocks(r);
+	if (!err)
+		err = collect(r, &o, &p);
 	if (err) {
 		log_error("cannot read the kernel's tables: %s", strerror(-err));
 		stop(r, err);
@@ -192,13 +235,13 @@ static void report(struct run *r, bool final)
 /* SIGUSR1: the files of -w as of now. */
 static void save(struct run *r)
 {
-	struct collect_options o = {.peek = true, .blocks = r->o->show_allocs};
+	struct collect_options o = {.peek = true};
 	struct profile *p;
 	int err;
 
 	if (!r->o->nr_writes)
 		return;
-	err = collector__run(r->collector, &o, &p);
+	err = collect(r, &o, &p);
 	if (err) {
 		log_error("cannot read the kernel's tables: %s", strerror(-err));
 		stop(r, err);
@@ -466,6 +509,45 @@ static void handle_timer(struct run *r)
 		report(r, false);
 }
 
+static int set_timer(int fd, double seconds, bool repeats)
+{
+	struct itimerspec t = {.it_value.tv_sec = seconds};
+
+	t.it_value.tv_nsec = (seconds - t.it_value.tv_sec) * 1e9;
+	if (!t.it_value.tv_sec && !t.it_value.tv_nsec)
+		t.it_value.tv_nsec = 1;
+	if (repeats)
+		t.it_interval = t.it_value;
+	return timerfd_settime(fd, 0, &t, NULL) ? -errno : 0;
+}
+
+/* How long the files of --blocks-dir may lag behind; longer only so that keeping them takes no more
+ * than a quarter of a processor. */
+#define BLOCKS_LAG_S 0.25
+
+static void handle_blocks_timer(struct run *r)
+{
+	struct timespec before, after;
+	uint64_t ticks, activity;
+	double took;
+	int err;
+
+	if (read(r->blocks_timer, &ticks, sizeof(ticks)) != sizeof(ticks))
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	err = collector__activity(r->collector, &activity);
+	if (!err && activity != r->activity)
+		err = sync_blocks(r);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	took = (after.tv_sec - before.tv_sec) + (after.tv_nsec - before.tv_nsec) / 1e9;
+	if (!err)
+		err = set_timer(r->blocks_timer, fmax(BLOCKS_LAG_S, 3 * took), false);
+	if (err) {
+		log_error("cannot read the kernel's tables: %s", strerror(-err));
+		stop(r, err);
+	}
+}
+
 /* How many ended images make a sweep between two reports worth while. */
 #define SWEEP_IMAGES 256
 
@@ -476,7 +558,7 @@ static void handle_events(struct run *r)
 
 	probe__tables(r->probe, &t);
 	if (!err && t.nr_exits + t.replaced_images->count >= SWEEP_IMAGES)
-		err = collector__sweep(r->collector, r->o->show_allocs);
+		err = collector__sweep(r->collector, lists_blocks(r));
 	if (err) {
 		log_error("cannot read the kernel's events: %s", strerror(-err));
 		stop(r, err);
@@ -508,6 +590,8 @@ static void loop(struct run *r)
 				handle_signals(r);
 			else if (fd == r->timer)
 				handle_timer(r);
+			else if (fd == r->blocks_timer)
+				handle_blocks_timer(r);
 			else if (fd == probe__event_fd(r->probe))
 				handle_events(r);
 			else
@@ -535,18 +619,24 @@ static int prepare_signals(struct run *r)
 	return r->signals < 0 ? -errno : watch(r, r->signals, EPOLLIN);
 }
 
-static int prepare_timer(struct run *r)
+static int start_timer(struct run *r, double seconds, bool repeats, int *ret)
 {
-	struct itimerspec t = {.it_interval.tv_sec = r->o->interval_s};
+	int err;
 
-	t.it_interval.tv_nsec = (r->o->interval_s - t.it_interval.tv_sec) * 1e9;
-	if (!t.it_interval.tv_sec && !t.it_interval.tv_nsec)
-		t.it_interval.tv_nsec = 1;
-	t.it_value = t.it_interval;
-	r->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (r->timer < 0 || timerfd_settime(r->timer, 0, &t, NULL))
+	*ret = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (*ret < 0)
 		return -errno;
-	return watch(r, r->timer, EPOLLIN);
+	err = set_timer(*ret, seconds, repeats);
+	return err ? err : watch(r, *ret, EPOLLIN);
+}
+
+static int start_timers(struct run *r)
+{
+	int err = start_timer(r, r->o->interval_s, true, &r->timer);
+
+	if (!err && r->blocks)
+		err = start_timer(r, BLOCKS_LAG_S, false, &r->blocks_timer);
+	return err;
 }
 
 static int open_debug_file(void *context, int fd, const char *path)
@@ -672,6 +762,8 @@ static int prepare(struct run *r)
 		err = tracer__find_command(r->o->command[0], &path);
 	if (!err)
 		err = write__check(r->o);
+	if (!err && r->o->blocks_dir)
+		err = blocks_dir__open(r->o->blocks_dir, &r->blocks);
 	if (err)
 		return err;
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -686,13 +778,14 @@ static int prepare(struct run *r)
 		err = prepare_tracer(r);
 	if (!err)
 		err = attach_targets(r);
-	return err ? err : prepare_timer(r);
+	return err ? err : start_timers(r);
 }
 
 static void release(struct run *r)
 {
 	size_t i;
 
+	blocks_dir__close(r->blocks);
 	tracer__destroy(r->tracer);
 	checker__destroy(r->checker);
 	suppressions__destroy(r->suppressions);
@@ -709,13 +802,14 @@ static void release(struct run *r)
 	vector_release(&r->families);
 	hash__release(&r->refused);
 	cleanup_close(&r->timer);
+	cleanup_close(&r->blocks_timer);
 	cleanup_close(&r->signals);
 	cleanup_close(&r->epoll);
 }
 
 int run(const struct options *o)
 {
-	struct run r = {.o = o, .epoll = -1, .signals = -1, .timer = -1};
+	struct run r = {.o = o, .epoll = -1, .signals = -1, .timer = -1, .blocks_timer = -1};
 	bool ended = false;
 	int err;
 

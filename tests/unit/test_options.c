@@ -108,7 +108,7 @@ static void every_option_is_taken(void **state)
 	run(&r,
 	    "-p 1 -i 0.5 -n 3 -T 4 -o 0 -z 64K -Z 1M -a -t -O /lib/a.so --symbols-prefix je_ "
 	    "--sort age -f json --output /tmp/x --max-blocks 2M --max-stacks 1k --stack-depth 1 "
-	    "--debuginfod");
+	    "--debuginfod --blocks-dir /tmp/b");
 	assert_int_equal(r.status, -1);
 	assert_true(r.o.interval_s == 0.5);
 	assert_int_equal(r.o.count, 3);
@@ -122,6 +122,7 @@ static void every_option_is_taken(void **state)
 	assert_int_equal(r.o.sort, PROFILE_SORT_AGE);
 	assert_int_equal(r.o.format, OPTIONS_FORMAT_JSON);
 	assert_string_equal(r.o.output, "/tmp/x");
+	assert_string_equal(r.o.blocks_dir, "/tmp/b");
 	assert_int_equal(r.o.max_blocks, 2 << 20);
 	assert_int_equal(r.o.max_stacks, 1 << 10);
 	assert_int_equal(r.o.stack_depth, 1);
@@ -317,7 +318,7 @@ static void wrong_usage_is_status_2(void **state)
 		"-p 1 -f yaml",
 		"-p 1 -w x.txt",
 		"-p 1 --diagnose",
-		"-p 1 --blocks-dir /tmp",
+		"-p 1 --blocks-dir=",
 		"report x.pb.gz -s 5",
 		"diff a.pb.gz b.pb.gz -u root",
 	};

@@ -491,6 +491,32 @@ int collector__sweep(struct collector *c, bool blocks)
 	return err;
 }
 
+static int add_activity(void *context, const void *key, const void *value)
+{
+	const struct memleak_process *p = value;
+	uint64_t counts[] = {p->image, p->allocs, p->frees, p->end_ns};
+
+	(void)key;
+	*(uint64_t *)context += hash__bytes(counts, sizeof(counts));
+	return 0;
+}
+
+int collector__activity(struct collector *c, uint64_t *ret)
+{
+	uint64_t sum = 0;
+	int err;
+
+	probe__tables(c->probe, &c->t);
+	err = batch__read(c->t.processes_fd, sizeof(uint32_t), sizeof(struct memleak_process),
+			  add_activity, &sum);
+	if (!err)
+		err = batch__read(c->t.ended_fd, sizeof(uint32_t), sizeof(struct memleak_process),
+				  add_activity, &sum);
+	if (!err)
+		*ret = sum;
+	return err;
+}
+
 int collector__run(struct collector *c, const struct collect_options *o, struct profile **ret)
 {
 	CLEANUP(release_pass) struct pass s = {.options = o};

@@ -31,6 +31,10 @@ int collector__run(struct collector *c, const struct collect_options *o, struct 
  * intervals; collector__run does the same. @blocks as in the options. 0 or -errno. */
 int collector__sweep(struct collector *c, bool blocks);
 
+/* A number that is the same as long as no process that is followed allocates, frees, comes or ends.
+ * Cheap: blocks are not read. 0 or -errno. */
+int collector__activity(struct collector *c, uint64_t *ret);
+
 /*
  * The next profile shows @s, whose ownership passes, for its process; one that was taken at the
  * exit stays until the process has ended. Replaces an earlier one. 0 or -ENOMEM.
