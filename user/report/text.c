@@ -13,10 +13,10 @@
  */
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "report/format.h"
+#include "report/frame.h"
 #include "report/remedy.h"
 #include "report/report.h"
 #include "report/stream.h"
@@ -28,8 +28,7 @@
 #define FUNCTION_COLUMNS 56
 #define SOURCE_COLUMNS	 28
 
-/* What names of files and processes are cut to. */
-#define FILE_COLUMNS 64
+/* What names of processes are cut to. */
 #define COMM_COLUMNS 16
 
 struct text {
@@ -183,59 +182,6 @@ static void print_losses(struct text *t)
 
 /* Frames */
 
-#define FRAME_TEXT_SIZE (FORMAT_NAME_SIZE + 32)
-
-/* One frame as its columns. */
-struct frame_text {
-	char function[FRAME_TEXT_SIZE], source[FRAME_TEXT_SIZE], module[FRAME_TEXT_SIZE];
-	size_t function_columns, source_columns;
-};
-
-/* Put @name in at most @columns, then what @fmt says, into @buf. Returns the columns taken. */
-static size_t name_with(char buf[static FRAME_TEXT_SIZE], size_t columns, const char *name,
-			const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-static size_t name_with(char buf[static FRAME_TEXT_SIZE], size_t columns, const char *name,
-			const char *fmt, ...)
-{
-	size_t length;
-	va_list ap;
-
-	columns = format__name(buf, name, columns);
-	length = strlen(buf);
-	va_start(ap, fmt);
-	columns += vsnprintf(buf + length, FRAME_TEXT_SIZE - length, fmt, ap);
-	va_end(ap);
-	return columns;
-}
-
-static void describe_frame(const struct profile *p, const struct profile_location *location,
-			   const struct profile_line *line, struct frame_text *ret)
-{
-	const struct profile_module *module =
-		location->module < p->modules.count ? &p->modules.items[location->module] : NULL;
-	const char *file = line->file && *line->file ? format__basename(line->file) : NULL;
-	char *function = ret->function;
-	size_t columns;
-
-	if (!line->symbol || !*line->symbol)
-		columns = snprintf(function, FRAME_TEXT_SIZE, "0x%" PRIx64, location->pc);
-	else if (line->inlined)
-		columns = name_with(function, FORMAT_NAME_COLUMNS, line->symbol, " [inlined]");
-	else
-		columns = name_with(function, FORMAT_NAME_COLUMNS, line->symbol, "+0x%" PRIx64,
-				    line->offset);
-	ret->function_columns = columns;
-	ret->source[0] = ret->module[0] = '\0';
-	columns = 0;
-	if (file && line->line)
-		columns = name_with(ret->source, FILE_COLUMNS, file, ":%" PRIu32, line->line);
-	else if (file)
-		columns = format__name(ret->source, file, FILE_COLUMNS);
-	ret->source_columns = columns;
-	if (module && *module->path)
-		format__name(ret->module, format__basename(module->path), FILE_COLUMNS);
-}
-
 /* Call @visit for each frame of @stack, inlined functions before the one they are in. */
 static void for_each_frame(struct text *t, const struct profile_stack *stack, void *context,
 			   void (*visit)(struct text *t, const struct frame_text *f, void *context))
@@ -249,8 +195,8 @@ static void for_each_frame(struct text *t, const struct profile_stack *stack, vo
 			&t->p->locations.items[t->p->frames.items[stack->first + i]];
 
 		for (l = 0; !l || l < location->nr_lines; l++) {
-			describe_frame(t->p, location,
-				       location->nr_lines ? &location->lines[l] : &nameless, &f);
+			frame__describe(t->p, location,
+					location->nr_lines ? &location->lines[l] : &nameless, &f);
 			visit(t, &f, context);
 		}
 	}
