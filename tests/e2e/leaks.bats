@@ -146,6 +146,20 @@ loses() {
 	kill "$target"
 }
 
+@test "a leak check that comes once changes no growth" {
+	require_bpf
+	start_pump
+	start_tool -p "$target" -i 1000 -o 0 --leak-check final
+	ask_report
+	tell "leak 100 1000"
+	ask_report
+	ask_report
+	holds '[.processes[0].stacks[] | .growth_bytes_per_s == 0] | all and length == 1'
+	end_tool
+	holds '[.processes[0].stacks[] | .verdict != null and .growth_bytes_per_s == 0] | all and length > 0'
+	tell "exit 0"
+}
+
 # The target is neither stopped nor traced.
 runs_on() {
 	grep -q '^TracerPid:[[:space:]]*0$' "/proc/$target/status" &&

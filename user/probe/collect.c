@@ -65,6 +65,8 @@ void collector__destroy(struct collector *c)
 	hash__release(&c->before_index);
 	vector_release(&c->process_before);
 	hash__release(&c->process_index);
+	vector_release(&c->stack_before);
+	hash__release(&c->stack_index);
 	stacks__destroy(c->stacks);
 	for (i = 0; i < c->snapshots.count; i++)
 		snapshot__destroy(c->snapshots.items[i]);

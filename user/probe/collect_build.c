@@ -41,6 +41,13 @@ static int exchange(struct hash *index, before_list *v, uint64_t a, uint64_t b, 
 	return err ? err : hash__set(index, a, b, v->count - 1);
 }
 
+/* The groups of one stack and family together, whatever a leak check said of their blocks. */
+struct whole_stack {
+	uint64_t stack, key;
+	uint64_t now, before; /* bytes */
+	bool known;	      /* what was before */
+};
+
 /* What turns the groups of one pass into entries. */
 struct building {
 	struct collector *collector;
@@ -48,7 +55,9 @@ struct building {
 	struct profile *profile;
 	struct hash process_of;	   /* (image, 0) to profile.processes */
 	VECTOR(uint32_t) entry_of; /* by group; HASH_NONE: none */
-	struct hash site_index;	   /* (process and stack, family) to profile.sites */
+	VECTOR(struct whole_stack) wholes;
+	struct hash whole_index; /* (stack, image and family) to wholes */
+	struct hash site_index;	 /* (process and stack, family) to profile.sites */
 };
 
 static void release_building(struct building *b)
@@ -56,7 +65,83 @@ static void release_building(struct building *b)
 	hash__release(&b->process_of);
 	vector_release(&b->entry_of);
 	hash__release(&b->site_index);
+	vector_release(&b->wholes);
+	hash__release(&b->whole_index);
 	profile__destroy(b->profile);
+}
+
+/* The key of a group that no leak check has split. */
+static uint64_t whole_key(const struct group *g)
+{
+	return pass__group_key(
+		&(struct group){.image = g->image, .family = g->family, .type = PROFILE_NONE});
+}
+
+/* Of @groups, but for images in @ended. */
+static int add_wholes(struct building *b, const struct group *groups, size_t n,
+		      const struct hash *ended)
+{
+	struct collector *c = b->collector;
+	size_t i, first = b->wholes.count;
+	int err = 0;
+
+	for (i = 0; i < n && !err; i++) {
+		const struct group *g = &groups[i];
+		struct whole_stack w = {.stack = g->stack, .key = whole_key(g)};
+		uint32_t at = hash__get(&b->whole_index, w.stack, w.key);
+
+		if (hash__get(ended, g->image, 0) != HASH_NONE)
+			continue;
+		if (at == HASH_NONE) {
+			at = b->wholes.count;
+			err = vector_push(&b->wholes, w);
+			if (!err)
+				err = hash__set(&b->whole_index, w.stack, w.key, at);
+		}
+		if (!err)
+			b->wholes.items[at].now += g->all.bytes;
+	}
+	for (i = first; i < b->wholes.count && !err; i++) {
+		struct whole_stack *w = &b->wholes.items[i];
+
+		err = exchange(&c->stack_index, &c->stack_before, w->stack, w->key, w->now, c->seq,
+			       b->pass->options->peek, &w->before, &w->known);
+	}
+	return err;
+}
+
+/* Whether @index knows (@a, @b) from the report before. */
+static bool was_there(const struct hash *index, const before_list *v, uint64_t a, uint64_t b,
+		      uint64_t seq)
+{
+	uint32_t i = hash__get(index, a, b);
+
+	return i != HASH_NONE && v->items[i].seq + 1 == seq;
+}
+
+/*
+ * What @g held at the report before. Where a leak check ran for one of the two reports alone, the
+ * stack's blocks were not split in the same way: then each part has its share of what the stack
+ * held.
+ */
+static int find_before(struct building *b, const struct group *g, double *ret)
+{
+	struct collector *c = b->collector;
+	uint32_t i = hash__get(&b->whole_index, g->stack, whole_key(g));
+	const struct whole_stack *w = i == HASH_NONE ? NULL : &b->wholes.items[i];
+	bool unsplit = was_there(&c->before_index, &c->before, g->stack, whole_key(g), c->seq);
+	uint64_t before;
+	bool known;
+	int err;
+
+	err = exchange(&c->before_index, &c->before, g->stack, pass__group_key(g), g->all.bytes,
+		       c->seq, b->pass->options->peek, &before, &known);
+	if (err)
+		return err;
+	*ret = before;
+	if (!known && w && w->known && w->now && (g->verdict == PROFILE_VERDICT_NONE || unsplit))
+		*ret = (double)w->before * g->all.bytes / w->now;
+	return 0;
 }
 
 static void add_to_process(const struct collector *c, struct profile_process *p,
@@ -87,16 +172,13 @@ static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
 	struct profile_entry e = {.process = process};
 	struct stacks_source source = {.stacks_fd = c->t.stacks_fd, .files = c->t.files};
 	uint8_t family = g->family;
-	uint64_t before;
-	bool known;
-	double dt = c->last_ns ? (b->pass->now_ns - c->last_ns) / 1e9 : 0;
+	double before, dt = c->last_ns ? (b->pass->now_ns - c->last_ns) / 1e9 : 0;
 	int err;
 
 	*ret = HASH_NONE;
 	if (process == HASH_NONE)
 		return 0; /* it came after the processes were read: next time */
-	err = exchange(&c->before_index, &c->before, g->stack, pass__group_key(g), g->all.bytes,
-		       c->seq, b->pass->options->peek, &before, &known);
+	err = find_before(b, g, &before);
 	if (err)
 		return err;
 	add_to_process(c, &p->processes.items[process], g);
@@ -109,7 +191,7 @@ static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
 	if (!g->old.blocks)
 		return 0;
 	if (dt > 0)
-		e.growth_bytes_per_s = ((double)g->all.bytes - before) / dt;
+		e.growth_bytes_per_s = (g->all.bytes - before) / dt;
 	e.oldest_ms = pass__age_ms(b->pass, g->oldest_ns);
 	e.newest_ms = pass__age_ms(b->pass, g->newest_ns);
 	source.tgid = p->processes.items[process].pid;
@@ -283,6 +365,8 @@ static int add_past(struct building *b, struct past *past)
 	int err = add_process(b, &past->process, past->checked, past->pause_ms);
 
 	b->entry_of.count = 0;
+	if (!err)
+		err = add_wholes(b, past->groups.items, past->groups.count, &(struct hash){0});
 	for (i = 0; i < past->groups.count && !err; i++) {
 		err = add_entry(b, &past->groups.items[i], &entry);
 		if (!err)
@@ -361,6 +445,8 @@ static int build(struct building *b)
 	for (i = 0; i < s->running.count && !err; i++)
 		if (hash__get(&s->ended, s->running.items[i].image, 0) == HASH_NONE)
 			err = add_running(b, &s->running.items[i]);
+	if (!err)
+		err = add_wholes(b, s->groups.items, s->groups.count, &s->ended);
 	for (i = 0; i < s->groups.count && !err; i++) {
 		entry = HASH_NONE;
 		if (hash__get(&s->ended, s->groups.items[i].image, 0) == HASH_NONE)

@@ -72,6 +72,8 @@ struct collector {
 	struct hash before_index; /* (stack, image and family) to before */
 	before_list process_before;
 	struct hash process_index; /* (image, 0) to process_before */
+	before_list stack_before;  /* the same whatever a leak check said */
+	struct hash stack_index;
 	struct stacks *stacks;
 	VECTOR(struct snapshot *) snapshots; /* at most one of an image */
 	struct profile *strings;	     /* only for its interned strings: the types' names */
