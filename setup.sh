@@ -33,6 +33,7 @@ pc:json-c          libjson-c-dev    json-c-devel         json-c      libjson-c-d
 pc:zlib            zlib1g-dev       zlib-devel           zlib        zlib-devel
 pc:libprotobuf-c   libprotobuf-c-dev protobuf-c-devel    protobuf-c  libprotobuf-c-devel
 cmd:protoc-c       protobuf-c-compiler protobuf-c-compiler protobuf-c protobuf-c
+pc:ncursesw        libncurses-dev   ncurses-devel        ncurses     ncurses-devel
 pc:liblzma         liblzma-dev      xz-devel             xz          xz-devel
 link:iberty        libiberty-dev    binutils-devel       binutils    binutils-devel
 '
@@ -51,6 +52,7 @@ cmd:xz             xz-utils         xz                   xz          xz
 '
 # Without these some tests are skipped. Debian's redis-tools has the server too, and starts no service.
 optional_needs='
+cmd:tmux           tmux             tmux                 tmux        tmux
 cmd:gdb            gdb              gdb                  gdb         gdb
 cmd:musl-gcc       musl-tools       musl-gcc             musl        -
 cmd:sqlite3        sqlite3          sqlite               sqlite      sqlite3

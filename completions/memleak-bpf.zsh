@@ -29,6 +29,7 @@ tracing=(
 	'(-u --user)'{-u+,--user=}'[run the command as this user]:user:_users'
 	'(-i --interval)'{-i+,--interval=}'[seconds between reports]:seconds: '
 	'(-n --count)'{-n+,--count=}'[end after so many reports]:number: '
+	'(-l --live)'{-l,--live}'[a view on the terminal]'
 	'(-t --trace)'{-t,--trace}'[one line for every event]'
 	'(-z --min-size)'{-z+,--min-size=}'[only allocations of so many bytes or more]:bytes: '
 	'(-Z --max-size)'{-Z+,--max-size=}'[only allocations of so many bytes or less]:bytes: '

@@ -415,6 +415,11 @@ static int list_process(void *context, const void *key, const void *value)
 	return p->shares ? 0 : vector_push((pid_list *)context, (pid_t)p->tgid);
 }
 
+int checker__run_one(struct checker *c, pid_t pid)
+{
+	return check_process(c, pid, find_reader(pid), false);
+}
+
 int checker__run(struct checker *c)
 {
 	CLEANUP(release_pids) pid_list pids = {0};
@@ -426,6 +431,6 @@ int checker__run(struct checker *c)
 	err = batch__read(t.processes_fd, sizeof(uint32_t), sizeof(struct memleak_process),
 			  list_process, &pids);
 	for (i = 0; i < pids.count && err != -ENOMEM; i++)
-		err = check_process(c, pids.items[i], find_reader(pids.items[i]), false);
+		err = checker__run_one(c, pids.items[i]);
 	return err == -ENOMEM ? err : 0;
 }

@@ -35,6 +35,10 @@ void checker__process_forked(struct checker *c, pid_t pid);
  */
 int checker__run(struct checker *c);
 
+/* Check the process @pid for the next profile. 0, or -errno, of which a warning has said why but
+ * for -ESRCH (it has ended) and -ENOMEM. */
+int checker__run_one(struct checker *c, pid_t pid);
+
 /* Check @pid, which is about to end, its thread @tid stopped for that. */
 void checker__run_at_exit(struct checker *c, pid_t pid, pid_t tid);
 

@@ -584,6 +584,8 @@ static const struct row rows[] = {
 	 .set = set_u64, FIELD(count), &positive},
 	{"trace", 't', NULL, "one line for every event, as it happens",
 	 .set = set_flag, FIELD(trace)},
+	{"live", 'l', NULL, "a view on the terminal, as top has it, with keys",
+	 .set = set_flag, FIELD(live)},
 
 	{.help = "What to follow"},
 	{"min-size", 'z', "B", "only allocations of B bytes or more; 64K, 1M (0)",
@@ -709,6 +711,7 @@ static int show_help(struct parser *p, const struct row *row, const char *value)
 	puts("\nExamples\n"
 	     "  memleak-bpf -p $(pidof app)          a report every 5 seconds\n"
 	     "  memleak-bpf -p 4242 10 6             six reports, 10 seconds apart\n"
+	     "  memleak-bpf -l -p 4242               watch it as top does; ? for the keys\n"
 	     "  memleak-bpf -- ./app --its-option    run a command, report at its end\n"
 	     "  memleak-bpf -A -T 3 --sort growth    what grows on this machine?\n"
 	     "  memleak-bpf -p 4242 -f json | jq .   for a program to read\n"
@@ -818,6 +821,13 @@ static int check(struct parser *p)
 		return check_saved(p);
 	if (o->trace && o->format == OPTIONS_FORMAT_FOLDED) {
 		log_error("--trace has no folded form: give --format text or json");
+		return EINVAL;
+	}
+	if (o->live && (o->trace || o->output || o->format != OPTIONS_FORMAT_TEXT)) {
+		log_error("--live is on the terminal: it does not go with %s",
+			  o->trace    ? "--trace"
+			  : o->output ? "--output"
+				      : "--format json or folded");
 		return EINVAL;
 	}
 	for (kind = 0; kind <= OPTIONS_TARGET_ALL; kind++) {

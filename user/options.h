@@ -72,6 +72,7 @@ struct options {
 	uint32_t sample_bytes;	     /* one every so many bytes; 0: not by size */
 	bool show_allocs;
 	bool trace;
+	bool live; /* a view on the terminal between start and end */
 	enum options_leak_check leak_check;
 	uint32_t leak_kinds;	 /* a bit for each enum profile_verdict: shown by the text report */
 	uint32_t error_exitcode; /* 0: off */

@@ -3,9 +3,12 @@
  * One run: options in, probes in, reports out, probes out.
  *
  * Everything that happens arrives at one epoll: signals (also of children), the interval, the
- * kernel's events, the end of processes. Nothing is polled: between reports the tool does not run.
+ * kernel's events, the end of processes. Nothing is polled: between reports the tool does not run,
+ * but for a look at counters four times a second with --blocks-dir.
  */
 #include "run.h"
+
+#include "run_private.h"
 
 #include <errno.h>
 #include <math.h>
@@ -20,53 +23,14 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "blocks_dir.h"
-#include "check.h"
-#include "leakcheck/suppress.h"
-#include "probe/collect.h"
-#include "probe/probe.h"
 #include "probe/stacks.h"
 #include "profile/filter.h"
 #include "report/report.h"
 #include "symbol/demangle.h"
-#include "symbol/symbol.h"
 #include "target/process.h"
-#include "target/tracer.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "write.h"
-
-struct run {
-	const struct options *o;
-	struct probe *probe;
-	struct collector *collector;
-	struct symbolizer *symbolizer;
-	VECTOR(struct allocator_row) rows; /* the user's functions */
-	VECTOR(struct probe_family) families;
-	struct tracer *tracer;		   /* NULL: nothing is started, followed or checked */
-	struct checker *checker;	   /* NULL: no leak check */
-	struct suppressions *suppressions; /* NULL: none */
-	struct blocks_dir *blocks;	   /* NULL: no files for blocks */
-	uint64_t activity;		   /* when they were last brought up to date */
-	FILE *out;
-	int epoll, signals, timer, blocks_timer;
-	struct tracer_signals inherited;
-	VECTOR(int) pidfds; /* of -p's processes; -1: it has ended */
-	size_t alive;	    /* how many of them run; the command counts as one */
-	uint64_t reports;
-	uint64_t hits; /* of probes, at the last report */
-	double hits_at_s;
-	bool warned_of_hits;
-	unsigned int interrupts;
-	pid_t command;
-	bool attached;	     /* the command is probed */
-	struct hash refused; /* (pid, 0): said why they are not traced */
-	bool done;
-	bool leaks_found;
-	bool unsaved; /* a file of -w could not be written at the end */
-	int error;    /* -errno of what made the run end early; 0: nothing */
-	int status;   /* of the command, as an exit status */
-};
 
 /* --- reports --- */
 
@@ -91,7 +55,8 @@ static int locate_module(void *context, uint32_t id, struct symbol_source *ret)
 /* Whether a leak check belongs to a report. */
 static bool wants_check(const struct run *r, bool final)
 {
-	return r->checker && (final || r->o->leak_check == OPTIONS_LEAK_CHECK_EACH);
+	return r->o->leak_check == OPTIONS_LEAK_CHECK_EACH ||
+	       (final && r->o->leak_check == OPTIONS_LEAK_CHECK_FINAL);
 }
 
 static void note_leaks(struct run *r, const struct profile *p)
@@ -110,7 +75,8 @@ static int name_profile(struct run *r, struct profile *p, bool saved)
 	bool text = r->o->format == OPTIONS_FORMAT_TEXT;
 	int err = profile__sort(p, r->o->sort);
 
-	if (!err)
+	/* The view names what it shows. */
+	if (!err && (all || !r->live))
 		err = symbolizer__resolve(r->symbolizer, p, all ? UINT64_MAX : r->o->top,
 					  text ? r->o->leak_kinds : PROFILE_ALL_KINDS);
 	if (!err && r->suppressions)
@@ -127,7 +93,16 @@ static int print_profile(struct run *r, struct profile *p)
 	return err ? err : write__report(r->o, p, r->out);
 }
 
-static void stop(struct run *r, int error)
+static int show_profile(struct run *r, struct profile *p)
+{
+	int err = filter__stacks(p, r->o->focus, r->o->ignore);
+
+	if (err)
+		profile__destroy(p);
+	return err ? err : live__show(r->live, p);
+}
+
+void run__stop(struct run *r, int error)
 {
 	r->done = true;
 	if (!r->error)
@@ -196,7 +171,7 @@ static int collect(struct run *r, struct collect_options *o, struct profile **re
 	return err;
 }
 
-static void report(struct run *r, bool final)
+void run__report(struct run *r, bool final)
 {
 	struct collect_options o = {
 		.older_ns = final ? 0 : r->o->older_ms * 1000000,
@@ -211,7 +186,7 @@ static void report(struct run *r, bool final)
 		err = collect(r, &o, &p);
 	if (err) {
 		log_error("cannot read the kernel's tables: %s", strerror(-err));
-		stop(r, err);
+		run__stop(r, err);
 		return;
 	}
 	if (is_wide(r))
@@ -221,7 +196,9 @@ static void report(struct run *r, bool final)
 	note_leaks(r, p);
 	if (!err && final && write__files(r->o, p))
 		r->unsaved = true;
-	if (!err)
+	if (!err && r->live)
+		err = show_profile(r, TAKE_PTR(p));
+	else if (!err)
 		err = print_profile(r, p);
 	profile__destroy(p);
 	if (err && err != -EPIPE)
@@ -229,31 +206,29 @@ static void report(struct run *r, bool final)
 	if (!err)
 		err = probe__free_tables(r->probe);
 	if (err)
-		stop(r, err);
+		run__stop(r, err);
 }
 
-/* SIGUSR1: the files of -w as of now. */
-static void save(struct run *r)
+int run__save(struct run *r, const struct options *o)
 {
-	struct collect_options o = {.peek = true};
+	struct collect_options collected = {.peek = true};
 	struct profile *p;
 	int err;
 
-	if (!r->o->nr_writes)
-		return;
-	err = collect(r, &o, &p);
+	err = collect(r, &collected, &p);
 	if (err) {
 		log_error("cannot read the kernel's tables: %s", strerror(-err));
-		stop(r, err);
-		return;
+		run__stop(r, err);
+		return err;
 	}
 	p->command = r->o->target == OPTIONS_TARGET_COMMAND;
 	err = name_profile(r, p, true);
 	if (err)
-		stop(r, err);
+		run__stop(r, err);
 	else
-		write__files(r->o, p); /* says what failed; there will be another try at the end */
+		err = write__files(o, p); /* there will be another try at the end */
 	profile__destroy(p);
+	return err;
 }
 
 static void trace_event(void *context, const struct memleak_event *e)
@@ -284,7 +259,7 @@ static void trace_event(void *context, const struct memleak_event *e)
 	err = r->o->format == OPTIONS_FORMAT_JSON ? report__event_json(&line, &o, r->out)
 						  : report__event_text(&line, &o, r->out);
 	if (err)
-		stop(r, err);
+		run__stop(r, err);
 }
 
 /* --- targets --- */
@@ -295,7 +270,7 @@ static void refuse_command(struct run *r, int err, const char *why)
 {
 	log_error("cannot trace '%s': %s", r->o->command[0], why);
 	kill(r->command, SIGKILL);
-	stop(r, err);
+	run__stop(r, err);
 }
 
 /* Probe a program at its start; what to do with it. */
@@ -351,7 +326,8 @@ static void process_exiting(void *context, pid_t pid, pid_t tid)
 {
 	struct run *r = context;
 
-	checker__run_at_exit(r->checker, pid, tid);
+	if (r->o->leak_check != OPTIONS_LEAK_CHECK_NO)
+		checker__run_at_exit(r->checker, pid, tid);
 }
 
 static bool process_signalled(void *context, pid_t pid, pid_t tid, enum tracer_verdict *verdict)
@@ -382,15 +358,22 @@ static const struct tracer_callbacks tracer_callbacks = {
 
 static int start_command(struct run *r)
 {
-	pid_t pid = tracer__launch(r->tracer, r->o->command, r->o->user, &r->inherited);
+	int err = r->o->live ? run_live__divert_command(r) : 0;
+	size_t i;
+	pid_t pid;
 
+	if (err)
+		return err;
+	pid = tracer__launch(r->tracer, r->o->command, r->o->user, &r->inherited);
+	for (i = 0; i < ARRAY_SIZE(r->inherited.stdio); i++)
+		cleanup_close(&r->inherited.stdio[i]);
 	if (pid < 0)
 		return pid;
 	r->alive = 1;
 	return 0;
 }
 
-static int watch(struct run *r, int fd, uint32_t events)
+int run__watch(struct run *r, int fd, uint32_t events)
 {
 	struct epoll_event e = {.events = events, .data.fd = fd};
 
@@ -405,7 +388,7 @@ static int attach_pid(struct run *r, pid_t pid)
 	fd = pidfd_open(pid, 0);
 	err = fd < 0 ? -errno : vector_push(&r->pidfds, fd);
 	if (!err)
-		err = watch(r, fd, EPOLLIN);
+		err = run__watch(r, fd, EPOLLIN);
 	if (!err && r->o->follow) {
 		err = tracer__seize(r->tracer, pid);
 		probe__set_traced(r->probe, true);
@@ -482,11 +465,18 @@ static void handle_signals(struct run *r)
 			handle_interrupt(r, &info);
 			break;
 		case SIGTERM:
+		case SIGHUP:
+		case SIGQUIT:
 			r->done = true;
 			break;
+		case SIGWINCH:
+			if (r->live)
+				live__resize(r->live);
+			break;
 		case SIGUSR1:
-			save(r);
-			report(r, false);
+			if (r->o->nr_writes)
+				run__save(r, r->o);
+			run__report(r, false);
 			break;
 		case SIGCHLD:
 			if (r->tracer)
@@ -502,11 +492,13 @@ static void handle_timer(struct run *r)
 
 	if (read(r->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
 		return;
+	if (r->live && view__paused(live__view(r->live)))
+		return;
 	r->reports++;
 	if (r->o->count && r->reports >= r->o->count)
 		r->done = true; /* the final report is the last of them */
 	else
-		report(r, false);
+		run__report(r, false);
 }
 
 static int set_timer(int fd, double seconds, bool repeats)
@@ -544,7 +536,7 @@ static void handle_blocks_timer(struct run *r)
 		err = set_timer(r->blocks_timer, fmax(BLOCKS_LAG_S, 3 * took), false);
 	if (err) {
 		log_error("cannot read the kernel's tables: %s", strerror(-err));
-		stop(r, err);
+		run__stop(r, err);
 	}
 }
 
@@ -561,7 +553,7 @@ static void handle_events(struct run *r)
 		err = collector__sweep(r->collector, lists_blocks(r));
 	if (err) {
 		log_error("cannot read the kernel's events: %s", strerror(-err));
-		stop(r, err);
+		run__stop(r, err);
 	}
 }
 
@@ -580,7 +572,7 @@ static void loop(struct run *r)
 	while (!r->done && !all_ended(r)) {
 		n = epoll_wait(r->epoll, events, ARRAY_SIZE(events), -1);
 		if (n < 0 && errno != EINTR) {
-			stop(r, -errno);
+			run__stop(r, -errno);
 			return;
 		}
 		for (i = 0; i < n && !r->error; i++) {
@@ -590,6 +582,8 @@ static void loop(struct run *r)
 				handle_signals(r);
 			else if (fd == r->timer)
 				handle_timer(r);
+			else if (r->live && fd == STDIN_FILENO)
+				run_live__input(r, events[i].events);
 			else if (fd == r->blocks_timer)
 				handle_blocks_timer(r);
 			else if (fd == probe__event_fd(r->probe))
@@ -611,12 +605,17 @@ static int prepare_signals(struct run *r)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGCHLD);
+	if (r->o->live) { /* the terminal has to be left as it was */
+		sigaddset(&set, SIGHUP);
+		sigaddset(&set, SIGQUIT);
+		sigaddset(&set, SIGWINCH);
+	}
 	sigprocmask(SIG_BLOCK, &set, &r->inherited.blocked);
 	r->inherited.ignores_pipe = signal(SIGPIPE, SIG_IGN) == SIG_IGN;
 	/* Ignored, children would vanish before they are waited for. */
 	r->inherited.ignores_child = signal(SIGCHLD, SIG_DFL) == SIG_IGN;
 	r->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	return r->signals < 0 ? -errno : watch(r, r->signals, EPOLLIN);
+	return r->signals < 0 ? -errno : run__watch(r, r->signals, EPOLLIN);
 }
 
 static int start_timer(struct run *r, double seconds, bool repeats, int *ret)
@@ -627,7 +626,7 @@ static int start_timer(struct run *r, double seconds, bool repeats, int *ret)
 	if (*ret < 0)
 		return -errno;
 	err = set_timer(*ret, seconds, repeats);
-	return err ? err : watch(r, *ret, EPOLLIN);
+	return err ? err : run__watch(r, *ret, EPOLLIN);
 }
 
 static int start_timers(struct run *r)
@@ -695,7 +694,7 @@ static int prepare_probe(struct run *r)
 		.max_stacks = o->max_stacks,
 		.stack_depth = o->stack_depth,
 		.max_unwind_memory = o->max_unwind_memory,
-		.sites = o->nr_writes,
+		.sites = o->nr_writes || o->live, /* it can save */
 		.object = o->object,
 		.symbols_prefix = o->symbols_prefix,
 		.rows = r->rows.items,
@@ -716,7 +715,7 @@ static int prepare_probe(struct run *r)
 		err = collector__create(r->probe, &r->collector);
 	if (!err)
 		err = symbolizer__create(&symbols, locate_module, r, &r->symbolizer);
-	return err ? err : watch(r, probe__event_fd(r->probe), EPOLLIN);
+	return err ? err : run__watch(r, probe__event_fd(r->probe), EPOLLIN);
 }
 
 /* What starts, follows or checks processes. */
@@ -727,13 +726,14 @@ static int prepare_tracer(struct run *r)
 		.partial = o->min_size || o->max_size != UINT64_MAX || o->sample_rate != 1 ||
 			   o->sample_bytes || o->pairs.families.count,
 	};
-	bool checks = o->leak_check != OPTIONS_LEAK_CHECK_NO;
+	bool at_exit = o->leak_check != OPTIONS_LEAK_CHECK_NO;
+	bool checks = at_exit || o->live; /* it can ask for one */
 	int err;
 
 	if (o->target != OPTIONS_TARGET_COMMAND && !checks &&
 	    !(o->follow && o->target == OPTIONS_TARGET_PIDS))
 		return 0;
-	err = tracer__create(&tracer_callbacks, r, o->follow, checks, &r->tracer);
+	err = tracer__create(&tracer_callbacks, r, o->follow, at_exit, &r->tracer);
 	if (err || !checks)
 		return err;
 	return checker__create(&options, r->probe, r->collector, r->tracer, &r->checker);
@@ -762,6 +762,8 @@ static int prepare(struct run *r)
 		err = tracer__find_command(r->o->command[0], &path);
 	if (!err)
 		err = write__check(r->o);
+	if (!err && r->o->live)
+		err = live__check();
 	if (!err && r->o->blocks_dir)
 		err = blocks_dir__open(r->o->blocks_dir, &r->blocks);
 	if (err)
@@ -785,6 +787,7 @@ static void release(struct run *r)
 {
 	size_t i;
 
+	free(r->output_path);
 	blocks_dir__close(r->blocks);
 	tracer__destroy(r->tracer);
 	checker__destroy(r->checker);
@@ -809,21 +812,30 @@ static void release(struct run *r)
 
 int run(const struct options *o)
 {
-	struct run r = {.o = o, .epoll = -1, .signals = -1, .timer = -1, .blocks_timer = -1};
+	struct run r = {.o = o,
+			.epoll = -1,
+			.signals = -1,
+			.timer = -1,
+			.blocks_timer = -1,
+			.inherited.stdio = {-1, -1, -1}};
 	bool ended = false;
 	int err;
 
 	err = prepare(&r);
 	if (err)
 		r.error = err; /* a command that was refused has left its own */
+	if (!r.error && o->live)
+		run_live__open(&r);
 	if (!r.error)
 		loop(&r);
+	run_live__close(&r);
 	if (!r.error) {
 		ended = all_ended(&r);
-		report(&r, true);
+		run__report(&r, true);
 		probe__log_walks(r.probe);
 		probe__warn_unfound(r.probe);
 	}
+	run_live__say_output(&r);
 	release(&r);
 	if (r.error == -EPIPE)
 		return 0;

@@ -141,6 +141,10 @@ static void every_option_is_taken(void **state)
 	assert_int_equal(r.o.color, OPTIONS_COLOR_NEVER);
 	options__release(&r.o);
 
+	run(&r, "-l -A");
+	assert_true(r.o.live);
+	options__release(&r.o);
+
 	run(&r, "-c x --user me");
 	assert_string_equal(r.o.user, "me");
 	options__release(&r.o);
@@ -319,6 +323,11 @@ static void wrong_usage_is_status_2(void **state)
 		"-p 1 -w x.txt",
 		"-p 1 --diagnose",
 		"-p 1 --blocks-dir=",
+		"-p 1 -l -t",
+		"-p 1 --live --output x",
+		"-p 1 -l -f json",
+		"-p 1 -l -f folded",
+		"report -l x",
 		"report x.pb.gz -s 5",
 		"diff a.pb.gz b.pb.gz -u root",
 	};

@@ -282,3 +282,17 @@ int symbolizer__resolve(struct symbolizer *s, struct profile *p, uint64_t top, u
 		err = resolve_location(s, p, wanted.v.items[i]);
 	return err;
 }
+
+int symbolizer__resolve_stack(struct symbolizer *s, struct profile *p, uint32_t stack)
+{
+	const struct profile_stack *frames = &p->stacks.items[stack];
+	uint32_t i, l;
+	int err = 0;
+
+	for (i = 0; i < frames->count && !err; i++) {
+		l = p->frames.items[frames->first + i];
+		if (!p->locations.items[l].nr_lines)
+			err = resolve_location(s, p, l);
+	}
+	return err;
+}

@@ -65,4 +65,7 @@ int symbol__open_debug_file(const struct symbol_source *source);
  */
 int symbolizer__resolve(struct symbolizer *s, struct profile *p, uint64_t top, uint32_t kinds);
 
+/* The same for the locations of one stack of @p. */
+int symbolizer__resolve_stack(struct symbolizer *s, struct profile *p, uint32_t stack);
+
 #endif

@@ -552,14 +552,19 @@ void tracer__resume(struct tracer *t, pid_t pid)
 /* In the child: wait until the parent traces us, become the program. */
 static void __attribute__((noreturn))
 run_child(const char *path, char *const argv[], const struct run_as *user,
-	  const struct tracer_signals *signals, int go, int failed)
+	  const struct tracer_inherited *inherited, int go, int failed)
 {
 	char byte;
 	int err;
 
-	signal(SIGPIPE, signals->ignores_pipe ? SIG_IGN : SIG_DFL);
-	signal(SIGCHLD, signals->ignores_child ? SIG_IGN : SIG_DFL);
-	sigprocmask(SIG_SETMASK, &signals->blocked, NULL);
+	size_t fd;
+
+	for (fd = 0; fd < ARRAY_SIZE(inherited->stdio); fd++)
+		if (inherited->stdio[fd] >= 0)
+			dup2(inherited->stdio[fd], fd);
+	signal(SIGPIPE, inherited->ignores_pipe ? SIG_IGN : SIG_DFL);
+	signal(SIGCHLD, inherited->ignores_child ? SIG_IGN : SIG_DFL);
+	sigprocmask(SIG_SETMASK, &inherited->blocked, NULL);
 	if (read(go, &byte, 1) != 1)
 		_exit(127);
 	err = user ? run_as__become(user) : 0;
@@ -665,7 +670,7 @@ static int start_child(struct tracer *t, pid_t pid, int go, int failed, const ch
 }
 
 pid_t tracer__launch(struct tracer *t, char *const argv[], const char *user_name,
-		     const struct tracer_signals *signals)
+		     const struct tracer_inherited *inherited)
 {
 	CLEANUP(run_as__release) struct run_as user = {0};
 	CLEANUP_FREE char *path = NULL;
@@ -690,7 +695,7 @@ pid_t tracer__launch(struct tracer *t, char *const argv[], const char *user_name
 	pid = fork();
 	if (pid == 0) {
 		close(go[1]);
-		run_child(path, argv, other ? &user : NULL, signals, go[0], failed[1]);
+		run_child(path, argv, other ? &user : NULL, inherited, go[0], failed[1]);
 	}
 	err = pid < 0 ? -errno : 0;
 	close(go[0]);

@@ -8,6 +8,16 @@
 /* Written once at start: what the person asked to see is a property of the process's stderr. */
 static enum log_level shown = LOG_LEVEL_NOTICE;
 
+/* And so is who draws on its terminal. */
+static log_fn *diverted;
+static void *diverted_context;
+
+void log__divert(log_fn *fn, void *context)
+{
+	diverted = fn;
+	diverted_context = context;
+}
+
 void log__set_level(enum log_level level)
 {
 	shown = level;
@@ -25,16 +35,20 @@ void log__print(enum log_level level, const char *fmt, ...)
 		[LOG_LEVEL_INFO] = "",	[LOG_LEVEL_DEBUG] = "debug: ",
 	};
 	int saved = errno;
-	char line[2048];
+	char text[2048], line[2200];
 	va_list ap;
 
 	if (!log__enabled(level))
 		return;
 	va_start(ap, fmt);
 	errno = saved; /* for %m */
-	vsnprintf(line, sizeof(line), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	/* One write, so that lines of the traced command do not land in the middle. */
-	fprintf(stderr, "memleak-bpf: %s%s\n", prefix[level], line);
+	snprintf(line, sizeof(line), "memleak-bpf: %s%s\n", prefix[level], text);
+	if (diverted)
+		diverted(diverted_context, line);
+	else
+		fputs(line, stderr);
 	errno = saved;
 }

@@ -18,6 +18,11 @@ enum log_level {
 /* Set once by main, before any other thread or log line; messages above @level are dropped. */
 void log__set_level(enum log_level level);
 
+/* Give each line, with its final newline, to @fn instead of standard error, which shares the
+ * terminal with whoever draws on it; NULL: no more. */
+typedef void log_fn(void *context, const char *line);
+void log__divert(log_fn *fn, void *context);
+
 /* True where a message of @level would be shown: guards work done only for a message. */
 int log__enabled(enum log_level level);
 

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MEMLEAK_RUN_PRIVATE_H
+#define MEMLEAK_RUN_PRIVATE_H
+
+/* A run as its files share it: run.c is the run itself, run_live.c has what is of --live alone. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "blocks_dir.h"
+#include "check.h"
+#include "leakcheck/suppress.h"
+#include "live/live.h"
+#include "options.h"
+#include "probe/collect.h"
+#include "probe/probe.h"
+#include "symbol/symbol.h"
+#include "target/tracer.h"
+#include "util/hash.h"
+#include "util/vector.h"
+
+struct run {
+	const struct options *o;
+	struct probe *probe;
+	struct collector *collector;
+	struct symbolizer *symbolizer;
+	VECTOR(struct allocator_row) rows; /* the user's functions */
+	VECTOR(struct probe_family) families;
+	struct tracer *tracer;		   /* NULL: nothing is started, followed or checked */
+	struct checker *checker;	   /* NULL: no leak check */
+	struct suppressions *suppressions; /* NULL: none */
+	struct blocks_dir *blocks;	   /* NULL: no files for blocks */
+	uint64_t activity;		   /* when they were last brought up to date */
+	FILE *out;
+	int epoll, signals, timer, blocks_timer;
+	struct tracer_inherited inherited;
+	VECTOR(int) pidfds; /* of -p's processes; -1: it has ended */
+	size_t alive;	    /* how many of them run; the command counts as one */
+	uint64_t reports;
+	uint64_t hits; /* of probes, at the last report */
+	double hits_at_s;
+	bool warned_of_hits;
+	unsigned int interrupts;
+	pid_t command;
+	bool attached;	     /* the command is probed */
+	struct hash refused; /* (pid, 0): said why they are not traced */
+	bool done;
+	struct live *live; /* NULL: no view */
+	char *output_path; /* where the command writes to, as the view has the terminal */
+	bool leaks_found;
+	bool unsaved; /* a file of -w could not be written at the end */
+	int error;    /* -errno of what made the run end early; 0: nothing */
+	int status;   /* of the command, as an exit status */
+};
+
+/* End the run, because of @error (-errno) if it is not 0. */
+void run__stop(struct run *r, int error);
+
+/* Make a report and bring it to where it goes; what fails ends the run. */
+void run__report(struct run *r, bool final);
+
+/* Write the files of -w in @o as of now. 0, or -errno after a line that says why. */
+int run__save(struct run *r, const struct options *o);
+
+/* Hear of @events of @fd. 0 or -errno. */
+int run__watch(struct run *r, int fd, uint32_t events);
+
+/* --- run_live.c --- */
+
+/* The command cannot share the terminal: where its output goes instead. 0, or -errno after a line
+ * that says why. */
+int run_live__divert_command(struct run *r);
+
+/* Take the terminal, with a first report. What fails ends the run. */
+void run_live__open(struct run *r);
+
+/* Give it back. */
+void run_live__close(struct run *r);
+
+/* After the final report: where the output of the command is. */
+void run_live__say_output(struct run *r);
+
+/* Standard input has @events. */
+void run_live__input(struct run *r, uint32_t events);
+
+#endif
