@@ -190,8 +190,7 @@ static void describe_stack(const struct drawing *d, const struct profile_entry *
 			used += format__name(name, f.module, 40) + f.function_columns + 1;
 			snprintf(name + strlen(name), 32, "+%.30s", f.function);
 		}
-		/* A name has at most 60 characters: there is room for it as long as used < columns.
-		 */
+		/* There is room for so many of any characters. */
 		if (used + 3 > FORMAT_NAME_COLUMNS)
 			break;
 		out += sprintf(out, "%s%s", i ? " < " : "", name);
