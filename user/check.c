@@ -177,7 +177,7 @@ static int read_process(struct check *c, const tracer_threads *threads)
 		err = order_blocks(c);
 	c->table_ms = elapsed_ms(&start);
 	for (i = 0; i < c->registers.count && !err; i++)
-		err = scan__register(c->scan, c->registers.items[i]);
+		err = scan__register(c->scan, c->registers.items[i], 0);
 	if (err)
 		return err;
 	err = memory__scan(c->memory, c->threads.items, c->threads.count, is_complete(c),

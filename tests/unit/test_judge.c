@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "leakcheck/judge.h"
+#include "leakcheck/locate.h"
 #include "leakcheck/scan.h"
 #include "util/cleanup.h"
 
@@ -271,6 +272,44 @@ static void test_large(void **state)
 	free(verdicts);
 }
 
+/* What the locator finds is what a search finds: dense and thin heaps, large blocks, edges. */
+static void test_locate(void **state)
+{
+	enum { N = 20000 };
+	static const uint64_t gaps[] = {0, 16, 100, 5000, 3 << 20, 1ULL << 36};
+	static const uint64_t sizes[] = {0, 1, 24, 4096, 70000, 5 << 20};
+	struct judge_block *blocks = calloc(N, sizeof(*blocks));
+	struct locator *l = NULL;
+	uint64_t addr = BASE, seed = 1;
+	uint32_t i, k;
+
+	(void)state;
+	for (i = 0; i < N; i++) {
+		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+		/* Now and then far apart. */
+		k = seed >> 40 & 1023;
+		addr += gaps[k < 4 ? 2 + k : k & 1];
+		blocks[i] = (struct judge_block){addr, sizes[k % 97 ? k & 3 : k % 6]};
+		addr += (blocks[i].size ? blocks[i].size : 1) + (seed >> 60);
+	}
+	assert_int_equal(locator__create(blocks, N, &l), 0);
+	for (i = 0; i < N; i++) {
+		const struct judge_block *b = &blocks[i];
+		uint64_t at[] = {b->addr - 1,		b->addr,	   b->addr + 1,
+				 b->addr + b->size - 1, b->addr + b->size, b->addr + b->size / 2,
+				 b->addr + (2 << 20),	b->addr | 0xfff,   b->addr ^ 1ULL << 47};
+
+		for (k = 0; k < ARRAY_SIZE(at); k++)
+			assert_int_equal(locator__find(l, at[k]), judge__find(blocks, N, at[k]));
+	}
+	assert_int_equal(locator__find(l, UINT64_MAX), UINT32_MAX);
+	locator__destroy(l);
+	assert_int_equal(locator__create(NULL, 0, &l), 0);
+	assert_int_equal(locator__find(l, BASE), UINT32_MAX);
+	locator__destroy(l);
+	free(blocks);
+}
+
 /* --- scan --- */
 
 #define HEAP_WORDS 512 /* a page */
@@ -301,13 +340,22 @@ static uint64_t *chunk(struct page *p, uint64_t size, uint64_t asked)
 	return words + 2;
 }
 
+/* As the sweep does it. */
+static int scan_words(struct scan *s, uint64_t addr, const uint64_t *words, size_t nr)
+{
+	uint64_t bits[SCAN_FILTER_SIZE(HEAP_WORDS)];
+
+	scan__filter(s, words, nr, bits);
+	return scan__words(s, addr, words, bits, nr);
+}
+
 static void scan_page(struct page *p, enum scan_kind kind, size_t cut)
 {
 	assert_int_equal(scan__create(0, &p->scan), 0);
 	assert_int_equal(scan__set_blocks(p->scan, p->blocks, p->nr), 0);
 	scan__begin(p->scan, BASE, BASE + sizeof(p->words), kind);
-	assert_int_equal(scan__words(p->scan, BASE, p->words, cut), 0);
-	assert_int_equal(scan__words(p->scan, BASE + cut * 8, p->words + cut, HEAP_WORDS - cut), 0);
+	assert_int_equal(scan_words(p->scan, BASE, p->words, cut), 0);
+	assert_int_equal(scan_words(p->scan, BASE + cut * 8, p->words + cut, HEAP_WORDS - cut), 0);
 	assert_int_equal(scan__finish(p->scan, &p->edges), 0);
 }
 
@@ -427,9 +475,9 @@ static void test_in_flight(void **state)
 	assert_int_equal(scan__set_blocks(p.scan, p.blocks, p.nr), 0);
 	scan__set_trampoline(p.scan, 0x7fff0000, 0x7fff1000);
 	scan__begin(p.scan, BASE, BASE + 4096, SCAN_HEAP);
-	assert_int_equal(scan__words(p.scan, BASE, p.words, HEAP_WORDS), 0);
+	assert_int_equal(scan_words(p.scan, BASE, p.words, HEAP_WORDS), 0);
 	scan__begin(p.scan, BASE + 8192, BASE + 8200, SCAN_ROOTS);
-	assert_int_equal(scan__words(p.scan, BASE + 8192, &(uint64_t){0x7fff0008}, 1), 0);
+	assert_int_equal(scan_words(p.scan, BASE + 8192, &(uint64_t){0x7fff0008}, 1), 0);
 	assert_int_equal(scan__finish(p.scan, &p.edges), 0);
 	assert_int_equal(count_edges(&p, BASE + 16, JUDGE_ROOT), 1);
 }
@@ -437,14 +485,14 @@ static void test_in_flight(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing),	      cmocka_unit_test(test_chains),
-		cmocka_unit_test(test_interior),      cmocka_unit_test(test_empty_block),
-		cmocka_unit_test(test_cycles),	      cmocka_unit_test(test_cycle_entered_late),
-		cmocka_unit_test(test_heuristics),    cmocka_unit_test(test_arena),
-		cmocka_unit_test(test_large),	      cmocka_unit_test(test_gaps),
-		cmocka_unit_test(test_gaps_as_roots), cmocka_unit_test(test_foreign_memory),
-		cmocka_unit_test(test_arena_words),   cmocka_unit_test(test_odd_blocks),
-		cmocka_unit_test(test_in_flight),
+		cmocka_unit_test(test_nothing),	       cmocka_unit_test(test_chains),
+		cmocka_unit_test(test_interior),       cmocka_unit_test(test_empty_block),
+		cmocka_unit_test(test_cycles),	       cmocka_unit_test(test_cycle_entered_late),
+		cmocka_unit_test(test_heuristics),     cmocka_unit_test(test_arena),
+		cmocka_unit_test(test_large),	       cmocka_unit_test(test_locate),
+		cmocka_unit_test(test_gaps),	       cmocka_unit_test(test_gaps_as_roots),
+		cmocka_unit_test(test_foreign_memory), cmocka_unit_test(test_arena_words),
+		cmocka_unit_test(test_odd_blocks),     cmocka_unit_test(test_in_flight),
 	};
 
 	return cmocka_run_group_tests_name("judge", tests, NULL, NULL);

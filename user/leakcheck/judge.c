@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "leakcheck/locate.h"
 #include "util/cleanup.h"
 
 #define NOBODY UINT32_MAX
@@ -89,20 +90,28 @@ static uint32_t source_index(const struct court *c, const struct judge_edge *e)
 	return e->source < c->nr ? e->source : c->nr;
 }
 
+static void cleanup_locator(struct locator **l)
+{
+	locator__destroy(*l);
+}
+
 /* Find the targets; links by source, in the order of the edges. */
 static int build_links(struct court *c, const judge_edges *edges)
 {
+	CLEANUP(cleanup_locator) struct locator *locator = NULL;
 	CLEANUP_FREE uint32_t *targets = NULL;
 	uint32_t total = 0;
 	size_t i;
 
+	if (locator__create(c->blocks, c->nr, &locator))
+		return -ENOMEM;
 	targets = reallocarray(NULL, edges->count + 1, sizeof(*targets));
 	c->first = calloc((size_t)c->nr + 2, sizeof(*c->first));
 	if (!targets || !c->first)
 		return -ENOMEM;
 	for (i = 0; i < edges->count; i++) {
 		const struct judge_edge *e = &edges->items[i];
-		uint32_t t = judge__find(c->blocks, c->nr, e->value);
+		uint32_t t = locator__find(locator, e->value);
 
 		if (t != NOBODY && e->source == JUDGE_ARENA &&
 		    is_next_header(&c->blocks[t], e->value))

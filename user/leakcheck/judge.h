@@ -28,7 +28,7 @@ struct judge_edge {
 #define JUDGE_ARENA                                                                                \
 	(UINT32_MAX - 1) /* a word of glibc's malloc_state: no pointer at all if it                \
 			    addresses the chunk behind a block */
-	uint32_t pad;
+	uint32_t where; /* of a block: the word's number in it; otherwise up to who made the edge */
 };
 
 typedef VECTOR(struct judge_edge) judge_edges;

@@ -13,50 +13,37 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <linux/types.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "leakcheck/regions.h"
+#include "leakcheck/sweep.h"
 #include "util/cleanup.h"
 #include "util/vector.h"
 
 #define WORD	       8
-#define PIECE	       (512UL << 10) /* read by one call; fits into a cache */
 #define RED_ZONE       128	     /* below the stack pointer, x86-64's ABI */
 #define HEAP_ALIGNMENT (64ULL << 20) /* of the heaps of glibc's further arenas */
 #define MAX_CLASS_NAME 512
 
-struct region {
-	uint64_t start, end;
-	bool readable, writable, executable, shared;
-	bool file;  /* of a file of a file system */
-	bool brk;   /* [heap] */
-	bool stack; /* [stack] */
-};
-
-/* Touched pages. */
-struct range {
-	uint64_t start, end;
-};
-
 struct memory {
 	pid_t pid, reader;
 	int mem_fd, pagemap_fd;
-	bool no_pagemap_scan;
-	uint64_t page;
-	uint64_t *buffer; /* PIECE bytes */
-	VECTOR(struct region) regions;
-	VECTOR(struct range) ranges; /* of the region that is being read */
-	uint64_t trampoline_start, trampoline_end;
+	struct regions regions;
+	struct touched touched; /* of the region that is being read */
+	struct sweep *sweep;
 	uint64_t red_zone; /* bytes below a stack pointer that are in use */
-	uint64_t bytes_read, bytes_unread;
+	struct sweep_counts counts;
+	/* What is read next. */
+	const struct memory_thread *threads;
+	size_t nr_threads;
+	bool complete;
+	size_t region, range; /* indexes */
+	struct sweep_piece piece;
 };
 
 static void cleanup_memory(struct memory **m)
@@ -77,23 +64,24 @@ static int open_proc(pid_t pid, const char *name)
 int memory__create(pid_t pid, pid_t reader, struct memory **ret)
 {
 	CLEANUP(cleanup_memory) struct memory *m = calloc(1, sizeof(*m));
+	int err;
 
 	if (!m)
 		return -ENOMEM;
 	m->pid = pid;
 	m->reader = reader;
-	m->page = sysconf(_SC_PAGESIZE);
+	m->touched.page = sysconf(_SC_PAGESIZE);
 	m->pagemap_fd = -1;
-	m->buffer = malloc(PIECE);
 	m->mem_fd = open_proc(reader, "mem");
 	if (m->mem_fd < 0)
 		return m->mem_fd;
-	if (!m->buffer)
-		return -ENOMEM;
-	memset(m->buffer, 0, PIECE);
 	m->pagemap_fd = open_proc(reader, "pagemap");
 	if (m->pagemap_fd < 0)
 		return m->pagemap_fd;
+	m->touched.fd = m->pagemap_fd;
+	err = sweep__create(reader, m->mem_fd, &m->sweep);
+	if (err)
+		return err;
 	*ret = TAKE_PTR(m);
 	return 0;
 }
@@ -106,225 +94,20 @@ void memory__destroy(struct memory *m)
 		close(m->mem_fd);
 	if (m->pagemap_fd >= 0)
 		close(m->pagemap_fd);
-	free(m->buffer);
-	vector_release(&m->regions);
-	vector_release(&m->ranges);
+	sweep__destroy(m->sweep);
+	regions__release(&m->regions);
+	vector_release(&m->touched.ranges);
 	free(m);
 }
 
 uint64_t memory__bytes_read(const struct memory *m)
 {
-	return m->bytes_read;
+	return m->counts.read;
 }
 
 uint64_t memory__bytes_unread(const struct memory *m)
 {
-	return m->bytes_unread;
-}
-
-/* --- mappings --- */
-
-/* Devices are not memory: looking at them may do something. */
-static bool is_device(const char *name)
-{
-	return strncmp(name, "/dev/", 5) == 0 && strncmp(name, "/dev/shm/", 9) != 0 &&
-	       strncmp(name, "/dev/zero", 9) != 0;
-}
-
-/* One line of /proc/PID/maps. 0 or -ENOMEM. */
-static int add_region(struct memory *m, const char *line)
-{
-	struct region r = {0};
-	const char *name;
-	char prot[5] = "";
-	uint64_t inode;
-	int at = 0;
-
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %*x %*x:%*x %" SCNu64 " %n", &r.start, &r.end,
-		   prot, &inode, &at) < 4 ||
-	    !at || r.start >= r.end)
-		return 0;
-	name = line + at;
-	if (strcmp(name, "[uprobes]") == 0) {
-		m->trampoline_start = r.start;
-		m->trampoline_end = r.end;
-	}
-	r.readable = prot[0] == 'r';
-	r.writable = prot[1] == 'w';
-	r.executable = prot[2] == 'x';
-	r.shared = prot[3] == 's';
-	r.file = inode != 0;
-	r.brk = strcmp(name, "[heap]") == 0;
-	r.stack = strcmp(name, "[stack]") == 0;
-	if (is_device(name) || (name[0] == '[' && name[1] == 'v')) /* [vdso], [vvar] ... */
-		return 0;
-	return vector_push(&m->regions, r);
-}
-
-static int read_regions(struct memory *m)
-{
-	CLEANUP_FCLOSE FILE *f = NULL;
-	CLEANUP_FREE char *line = NULL;
-	size_t size = 0;
-	char path[64];
-	int err = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", m->reader);
-	f = fopen(path, "re");
-	if (!f)
-		return -errno;
-	m->regions.count = 0;
-	while (!err && getline(&line, &size, f) > 0) {
-		line[strcspn(line, "\n")] = 0;
-		err = add_region(m, line);
-	}
-	return err;
-}
-
-/* --- touched pages --- */
-
-/* include/uapi/linux/fs.h of 6.7 */
-struct page_region {
-	__u64 start, end, categories;
-};
-
-struct pm_scan_arg {
-	__u64 size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	__u64 category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-
-#define PAGEMAP_SCAN_CALL _IOWR('f', 16, struct pm_scan_arg)
-#define PAGE_IS_FILE	  (1 << 2)
-#define PAGE_IS_PRESENT	  (1 << 3)
-#define PAGE_IS_SWAPPED	  (1 << 4)
-#define PAGE_IS_PFNZERO	  (1 << 5)
-
-static int add_range(struct memory *m, uint64_t start, uint64_t end)
-{
-	struct range *last = m->ranges.count ? &m->ranges.items[m->ranges.count - 1] : NULL;
-
-	if (last && last->end == start) {
-		last->end = end;
-		return 0;
-	}
-	return vector_push(&m->ranges, ((struct range){start, end}));
-}
-
-static int ask_pagemap(struct memory *m, const struct region *r)
-{
-	struct page_region found[256];
-	struct pm_scan_arg arg = {
-		.size = sizeof(arg),
-		.start = r->start,
-		.end = r->end,
-		.vec = (uintptr_t)found,
-		.vec_len = ARRAY_SIZE(found),
-		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-		.return_mask = PAGE_IS_PRESENT,
-	};
-	int n, i, err;
-
-	if (!r->shared) {
-		arg.category_mask = PAGE_IS_FILE | PAGE_IS_PFNZERO;
-		arg.category_inverted = arg.category_mask;
-	}
-	while (arg.start < r->end) {
-		n = ioctl(m->pagemap_fd, PAGEMAP_SCAN_CALL, &arg);
-		if (n < 0)
-			return -errno;
-		for (i = 0; i < n; i++) {
-			err = add_range(m, found[i].start, found[i].end);
-			if (err)
-				return err;
-		}
-		if (arg.walk_end <= arg.start)
-			break;
-		arg.start = arg.walk_end;
-	}
-	return 0;
-}
-
-/* Before 6.7: a word for each page (Documentation/admin-guide/mm/pagemap.rst). */
-static int read_pagemap(struct memory *m, const struct region *r)
-{
-	uint64_t entries[4096];
-	uint64_t addr = r->start;
-	ssize_t n, i;
-	int err;
-
-	while (addr < r->end) {
-		size_t pages = (r->end - addr) / m->page;
-
-		pages = pages < ARRAY_SIZE(entries) ? pages : ARRAY_SIZE(entries);
-		n = pread(m->pagemap_fd, entries, pages * sizeof(*entries),
-			  addr / m->page * sizeof(*entries));
-		if (n < (ssize_t)sizeof(*entries))
-			return n < 0 ? -errno : 0;
-		for (i = 0; i < n / (ssize_t)sizeof(*entries); i++, addr += m->page) {
-			bool there = entries[i] >> 62, file = entries[i] >> 61 & 1;
-
-			if (!there || (file && !r->shared))
-				continue;
-			err = add_range(m, addr, addr + m->page);
-			if (err)
-				return err;
-		}
-	}
-	return 0;
-}
-
-/* The touched pages of @r into m->ranges. */
-static int find_touched(struct memory *m, const struct region *r)
-{
-	int err = -ENOTTY;
-
-	m->ranges.count = 0;
-	if (!m->no_pagemap_scan)
-		err = ask_pagemap(m, r);
-	if (err && err != -ENOMEM) {
-		m->no_pagemap_scan |= err == -ENOTTY || err == -EINVAL;
-		m->ranges.count = 0;
-		err = read_pagemap(m, r);
-	}
-	return err;
-}
-
-/* --- reading --- */
-
-/* Read @size bytes at @addr, whatever its protection. Returns the bytes read from the start on. */
-static size_t read_bytes(const struct memory *m, uint64_t addr, void *buf, size_t size)
-{
-	struct iovec local = {buf, size}, remote = {(void *)(uintptr_t)addr, size};
-	ssize_t n = process_vm_readv(m->reader, &local, 1, &remote, 1, 0);
-
-	if (n <= 0)
-		n = pread(m->mem_fd, buf, size, addr);
-	return n < 0 ? 0 : n;
-}
-
-/* Tell of the touched range [@start, @end). */
-static int scan_range(struct memory *m, uint64_t start, uint64_t end, struct scan *s)
-{
-	while (start < end) {
-		size_t want = end - start < PIECE ? end - start : PIECE;
-		size_t got = read_bytes(m, start, m->buffer, want);
-		int err;
-
-		got &= ~(size_t)(WORD - 1);
-		if (!got) {
-			/* Gone, or memory that nobody else may see: on with the next page. */
-			got = m->page - start % m->page;
-			m->bytes_unread += got;
-			start += got;
-			continue;
-		}
-		m->bytes_read += got;
-		err = scan__words(s, start, m->buffer, got / WORD);
-		if (err)
-			return err;
-		start += got;
-	}
-	return 0;
+	return m->counts.unread;
 }
 
 /* --- stacks --- */
@@ -341,17 +124,16 @@ static uint64_t stack_limit(void)
 }
 
 /* Where the words that count begin: behind the unused part of a stack. */
-static uint64_t used_start(const struct memory *m, size_t region,
-			   const struct memory_thread *threads, size_t nr)
+static uint64_t used_start(const struct memory *m, size_t region)
 {
-	const struct region *r = &m->regions.items[region];
-	const struct region *below = region ? &m->regions.items[region - 1] : NULL;
+	const struct region *r = &m->regions.list.items[region];
+	const struct region *below = region ? &m->regions.list.items[region - 1] : NULL;
 	bool guarded = below && below->end == r->start && !below->readable && !below->writable;
 	const struct memory_thread *owner = NULL;
 	size_t i;
 
-	for (i = 0; i < nr; i++) {
-		const struct memory_thread *t = &threads[i];
+	for (i = 0; i < m->nr_threads; i++) {
+		const struct memory_thread *t = &m->threads[i];
 
 		if (t->sp < r->start || t->sp >= r->end)
 			continue;
@@ -374,47 +156,81 @@ static bool is_glibc_heap(const struct region *r)
 	return r->writable && !r->shared && !r->file && (r->brk || r->start % HEAP_ALIGNMENT == 0);
 }
 
-static int scan_region(struct memory *m, size_t index, const struct memory_thread *threads,
-		       size_t nr, bool complete, struct scan *s)
+/* --- reading --- */
+
+/* Look at the next region: its touched pages, and where it counts from. 0 or -errno. */
+static int open_region(struct memory *m)
 {
-	const struct region *r = &m->regions.items[index];
-	uint64_t from;
-	size_t i;
+	const struct region *r = &m->regions.list.items[m->region];
 	int err;
 
+	m->touched.ranges.count = m->range = 0;
+	m->piece = (struct sweep_piece){.begins = true, .mapping_end = r->end};
 	if (r->shared && !r->writable)
 		return 0;
-	err = find_touched(m, r);
-	if (err || !m->ranges.count)
-		return err;
-	from = used_start(m, index, threads, nr);
-	scan__begin(s, from, r->end, complete && is_glibc_heap(r) ? SCAN_HEAP : SCAN_ROOTS);
-	for (i = 0; i < m->ranges.count && !err; i++) {
-		const struct range *t = &m->ranges.items[i];
-
-		if (t->end > from)
-			err = scan_range(m, t->start > from ? t->start : from, t->end, s);
-	}
+	err = touched__find(&m->touched, r);
+	m->piece.mapping_start = m->piece.end = used_start(m, m->region);
+	m->piece.kind = m->complete && is_glibc_heap(r) ? SCAN_HEAP : SCAN_ROOTS;
 	return err;
+}
+
+/* The next piece of the region that is open; false where it has no more. */
+static bool cut_piece(struct memory *m)
+{
+	struct sweep_piece *p = &m->piece;
+
+	for (; m->range < m->touched.ranges.count; m->range++) {
+		const struct range *t = &m->touched.ranges.items[m->range];
+
+		p->start = p->end > t->start ? p->end : t->start;
+		if (p->start >= t->end)
+			continue;
+		p->end = t->end - p->start < SWEEP_PIECE ? t->end : p->start + SWEEP_PIECE;
+		return true;
+	}
+	return false;
+}
+
+static int next_piece(void *context, struct sweep_piece *ret)
+{
+	struct memory *m = context;
+	int err;
+
+	while (!cut_piece(m)) {
+		if (++m->region >= m->regions.list.count)
+			return 0;
+		err = open_region(m);
+		if (err)
+			return err;
+	}
+	*ret = m->piece;
+	m->piece.begins = false;
+	return 1;
 }
 
 int memory__scan(struct memory *m, const struct memory_thread *threads, size_t nr_threads,
 		 bool complete, bool at_exit, struct scan *s)
 {
-	int err = read_regions(m);
-	size_t i;
+	int err = regions__read(&m->regions, m->reader);
 
 	if (err)
 		return err;
 	m->red_zone = at_exit ? 0 : RED_ZONE;
 	if (!at_exit)
-		scan__set_trampoline(s, m->trampoline_start, m->trampoline_end);
-	for (i = 0; i < m->regions.count && !err; i++)
-		err = scan_region(m, i, threads, nr_threads, complete, s);
-	return err;
+		scan__set_trampoline(s, m->regions.trampoline_start, m->regions.trampoline_end);
+	m->threads = threads;
+	m->nr_threads = nr_threads;
+	m->complete = complete;
+	m->region = SIZE_MAX; /* before the first */
+	return sweep__run(m->sweep, next_piece, m, s, &m->counts);
 }
 
 /* --- for the heuristics, and types --- */
+
+static size_t read_bytes(const struct memory *m, uint64_t addr, void *buf, size_t size)
+{
+	return sweep__read(m->reader, m->mem_fd, addr, buf, size);
+}
 
 bool memory__word(void *context, uint64_t addr, uint64_t *ret)
 {
@@ -450,19 +266,9 @@ void memory__words(struct memory *m, const uint64_t *addrs, size_t nr, uint64_t 
 
 static const struct region *find_region(const struct memory *m, uint64_t addr)
 {
-	size_t low = 0, high = m->regions.count;
+	ssize_t i = regions__find(&m->regions, addr);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (m->regions.items[middle].end <= addr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == m->regions.count || m->regions.items[low].start > addr)
-		return NULL;
-	return &m->regions.items[low];
+	return i < 0 ? NULL : &m->regions.list.items[i];
 }
 
 static bool is_code(const struct memory *m, uint64_t addr)

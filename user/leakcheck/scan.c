@@ -59,6 +59,8 @@ struct scan {
 	bool in_flight;
 	bool overflowed;
 	judge_edges edges;
+	bool keeps_places;
+	VECTOR(uint64_t) places; /* of words of roots and gaps */
 	/* the mapping */
 	enum scan_kind kind;
 	bool fresh; /* nothing of it was looked at */
@@ -150,6 +152,7 @@ void scan__destroy(struct scan *s)
 	free(s->granules);
 	free(s->rooted);
 	vector_release(&s->edges);
+	vector_release(&s->places);
 	free(s);
 }
 
@@ -161,18 +164,32 @@ void scan__set_trampoline(struct scan *s, uint64_t start, uint64_t end)
 
 /* --- words --- */
 
+void scan__filter(const struct scan *s, const uint64_t *words, size_t nr, uint64_t *bits)
+{
+	const uint64_t low = s->low, span = s->span;
+	size_t i, k;
+
+	for (i = 0; i < nr; i += 64) {
+		size_t n = nr - i < 64 ? nr - i : 64;
+		uint64_t mask = 0;
+
+		for (k = 0; k < n; k++)
+			mask |= (uint64_t)(words[i + k] - low < span) << k;
+		bits[i / 64] = mask;
+	}
+}
+
 static bool is_candidate(const struct scan *s, uint64_t value)
 {
 	return value - s->low < s->span && get_bit(s->granules, value >> GRANULE_SHIFT);
 }
 
-static int add_edge(struct scan *s, uint64_t value, uint32_t source)
+static int add_edge(struct scan *s, uint64_t value, uint32_t source, uint32_t where)
 {
 	uint32_t target;
 
 	if (s->edges.count < MAX_EDGES)
-		return vector_push(&s->edges,
-				   ((struct judge_edge){.value = value, .source = source}));
+		return vector_push(&s->edges, ((struct judge_edge){value, source, where}));
 	s->overflowed = true;
 	target = judge__find(s->blocks, s->nr, value);
 	if (target != UINT32_MAX)
@@ -180,20 +197,75 @@ static int add_edge(struct scan *s, uint64_t value, uint32_t source)
 	return 0;
 }
 
-/* The words of a block or a gap. */
-static int scan_inside(struct scan *s, const uint64_t *words, size_t nr, uint32_t source)
+/* An edge from the word of a root or a gap at @place. */
+static int add_root(struct scan *s, uint64_t value, uint32_t source, uint64_t place)
+{
+	int err = s->keeps_places ? vector_push(&s->places, place) : 0;
+
+	return err ? err : add_edge(s, value, source, s->places.count); /* from 1 */
+}
+
+void scan__keep_places(struct scan *s)
+{
+	s->keeps_places = true;
+}
+
+uint64_t scan__place(const struct scan *s, uint32_t where)
+{
+	return where && where <= s->places.count ? s->places.items[where - 1] : 0;
+}
+
+/* Words that follow each other, and their bits. */
+struct run {
+	uint64_t addr;
+	const uint64_t *words, *bits;
+	size_t first, nr; /* the first one's place in both */
+};
+
+/* Those words of @r from number @*next on that the filter let through: the next one's number. */
+static bool next_candidate(const struct scan *s, const struct run *r, size_t *next)
+{
+	size_t end = r->first + r->nr, i = *next;
+
+	while (i < end) {
+		uint64_t rest = r->bits[i / 64] >> i % 64;
+
+		if (!rest) {
+			i = (i / 64 + 1) * 64;
+			continue;
+		}
+		i += __builtin_ctzll(rest);
+		if (i < end && get_bit(s->granules, r->words[i] >> GRANULE_SHIFT)) {
+			*next = i;
+			return true;
+		}
+		i++;
+	}
+	return false;
+}
+
+/* The words of a block, whose first one is at @start. */
+static int scan_inside(struct scan *s, const struct run *r, uint32_t source, uint64_t start)
 {
 	size_t i;
-	int err;
+	int err = 0;
 
-	for (i = 0; i < nr; i++) {
-		if (!is_candidate(s, words[i]))
-			continue;
-		err = add_edge(s, words[i], source);
-		if (err)
-			return err;
+	for (i = r->first; !err && next_candidate(s, r, &i); i++) {
+		uint64_t where = (r->addr + (i - r->first) * WORD - start) / WORD;
+
+		err = add_edge(s, r->words[i], source, where < UINT32_MAX ? where : UINT32_MAX);
 	}
-	return 0;
+	return err;
+}
+
+static int scan_free(struct scan *s, const struct run *r)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = r->first; !err && next_candidate(s, r, &i); i++)
+		err = add_root(s, r->words[i], GAP, r->addr + (i - r->first) * WORD);
+	return err;
 }
 
 /* What was seen last was an arena, or it was not. */
@@ -220,9 +292,11 @@ static void note_empty_bin(struct scan *s, uint64_t addr)
 	s->arena_empty++;
 }
 
-static int scan_root(struct scan *s, uint64_t addr, const uint64_t *words, size_t nr)
+static int scan_root(struct scan *s, const struct run *r)
 {
-	size_t i;
+	const uint64_t *words = r->words + r->first;
+	uint64_t addr = r->addr;
+	size_t nr = r->nr, i;
 	int err;
 
 	for (i = 0; i < nr; i++, addr += WORD) {
@@ -237,16 +311,16 @@ static int scan_root(struct scan *s, uint64_t addr, const uint64_t *words, size_
 			continue;
 		s->recent[addr / WORD % RECENT] =
 			(struct recent){.addr = addr, .edge = s->edges.count};
-		err = add_edge(s, words[i], JUDGE_ROOT);
+		err = add_root(s, words[i], JUDGE_ROOT, addr);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
-int scan__register(struct scan *s, uint64_t value)
+int scan__register(struct scan *s, uint64_t value, uint64_t place)
 {
-	return is_candidate(s, value) ? add_edge(s, value, JUDGE_ROOT) : 0;
+	return is_candidate(s, value) ? add_root(s, value, JUDGE_ROOT, place) : 0;
 }
 
 /* --- chunks --- */
@@ -364,24 +438,47 @@ static void skip_to(struct scan *s, uint64_t addr)
 	s->place = addr;
 }
 
-/* The words from the place on, up to @to, that lie in no block; @block starts there, or none does.
- */
-static int scan_gap(struct scan *s, uint64_t to, const uint64_t *words, uint64_t block)
+/* The words of @r, that lie in no block; @block starts behind them, or none does. */
+static int scan_gap(struct scan *s, const struct run *r, uint64_t block)
 {
-	size_t nr = (to - s->place) / WORD;
 	bool chained;
 	int err;
 
 	if (s->kind == SCAN_ROOTS)
-		return scan_root(s, s->place, words, nr);
-	chained = follow_chain(s, s->place, to, words, block);
-	err = scan_inside(s, words, nr, GAP);
+		return scan_root(s, r);
+	chained = follow_chain(s, r->addr, r->addr + r->nr * WORD, r->words + r->first, block);
+	err = scan_free(s, r);
 	if (block != NO_ADDRESS)
 		end_gap(s, chained);
 	return err;
 }
 
-int scan__words(struct scan *s, uint64_t addr, const uint64_t *words, size_t nr)
+/* The part of @b, the next block, that lies below @end; @r begins at the place. */
+static int scan_block(struct scan *s, struct run *r, const struct judge_block *b, uint64_t end)
+{
+	uint64_t whole = block_end(b) & ~(uint64_t)(WORD - 1);
+	uint64_t from = b->addr > s->place ? s->place + WORD : s->place;
+	uint64_t to = whole < end ? whole : end;
+	int err = 0;
+
+	/* A word that only a part of the block reaches into is nobody's. */
+	if (b->size >= WORD && from < to) {
+		r->first += (from - s->place) / WORD;
+		r->addr = from;
+		r->nr = (to - from) / WORD;
+		err = scan_inside(s, r, s->next, b->addr & ~(uint64_t)(WORD - 1));
+	}
+	if (block_end(b) <= end)
+		s->next++;
+	s->place = to > s->place ? to : s->place;
+	if (block_end(b) % WORD && block_end(b) <= end)
+		s->place = whole + WORD;
+	s->place = s->place < end ? s->place : end;
+	return err;
+}
+
+int scan__words(struct scan *s, uint64_t addr, const uint64_t *words, const uint64_t *bits,
+		size_t nr)
 {
 	uint64_t end = addr + nr * WORD;
 	int err = 0;
@@ -393,29 +490,17 @@ int scan__words(struct scan *s, uint64_t addr, const uint64_t *words, size_t nr)
 	s->fresh = false;
 	while (s->place < end && !err) {
 		const struct judge_block *b = s->next < s->nr ? &s->blocks[s->next] : NULL;
-		const uint64_t *here = words + (s->place - addr) / WORD;
+		struct run r = {s->place, words, bits, (s->place - addr) / WORD, 0};
 		uint64_t to = end;
 
 		if (b && b->addr < s->place + WORD) {
-			uint64_t whole = block_end(b) & ~(uint64_t)(WORD - 1);
-			uint64_t from = b->addr > s->place ? s->place + WORD : s->place;
-
-			/* A word that only a part of the block reaches into is nobody's. */
-			to = whole < end ? whole : end;
-			if (b->size >= WORD && from < to)
-				err = scan_inside(s, here + (from - s->place) / WORD,
-						  (to - from) / WORD, s->next);
-			if (block_end(b) <= end)
-				s->next++;
-			s->place = to > s->place ? to : s->place;
-			if (block_end(b) % WORD && block_end(b) <= end)
-				s->place = whole + WORD;
-			s->place = s->place < end ? s->place : end;
+			err = scan_block(s, &r, b, end);
 			continue;
 		}
 		if (b && b->addr < end)
 			to = b->addr & ~(uint64_t)(WORD - 1);
-		err = scan_gap(s, to, here, b && b->addr <= end ? b->addr : NO_ADDRESS);
+		r.nr = (to - s->place) / WORD;
+		err = scan_gap(s, &r, b && b->addr <= end ? b->addr : NO_ADDRESS);
 		s->place = to;
 	}
 	return err;

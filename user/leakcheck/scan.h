@@ -45,13 +45,30 @@ enum scan_kind {
  */
 void scan__begin(struct scan *s, uint64_t start, uint64_t end, enum scan_kind kind);
 
-/* The @nr words at @addr, which is a multiple of 8. 0 or -ENOMEM. */
-int scan__words(struct scan *s, uint64_t addr, const uint64_t *words, size_t nr);
+/* Words that scan__filter looks at have a bit each, in so many words. */
+#define SCAN_FILTER_SIZE(nr) (((nr) + 63) / 64)
 
-/* One word that belongs to no mapping: a register. 0 or -ENOMEM. */
-int scan__register(struct scan *s, uint64_t value);
+/* Set a bit of @bits for each of the @nr words that may be a pointer to a block, and no other. Any
+ * number of threads may do this at a time, also while another one is in scan__words. */
+void scan__filter(const struct scan *s, const uint64_t *words, size_t nr, uint64_t *bits);
+
+/* The @nr words at @addr, which is a multiple of 8, and what the filter made of them. 0 or -ENOMEM.
+ */
+int scan__words(struct scan *s, uint64_t addr, const uint64_t *words, const uint64_t *bits,
+		size_t nr);
+
+/* One word that belongs to no mapping: a register. @place is for judge_edge.where, if places are
+ * kept. 0 or -ENOMEM. */
+int scan__register(struct scan *s, uint64_t value, uint64_t place);
 
 /* All memory has been looked at: the edges for judge__run, owned by the scan. 0 or -ENOMEM. */
 int scan__finish(struct scan *s, const judge_edges **ret);
+
+/* Before anything is looked at: remember where the words of roots are. */
+void scan__keep_places(struct scan *s);
+
+/* The address of the word that an edge from a root with this `where` stands for, or what
+ * scan__register was told; 0 where it is not known. */
+uint64_t scan__place(const struct scan *s, uint32_t where);
 
 #endif
