@@ -277,6 +277,7 @@ static __always_inline void restore_block(struct memleak_process *p, struct call
 		count_loss(MEMLEAK_LOSS_BLOCK_MEMORY);
 		return;
 	}
+	note_change(&key);
 	__sync_fetch_and_add(&p->frees, -weight.blocks);
 	__sync_fetch_and_add(&p->free_bytes, -weight.bytes);
 	if (trace_events)

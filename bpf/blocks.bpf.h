@@ -46,6 +46,20 @@ static __always_inline bool is_sampling(void)
 	return sample_rate != 1 || sample_mean;
 }
 
+/* The block with @key came or went. */
+static __always_inline void note_change(const struct memleak_block_key *key)
+{
+	__u64 *place;
+	__u32 i;
+
+	if (*(volatile __u32 *)&changes_image != key->image)
+		return;
+	i = __sync_fetch_and_add(&nr_changes, 1) & (MEMLEAK_CHANGES - 1);
+	place = bpf_map_lookup_elem(&changes, &i);
+	if (place)
+		*place = MEMLEAK_CHANGE(key->addr, key->family);
+}
+
 /* Take the block at @addr out of the table, if it is there, into *@old; counts the free. */
 static __always_inline bool block_free(struct memleak_process *p, __u64 addr, __u8 family,
 				       struct memleak_block *old)
@@ -60,6 +74,7 @@ static __always_inline bool block_free(struct memleak_process *p, __u64 addr, __
 	*old = *b;
 	if (bpf_map_delete_elem(&blocks, &key))
 		return false; /* another thread frees it at this moment, and counts it */
+	note_change(&key);
 	weight = sample_weigh(sampling(), old->size);
 	__sync_fetch_and_add(&p->frees, weight.blocks);
 	__sync_fetch_and_add(&p->free_bytes, weight.bytes);
@@ -116,6 +131,7 @@ static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
 		count_loss(err == -E2BIG ? MEMLEAK_LOSS_BLOCK_TABLE : MEMLEAK_LOSS_BLOCK_MEMORY);
 		return false;
 	}
+	note_change(&key);
 	weight = sample_weigh(sampling(), b->size);
 	__sync_fetch_and_add(&p->allocs, weight.blocks);
 	__sync_fetch_and_add(&p->alloc_bytes, weight.bytes);

@@ -60,6 +60,18 @@ struct {
 	__type(value, struct memleak_block);
 } blocks __weak SEC(".maps");
 
+/* Whose changes are noted (0: nobody's), and how many were so far. */
+__u32 changes_image __weak = 0;
+__u64 nr_changes __weak = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MEMLEAK_CHANGES);
+	__type(key, __u32);
+	__type(value, __u64);
+} changes __weak SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

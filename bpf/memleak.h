@@ -111,6 +111,17 @@ struct memleak_block {
 	__u32 more; /* times that a resource was acquired again since */
 };
 
+/*
+ * --- changes of the table of blocks, while somebody asks for them: a ring ---
+ *
+ * A change is the address of a block that came or went, with the family of its key above. 0: the
+ * place was given out and is not written yet.
+ */
+#define MEMLEAK_CHANGES		       (1U << 18)
+#define MEMLEAK_CHANGE(addr, family)   ((__u64)(family) << 56 | (addr))
+#define MEMLEAK_CHANGE_ADDRESS(change) ((change) & ((1ULL << 56) - 1))
+#define MEMLEAK_CHANGE_FAMILY(change)  ((__u32)((change) >> 56))
+
 /* --- sites: what each stack has allocated, freed or not; counted where -w asks for it --- */
 
 struct memleak_site_key {

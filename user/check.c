@@ -135,21 +135,18 @@ static int order_blocks(struct check *c)
 	const struct snapshot *s = c->snapshot;
 	size_t i;
 
-	if (s->blocks.count > c->max_blocks) {
-		struct judge_block *grown =
-			reallocarray(c->blocks, s->blocks.count, sizeof(*grown));
+	if (s->nr > c->max_blocks) {
+		struct judge_block *grown = reallocarray(c->blocks, s->nr, sizeof(*grown));
 
 		if (!grown)
 			return -ENOMEM;
 		c->blocks = grown;
-		c->max_blocks = s->blocks.count;
+		c->max_blocks = s->nr;
 	}
-	for (i = 0; i < s->blocks.count; i++) {
-		const struct snapshot_block *b = &s->blocks.items[s->order[i]];
-
-		c->blocks[i] = (struct judge_block){b->addr, b->block.size};
-	}
-	return scan__set_blocks(c->scan, c->blocks, s->blocks.count);
+	for (i = 0; i < s->nr; i++)
+		c->blocks[i] = (struct judge_block){s->items[i].addr,
+						    s->blocks.items[s->items[i].index].block.size};
+	return scan__set_blocks(c->scan, c->blocks, s->nr);
 }
 
 static bool is_complete(const struct check *c)
@@ -255,11 +252,11 @@ static int find_types(struct check *c, const struct judge_verdict *verdicts)
 	size_t i;
 	int err = h ? 0 : -ENOMEM;
 
-	for (i = 0; i < s->blocks.count && !err; i++) {
+	for (i = 0; i < s->nr && !err; i++) {
 		if (!is_lost(verdicts[i].verdict) || c->blocks[i].size < sizeof(uint64_t))
 			continue;
 		h->addrs[h->nr] = c->blocks[i].addr;
-		h->blocks[h->nr++] = s->order[i];
+		h->blocks[h->nr++] = s->items[i].index;
 		if (h->nr == ARRAY_SIZE(h->addrs))
 			err = type_heads(c, h, &known);
 	}
@@ -271,7 +268,7 @@ static int judge(struct check *c)
 	CLEANUP_FREE struct judge_verdict *verdicts = NULL;
 	struct judge_memory memory = {c->memory, memory__word, memory__is_vtable};
 	struct snapshot *s = c->snapshot;
-	size_t n = s->blocks.count, i;
+	size_t n = s->nr, i;
 	const judge_edges *edges;
 	int err;
 
@@ -284,7 +281,7 @@ static int judge(struct check *c)
 	if (!err)
 		err = find_types(c, verdicts);
 	for (i = 0; i < n && !err; i++) {
-		struct snapshot_block *b = &s->blocks.items[s->order[i]];
+		struct snapshot_block *b = &s->blocks.items[s->items[i].index];
 
 		b->verdict = verdicts[i].verdict;
 		b->cycle = verdicts[i].cycle;
@@ -322,6 +319,9 @@ static int run(struct check *c)
 
 	if (err)
 		return err;
+	err = snapshot__catch_up(c->snapshot);
+	if (err)
+		return err;
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	err = tracer__stop(c->checker->tracer, c->pid, &threads);
 	c->stop_ms = elapsed_ms(&start);
@@ -350,7 +350,7 @@ static int run(struct check *c)
 		  c->table_ms, c->memory_ms);
 	log_info("leak check of process %d: %zu blocks, %zu threads, %llu KiB read, stopped for "
 		 "%.1f ms, judged in %.1f ms",
-		 c->pid, c->snapshot->blocks.count, threads.count,
+		 c->pid, c->snapshot->nr, threads.count,
 		 (unsigned long long)memory__bytes_read(c->memory) / 1024, c->snapshot->pause_ms,
 		 judged_ms);
 	if (memory__bytes_unread(c->memory))

@@ -255,6 +255,24 @@ suppress() {
 	END
 }
 
+@test "a check knows every block of a heap that changes all the time" {
+	require_bpf
+	open_pump
+	"$PROGRAMS/bulk" 50000 256 busy <&"$pump_fd" >"$answers" 2>&1 3>&- 4>&- &
+	target=$!
+	start_tool -p "$target" -o 0 --leak-check each -i 0.2
+	wait_until 20 has_reports 1
+	echo >&"$pump_fd"
+	wait_until 30 grep -q ok "$answers"
+	wait_until 30 has_reports $(($(nr_reports) + 5))
+	end_tool TERM
+	[ "$status" -eq 0 ]
+	jq -e -s 'all(.[].processes[0]; ([.leaks[].blocks] | add) == .outstanding.blocks and
+		([.leaks[].bytes] | add) == .outstanding.bytes)' "$report"
+	jq -e -s '.[-1].processes[0].frees > 1000 and .[-1].processes[0].leaks.definite.blocks > 400' "$report"
+	kill "$target"
+}
+
 # in_mid_life: checks of $target while it works, none of which calls a block lost that is not.
 in_mid_life() {
 	start_tool -p "$target" -a -o 0 --leak-check each 0.7 6

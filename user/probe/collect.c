@@ -399,8 +399,8 @@ static int add_snapshot(struct collector *c, struct pass *pass, const struct sna
 		return -ENOMEM;
 	for (i = 0; i < s->types.count; i++)
 		types[i] = type_number(c, s->types.items[i]);
-	for (i = 0; i < s->blocks.count && !err; i++) {
-		const struct snapshot_block *b = &s->blocks.items[i];
+	for (i = 0; i < s->nr && !err; i++) {
+		const struct snapshot_block *b = &s->blocks.items[s->items[i].index];
 		struct group like = {
 			.image = s->process.image,
 			.stack = b->block.stack,

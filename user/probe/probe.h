@@ -110,6 +110,9 @@ int probe__consume(struct probe *p);
 /* What collect reads. */
 struct probe_tables {
 	int blocks_fd, stacks_fd, processes_fd, ended_fd;
+	int changes_fd; /* mappable: see probe/changes.h, which owns what follows */
+	__u32 *changes_image;
+	const __u64 *nr_changes;
 	int sites_fd;	     /* -1: they are not counted */
 	const __u64 *losses; /* by enum memleak_loss; changing */
 	const struct files *files;

@@ -18,12 +18,6 @@ static void cleanup_snapshot(struct snapshot **s)
 	snapshot__destroy(*s);
 }
 
-/* What is sorted. */
-struct snapshot_item {
-	uint64_t addr;
-	uint32_t index;
-};
-
 static int read_process(struct snapshot *s, const struct probe *p, uint32_t tgid)
 {
 	struct probe_tables t;
@@ -32,22 +26,28 @@ static int read_process(struct snapshot *s, const struct probe *p, uint32_t tgid
 	return bpf_map_lookup_elem(t.processes_fd, &tgid, &s->process) ? -errno : 0;
 }
 
+static int grow(struct snapshot_item **items, size_t n)
+{
+	struct snapshot_item *grown = reallocarray(*items, n, sizeof(**items));
+
+	if (!grown)
+		return -ENOMEM;
+	*items = grown;
+	return 0;
+}
+
 static int make_room(struct snapshot *s, size_t n)
 {
-	if (n <= s->max_items)
+	size_t old = s->max_items;
+
+	if (n <= old)
 		return 0;
-	free(s->items);
-	free(s->spare);
-	free(s->order);
-	s->items = reallocarray(NULL, n, sizeof(*s->items));
-	s->spare = reallocarray(NULL, n, sizeof(*s->spare));
-	s->order = reallocarray(NULL, n, sizeof(*s->order));
-	s->max_items = 0;
-	if (!s->items || !s->spare || !s->order)
+	n += n / 8;
+	if (grow(&s->items, n) || grow(&s->spare, n))
 		return -ENOMEM;
-	memset(s->items, 0, n * sizeof(*s->items));
-	memset(s->spare, 0, n * sizeof(*s->spare));
-	memset(s->order, 0, n * sizeof(*s->order));
+	/* Touched now, not while the process waits. */
+	memset(s->items + old, 0, (n - old) * sizeof(*s->items));
+	memset(s->spare + old, 0, (n - old) * sizeof(*s->spare));
 	s->max_items = n;
 	return 0;
 }
@@ -62,7 +62,8 @@ void snapshot__destroy(struct snapshot *s)
 		free(s->types.items[i]);
 	vector_release(&s->types);
 	vector_release(&s->blocks);
-	free(s->order);
+	vector_release(&s->changed);
+	changes__end(&s->changes);
 	free(s->items);
 	free(s->spare);
 	free(s);
@@ -72,6 +73,20 @@ struct reading {
 	struct snapshot *snapshot;
 	struct probe_tables tables;
 };
+
+/* Put aside what has changed so far, before the ring is full. 0 or -ENOMEM. */
+static int gather_changes(struct snapshot *s)
+{
+	uint64_t change;
+	int err = 0;
+
+	while (!err && changes__take(&s->changes, &change))
+		err = vector_push(&s->changed, change);
+	return err;
+}
+
+/* Blocks that are read between two looks at the changes. */
+#define READ_BETWEEN 4096
 
 static int read_block(void *context, const void *key, const void *value)
 {
@@ -85,6 +100,8 @@ static int read_block(void *context, const void *key, const void *value)
 	b.block = *(const struct memleak_block *)value;
 	if (probe__is_resource(&r->tables, b.block.family))
 		return 0; /* no memory */
+	if (s->blocks.count % READ_BETWEEN == 0 && gather_changes(s))
+		return -ENOMEM;
 	return vector_push(&s->blocks, b);
 }
 
@@ -132,8 +149,28 @@ static int sort_blocks(struct snapshot *s)
 		from = to;
 		to = swap;
 	}
-	for (i = 0; i < n; i++)
-		s->order[i] = from[i].index;
+	s->items = from;
+	s->spare = to;
+	s->nr = n;
+	return 0;
+}
+
+/* Bring the blocks themselves into that order: whoever goes by it goes through memory. */
+static int arrange_blocks(struct snapshot *s)
+{
+	struct snapshot_block *blocks = reallocarray(NULL, s->blocks.capacity, sizeof(*blocks));
+	size_t i;
+
+	if (!blocks)
+		return -ENOMEM;
+	for (i = 0; i < s->nr; i++) {
+		blocks[i] = s->blocks.items[s->items[i].index];
+		s->items[i].index = i;
+	}
+	/* Touched now, not while the process waits. */
+	memset(blocks + s->nr, 0, (s->blocks.capacity - s->nr) * sizeof(*blocks));
+	free(s->blocks.items);
+	s->blocks.items = blocks;
 	return 0;
 }
 
@@ -149,6 +186,128 @@ static int read_blocks(struct snapshot *s, const struct probe *p)
 	if (err)
 		return err;
 	return s->blocks.count < UINT32_MAX / 2 ? sort_blocks(s) : -E2BIG;
+}
+
+/* --- changes --- */
+
+/* In the order of addresses, families behind. */
+static uint64_t change_rank(uint64_t change)
+{
+	return change << 8 | change >> 56;
+}
+
+static int compare_changes(const void *a, const void *b)
+{
+	uint64_t x = change_rank(*(const uint64_t *)a), y = change_rank(*(const uint64_t *)b);
+
+	return (x > y) - (x < y);
+}
+
+/* Those that there are so far into s->changed, each once. */
+static int take_changes(struct snapshot *s)
+{
+	size_t i, kept = 0;
+	int err = gather_changes(s);
+
+	if (err)
+		return err;
+	if (s->changed.count)
+		qsort(s->changed.items, s->changed.count, sizeof(*s->changed.items),
+		      compare_changes);
+	for (i = 0; i < s->changed.count; i++)
+		if (!kept || s->changed.items[kept - 1] != s->changed.items[i])
+			s->changed.items[kept++] = s->changed.items[i];
+	s->changed.count = kept;
+	return 0;
+}
+
+/* Whether the block of @item is one of the @n changes, which are of its address. */
+static bool is_changed(const struct snapshot *s, const struct snapshot_item *item,
+		       const uint64_t *changes, size_t n)
+{
+	uint8_t family = s->blocks.items[item->index].block.family;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (MEMLEAK_CHANGE_FAMILY(changes[i]) ==
+		    (family >= MEMLEAK_FAMILY_USER ? family : 0))
+			return true;
+	return false;
+}
+
+/* The block of @change as the table has it now, if it has it, behind the merged ones. */
+static int add_changed(struct snapshot *s, uint64_t change, size_t *merged)
+{
+	const struct probe_tables *t = &s->changes.tables;
+	struct snapshot_block b = {.addr = MEMLEAK_CHANGE_ADDRESS(change), .type = PROFILE_NONE};
+	struct memleak_block_key key = {
+		.addr = b.addr, .image = s->process.image, .family = MEMLEAK_CHANGE_FAMILY(change)};
+	int err;
+
+	if (bpf_map_lookup_elem(t->blocks_fd, &key, &b.block))
+		return errno == ENOENT ? 0 : -errno;
+	if (probe__is_resource(t, b.block.family))
+		return 0;
+	err = vector_push(&s->blocks, b);
+	if (!err)
+		s->spare[(*merged)++] = (struct snapshot_item){b.addr, s->blocks.count - 1};
+	return err;
+}
+
+/* Merge what has changed into the order. */
+static int merge_changes(struct snapshot *s)
+{
+	struct snapshot_item *swap;
+	size_t i = 0, k, n, merged = 0;
+	int err = make_room(s, s->nr + s->changed.count);
+
+	for (k = 0; k < s->changed.count && !err; k += n) {
+		uint64_t *same = &s->changed.items[k], addr = MEMLEAK_CHANGE_ADDRESS(*same);
+		size_t j;
+
+		for (n = 1; k + n < s->changed.count; n++)
+			if (MEMLEAK_CHANGE_ADDRESS(same[n]) != addr)
+				break;
+		for (; i < s->nr && s->items[i].addr < addr; i++)
+			s->spare[merged++] = s->items[i];
+		for (; i < s->nr && s->items[i].addr == addr; i++)
+			if (!is_changed(s, &s->items[i], same, n))
+				s->spare[merged++] = s->items[i];
+		for (j = 0; j < n && !err; j++)
+			err = add_changed(s, same[j], &merged);
+	}
+	for (; i < s->nr; i++)
+		s->spare[merged++] = s->items[i];
+	swap = s->items;
+	s->items = s->spare;
+	s->spare = swap;
+	s->nr = merged;
+	s->merged = true;
+	return err;
+}
+
+static int follow(struct snapshot *s)
+{
+	int err = take_changes(s);
+
+	return err || !s->changed.count ? err : merge_changes(s);
+}
+
+/* When it is not worth while to look again before the stop. */
+#define FEW_CHANGES 256
+#define MAX_ROUNDS  4
+
+int snapshot__catch_up(struct snapshot *s)
+{
+	int i, err = 0;
+
+	for (i = 0; i < MAX_ROUNDS && !err; i++) {
+		err = follow(s);
+		s->changed.count = 0;
+		if (changes__pending(&s->changes) <= FEW_CHANGES)
+			break;
+	}
+	return err;
 }
 
 int snapshot__create(const struct probe *p, pid_t pid, struct snapshot **ret)
@@ -171,11 +330,17 @@ int snapshot__create(const struct probe *p, pid_t pid, struct snapshot **ret)
 	err = vector_reserve(&s->blocks, expected + SPARE_BLOCKS);
 	if (err)
 		return err;
-	/* Touched now, not while the process waits. */
-	memset(s->blocks.items, 0, s->blocks.capacity * sizeof(*s->blocks.items));
 	err = make_room(s, s->blocks.capacity);
 	if (!err)
+		err = changes__begin(&s->changes, p, s->process.image);
+	if (!err)
 		err = read_blocks(s, p);
+	if (!err)
+		err = arrange_blocks(s);
+	if (!err)
+		err = follow(s);
+	s->changed.count = 0;
+	s->merged = false;
 	if (err)
 		return err;
 	*ret = TAKE_PTR(s);
@@ -184,15 +349,22 @@ int snapshot__create(const struct probe *p, pid_t pid, struct snapshot **ret)
 
 int snapshot__read(struct snapshot *s, const struct probe *p, bool *changed)
 {
-	struct memleak_process before = s->process;
+	uint32_t image = s->process.image;
 	struct timespec now;
-	int err = read_process(s, p, before.tgid);
+	int err = read_process(s, p, s->process.tgid);
 
+	if (!err)
+		err = follow(s);
 	if (err)
 		return err;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	s->now_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
-	*changed = s->process.image != before.image || s->process.allocs != before.allocs ||
-		   s->process.frees != before.frees || s->process.alloc_bytes != before.alloc_bytes;
-	return *changed ? read_blocks(s, p) : 0;
+	*changed = s->merged;
+	if (s->process.image != image || !changes__are_complete(&s->changes)) {
+		*changed = true;
+		s->changed.count = 0;
+		err = read_blocks(s, p);
+	}
+	changes__end(&s->changes);
+	return err;
 }

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "bpf/memleak.h"
+#include "probe/changes.h"
 #include "probe/probe.h"
 #include "profile/profile.h"
 #include "util/vector.h"
@@ -24,17 +25,27 @@ struct snapshot_block {
 	bool cycle;
 };
 
+/* A block's place in the order of addresses. */
+struct snapshot_item {
+	uint64_t addr;
+	uint32_t index; /* in blocks */
+};
+
 struct snapshot {
 	struct memleak_process process; /* its counters at that moment */
 	uint64_t now_ns;		/* CLOCK_MONOTONIC */
 	double pause_ms;		/* how long the process was stopped */
 	bool at_exit;
-	VECTOR(struct snapshot_block) blocks; /* in no order */
-	uint32_t *order;		      /* indexes of blocks by address */
+	VECTOR(struct snapshot_block) blocks; /* also some that are gone: go by `items` */
+	struct snapshot_item *items;	      /* the blocks that there are, by address */
+	size_t nr;			      /* of them */
 	VECTOR(char *) types;		      /* class names, each owned */
-	/* Private: for sorting; room for as many as blocks have. */
-	struct snapshot_item *items, *spare;
-	size_t max_items;
+	/* Private. */
+	struct snapshot_item *spare; /* for sorting and merging */
+	size_t max_items;	     /* room in both */
+	struct changes changes;
+	VECTOR(uint64_t) changed;
+	bool merged; /* something, since it was created */
 };
 
 /*
@@ -44,8 +55,12 @@ struct snapshot {
 int snapshot__create(const struct probe *p, pid_t pid, struct snapshot **ret);
 void snapshot__destroy(struct snapshot *s);
 
-/* Now that the process is stopped, make it exact; quick where the process did nothing to its heap
- * since: then *@changed is false. 0 or -errno. */
+/* Follow what the process has done meanwhile, so that little is left to do when it is stopped. 0
+ * or -errno. */
+int snapshot__catch_up(struct snapshot *s);
+
+/* Now that the process is stopped, make it exact: *@changed is false where nothing came or went
+ * since it was created. 0 or -errno. */
 int snapshot__read(struct snapshot *s, const struct probe *p, bool *changed);
 
 #endif
