@@ -30,7 +30,7 @@ _memleak_bpf() {
 	local tracing='--pid --command --all --cgroup --follow --no-follow --user --interval --count --live --trace
 		--min-size --max-size --sample-rate --sample-bytes --obj --symbols-prefix --alloc-fn
 		--free-fn --resource --older --leak-check --show-leak-kinds --error-exitcode
-		--suppressions --gen-suppressions --blocks-dir --debuginfod --max-blocks --max-stacks --max-unwind-memory --stack-depth'
+		--suppressions --gen-suppressions --show-reachable-path --blocks-dir --debuginfod --max-blocks --max-stacks --max-unwind-memory --stack-depth'
 	COMPREPLY=()
 	[ "$COMP_CWORD" -lt 1 ] || prev=${COMP_WORDS[COMP_CWORD - 1]}
 	# "--format=js" comes as three words.

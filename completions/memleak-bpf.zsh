@@ -45,6 +45,7 @@ tracing=(
 	'--error-exitcode=[exit status if a block is lost]:number: '
 	'*--suppressions=[what is not to be heard of]:file:_files'
 	'--gen-suppressions[print suppressions]'
+	'--show-reachable-path[show what keeps reachable blocks alive]'
 	'(-o --older)'{-o+,--older=}'[show only blocks at least so old]:milliseconds: '
 	'--blocks-dir=[keep a file for each live block]:directory:_files -/'
 	'--debuginfod[ask the servers in DEBUGINFOD_URLS for symbols]'

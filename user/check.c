@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "check_paths.h"
 #include "leakcheck/judge.h"
 #include "leakcheck/memory.h"
 #include "leakcheck/scan.h"
@@ -32,6 +33,11 @@ struct checker {
 	struct hash complete; /* (pid, 0): traced since its exec */
 };
 
+/* What a register holds, and where that stands: see check_paths.h. */
+struct found_register {
+	uint64_t value, place;
+};
+
 /* One check of one process. */
 struct check {
 	struct checker *checker;
@@ -43,7 +49,7 @@ struct check {
 	struct judge_block *blocks; /* by address */
 	size_t max_blocks;
 	VECTOR(struct memory_thread) threads;
-	VECTOR(uint64_t) registers;
+	VECTOR(struct found_register) registers;
 	double stop_ms, table_ms, memory_ms; /* what took how long */
 };
 
@@ -122,9 +128,16 @@ static int read_registers(struct check *c, const tracer_threads *threads)
 		if (c->at_exit && threads->items[i] == c->reader)
 			continue;
 		for (k = 0; k < r.nr_general && !err; k++)
-			err = vector_push(&c->registers, r.general[k]);
+			err = vector_push(
+				&c->registers,
+				((struct found_register){
+					r.general[k],
+					paths__register(c->threads.count - 1, false, k)}));
 		for (k = 0; k < r.nr_vectors && !err && !c->at_exit; k++)
-			err = vector_push(&c->registers, r.vectors[k]);
+			err = vector_push(&c->registers,
+					  ((struct found_register){
+						  r.vectors[k],
+						  paths__register(c->threads.count - 1, true, k)}));
 	}
 	return err;
 }
@@ -173,12 +186,14 @@ static int read_process(struct check *c, const tracer_threads *threads)
 	if (!err && changed)
 		err = order_blocks(c);
 	c->table_ms = elapsed_ms(&start);
-	for (i = 0; i < c->registers.count && !err; i++)
-		err = scan__register(c->scan, c->registers.items[i], 0);
 	if (err)
 		return err;
 	err = memory__scan(c->memory, c->threads.items, c->threads.count, is_complete(c),
 			   c->at_exit, c->scan);
+	/* Variables tell more about what keeps a block than registers do: they come first. */
+	for (i = 0; i < c->registers.count && !err; i++)
+		err = scan__register(c->scan, c->registers.items[i].value,
+				     c->registers.items[i].place);
 	c->memory_ms = elapsed_ms(&start) - c->table_ms;
 	return err;
 }
@@ -263,9 +278,51 @@ static int find_types(struct check *c, const struct judge_verdict *verdicts)
 	return err ? err : type_heads(c, h, &known);
 }
 
+/* For paths__find. */
+struct type_search {
+	struct check *check;
+	struct hash known;
+};
+
+static int search_type(void *context, uint64_t vptr, uint32_t *ret)
+{
+	struct type_search *t = context;
+
+	return t->check->snapshot->types.count < MAX_TYPES ||
+			       hash__get(&t->known, vptr, 0) != HASH_NONE
+		       ? find_type(t->check, &t->known, vptr, ret)
+		       : 0;
+}
+
+static int find_paths(struct check *c, const struct judge_verdict *verdicts,
+		      const struct judge_link *chains)
+{
+	struct type_search search = {.check = c};
+	struct paths_input in = {
+		.snapshot = c->snapshot,
+		.verdicts = verdicts,
+		.chains = chains,
+		.scan = c->scan,
+		.memory = c->memory,
+		.threads = c->threads.items,
+		.nr_threads = c->threads.count,
+		.find_type = search_type,
+		.context = &search,
+	};
+	struct probe_tables t;
+	int err;
+
+	probe__tables(c->checker->probe, &t);
+	in.files = t.files;
+	err = paths__find(&in);
+	hash__release(&search.known);
+	return err;
+}
+
 static int judge(struct check *c)
 {
 	CLEANUP_FREE struct judge_verdict *verdicts = NULL;
+	CLEANUP_FREE struct judge_link *chains = NULL;
 	struct judge_memory memory = {c->memory, memory__word, memory__is_vtable};
 	struct snapshot *s = c->snapshot;
 	size_t n = s->nr, i;
@@ -273,13 +330,17 @@ static int judge(struct check *c)
 	int err;
 
 	verdicts = calloc(n + 1, sizeof(*verdicts));
-	if (!verdicts)
+	if (c->checker->options.paths)
+		chains = calloc(n + 1, sizeof(*chains));
+	if (!verdicts || (c->checker->options.paths && !chains))
 		return -ENOMEM;
 	err = scan__finish(c->scan, &edges);
 	if (!err)
-		err = judge__run(c->blocks, n, edges, &memory, verdicts);
+		err = judge__run(c->blocks, n, edges, &memory, verdicts, chains);
 	if (!err)
 		err = find_types(c, verdicts);
+	if (!err && chains)
+		err = find_paths(c, verdicts, chains);
 	for (i = 0; i < n && !err; i++) {
 		struct snapshot_block *b = &s->blocks.items[s->items[i].index];
 
@@ -307,7 +368,13 @@ static int prepare(struct check *c)
 	err = scan__create(c->max_blocks * EDGES_PER_BLOCK + MIN_EDGES, &c->scan);
 	if (!err)
 		err = order_blocks(c);
-	return err ? err : memory__create(c->pid, c->reader, &c->memory);
+	if (!err)
+		err = memory__create(c->pid, c->reader, &c->memory);
+	if (!err && c->checker->options.paths) {
+		scan__keep_places(c->scan);
+		memory__keep_names(c->memory);
+	}
+	return err;
 }
 
 static int run(struct check *c)

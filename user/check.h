@@ -15,6 +15,7 @@
 struct checker;
 
 struct checker_options {
+	bool paths;   /* say what keeps reachable blocks alive */
 	bool partial; /* some blocks are not followed (sizes, sampling, pools): gaps are roots */
 };
 

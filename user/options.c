@@ -509,6 +509,7 @@ enum {
 	KEY_BLOCKS_DIR,
 	KEY_SUPPRESSIONS,
 	KEY_GEN_SUPPRESSIONS,
+	KEY_SHOW_REACHABLE_PATH,
 };
 
 static const struct range any_size = {0, UINT64_MAX, true};
@@ -642,6 +643,8 @@ static const struct row rows[] = {
 	 .set = set_leak_kinds},
 	{"error-exitcode", KEY_ERROR_EXITCODE, "N", "exit with N if a block is definitely lost",
 	 .set = set_u32, FIELD(error_exitcode), &exit_codes},
+	{"show-reachable-path", KEY_SHOW_REACHABLE_PATH, NULL, "what keeps reachable blocks alive",
+	 .set = set_flag, FIELD(show_reachable_path)},
 
 	{"suppressions", KEY_SUPPRESSIONS, "FILE", "leave out the losses that it names, as Valgrind",
 	 .set = set_suppressions},
@@ -917,6 +920,8 @@ int options__parse(int argc, char **argv, struct options *ret)
 		err = set_command_words(&p, argv + end + 1);
 	if (!err)
 		err = check(&p);
+	if (p.o.show_reachable_path)
+		p.o.leak_kinds |= 1U << PROFILE_VERDICT_REACHABLE;
 	hash__release(&p.pids_seen);
 	if (!err) {
 		*ret = p.o;

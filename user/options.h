@@ -79,6 +79,7 @@ struct options {
 	const char **suppressions; /* nr_suppressions files */
 	size_t nr_suppressions;
 	bool gen_suppressions;
+	bool show_reachable_path;
 	const char *object;	    /* -O; NULL: find them */
 	const char *symbols_prefix; /* NULL: none */
 	struct pairs pairs;	    /* --alloc-fn, --free-fn, --resource */

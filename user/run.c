@@ -723,6 +723,7 @@ static int prepare_tracer(struct run *r)
 {
 	const struct options *o = r->o;
 	struct checker_options options = {
+		.paths = o->show_reachable_path,
 		.partial = o->min_size || o->max_size != UINT64_MAX || o->sample_rate != 1 ||
 			   o->sample_bytes || o->pairs.families.count,
 	};

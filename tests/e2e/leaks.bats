@@ -104,6 +104,61 @@ kind() {
 	holds '[.processes[0].stacks[].remedy | select(.)] | all(test("never freed"))'
 }
 
+# kept ROOT NAME FUNCTION...: a path from such a root through blocks that these functions allocated.
+kept() {
+	local root=$1 name=$2
+	shift 2
+	jq -e -s --arg root "$root" --arg name "$name" --arg functions "$*" \
+		'[.[-1].processes[].stacks[].path | select(.) | select(.root.kind == $root and
+			(.root.name // "") == $name and ([.blocks[].function] | join(" ")) == $functions)] |
+			length > 0' "$report"
+}
+
+@test "--show-reachable-path: variables, stacks, threads, mappings, libraries" {
+	require_bpf
+	TOOL="--show-reachable-path" profile leaks chain
+	kept global keep chain
+	holds '[.processes[0].stacks[] | select(.verdict == "definite" and .path)] == []'
+	TOOL="--show-reachable-path" profile leaks on_stack
+	kept stack "" on_stack
+	TOOL="--show-reachable-path" profile leaks tls
+	kept tls "" tls
+	TOOL="--show-reachable-path" profile leaks threads
+	kept stack "" hold
+	kept tls "" hold
+	kept global keep2 end
+	TOOL="--show-reachable-path" profile leaks library
+	kept global keeper_kept library
+	holds '[.processes[0].stacks[].path | select(.root.name == "keeper_kept").root.module] |
+		length == 1 and (.[0] | endswith("/libkeeper.so"))'
+	TOOL="--show-reachable-path" profile leaks mapped
+	kept mapping "" mapped
+	TOOL="--show-reachable-path" profile leaks_cxx containers
+	holds '[.processes[0].stacks[] | select(.verdict == "reachable" and (.path | not))] == []'
+}
+
+@test "--show-reachable-path: a chain of 100,000, as text, and from a saved profile" {
+	require_bpf
+	"$MEMLEAK" --show-reachable-path -w "$BATS_TEST_TMPDIR/p.pb.gz" -- "$PROGRAMS/leaks" held >"$out" 2>"$err"
+	grep -A 20 'kept by global keep+0x0 (leaks)' "$out" >"$BATS_TEST_TMPDIR/live"
+	grep -q -- '-> ... 99,984 more blocks' "$BATS_TEST_TMPDIR/live"
+	[ "$(grep -c -- '-> 64 B, malloc by held' "$BATS_TEST_TMPDIR/live")" -eq 16 ]
+	"$MEMLEAK" report --show-reachable-path "$BATS_TEST_TMPDIR/p.pb.gz" |
+		grep -A 20 'kept by global keep+0x0 (leaks)' | diff "$BATS_TEST_TMPDIR/live" -
+}
+
+@test "--show-reachable-path on a process that runs" {
+	require_bpf
+	start_service
+	start_tool -p "$target" --leak-check each --show-reachable-path -o 0 -i 1000
+	wait_until 20 loses 1
+	end_tool
+	[ "$status" -eq 0 ]
+	holds '[.processes[0].stacks[] | select(.path and .verdict != "reachable")] == []'
+	unharmed "$target"
+	kill "$target"
+}
+
 @test "--leak-check=no" {
 	require_bpf
 	TOOL="--leak-check=no" profile leaks plain

@@ -93,6 +93,20 @@ NOIPA static void deep(void)
 	}
 }
 
+/* Such a chain that is no loss; the oldest one is its end. */
+NOIPA static void held(void)
+{
+	int i;
+
+	for (i = 0; i < 100000; i++) {
+		struct node *n = malloc(sizeof(*n));
+
+		memset(n, 0, sizeof(*n));
+		n->a = keep;
+		keep = n;
+	}
+}
+
 NOIPA static struct node *ring(int nr)
 {
 	struct node *first = node(), *n = first;
@@ -446,7 +460,7 @@ static const struct {
 	void (*run)(void);
 } cases[] = {
 	{"plain", plain},	{"chain", chain},	{"tree", tree},
-	{"deep", deep},		{"cycle", cycle},	{"cycles", cycles},
+	{"deep", deep},		{"held", held},		{"cycle", cycle},	{"cycles", cycles},
 	{"interior", interior}, {"behind", behind},	{"length64", length64},
 	{"threads", threads},	{"tls", tls},		{"in_register", in_register},
 	{"on_stack", on_stack}, {"in_handler", in_handler}, {"on_altstack", on_altstack},

@@ -93,7 +93,7 @@ static void expect(struct heap *h, const char *letters)
 	char got[MAX + 1] = "";
 	uint32_t i;
 
-	assert_int_equal(judge__run(h->blocks, h->nr, &h->edges, &memory, h->verdicts), 0);
+	assert_int_equal(judge__run(h->blocks, h->nr, &h->edges, &memory, h->verdicts, NULL), 0);
 	for (i = 0; i < h->nr; i++)
 		got[i] = of_verdict[h->verdicts[i].verdict] | (h->verdicts[i].cycle ? 0x20 : 0);
 	assert_string_equal(got, letters);
@@ -241,6 +241,39 @@ static void test_arena(void **state)
 	expect(&h, "RP");
 }
 
+/* What keeps a block is one of the shortest chains to it, whichever way it was found. */
+static void test_kept(void **state)
+{
+	struct judge_link chains[MAX];
+	struct judge_verdict verdicts[MAX];
+	HEAP(h);
+	struct judge_memory memory = {&h, get_word, is_vtable};
+	int i;
+
+	(void)state;
+	for (i = 0; i < 6; i++)
+		block(&h, 64);
+	points(&h, JUDGE_ROOT, h.blocks[0].addr);
+	points(&h, 0, h.blocks[1].addr);
+	points(&h, 1, h.blocks[2].addr);
+	points(&h, 2, h.blocks[3].addr);
+	points(&h, 0, h.blocks[3].addr); /* the short way */
+	points(&h, 3, h.blocks[0].addr); /* and back */
+	points(&h, 4, h.blocks[4].addr);
+	points(&h, JUDGE_ROOT, h.blocks[5].addr + 8); /* explained below */
+	set_word(&h, h.blocks[5].addr, 56);
+	for (i = 0; i < (int)h.edges.count; i++)
+		h.edges.items[i].where = 100 + i;
+	assert_int_equal(judge__run(h.blocks, h.nr, &h.edges, &memory, verdicts, chains), 0);
+	assert_int_equal(verdicts[4].verdict, PROFILE_VERDICT_DEFINITE);
+	assert_memory_equal(&chains[0], (&(struct judge_link){JUDGE_ROOT, 100, 0, 0}),
+			    sizeof(chains[0]));
+	assert_memory_equal(&chains[2], (&(struct judge_link){1, 102, 0, 2}), sizeof(chains[0]));
+	assert_memory_equal(&chains[3], (&(struct judge_link){0, 104, 0, 1}), sizeof(chains[0]));
+	assert_memory_equal(&chains[5], (&(struct judge_link){JUDGE_ROOT, 107, 5, 0}),
+			    sizeof(chains[0]));
+}
+
 /* As deep and as wide as it gets: no recursion, no quadratic step. */
 static void test_large(void **state)
 {
@@ -261,7 +294,7 @@ static void test_large(void **state)
 		assert_int_equal(vector_push(&edges, next), 0);
 		assert_int_equal(vector_push(&edges, first), 0);
 	}
-	assert_int_equal(judge__run(blocks, N, &edges, &memory, verdicts), 0);
+	assert_int_equal(judge__run(blocks, N, &edges, &memory, verdicts, NULL), 0);
 	for (i = 0; i < N; i++) {
 		assert_int_equal(verdicts[i].verdict,
 				 i ? PROFILE_VERDICT_INDIRECT : PROFILE_VERDICT_DEFINITE);
@@ -485,14 +518,15 @@ static void test_in_flight(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing),	       cmocka_unit_test(test_chains),
-		cmocka_unit_test(test_interior),       cmocka_unit_test(test_empty_block),
-		cmocka_unit_test(test_cycles),	       cmocka_unit_test(test_cycle_entered_late),
-		cmocka_unit_test(test_heuristics),     cmocka_unit_test(test_arena),
-		cmocka_unit_test(test_large),	       cmocka_unit_test(test_locate),
-		cmocka_unit_test(test_gaps),	       cmocka_unit_test(test_gaps_as_roots),
-		cmocka_unit_test(test_foreign_memory), cmocka_unit_test(test_arena_words),
-		cmocka_unit_test(test_odd_blocks),     cmocka_unit_test(test_in_flight),
+		cmocka_unit_test(test_nothing),	      cmocka_unit_test(test_chains),
+		cmocka_unit_test(test_interior),      cmocka_unit_test(test_empty_block),
+		cmocka_unit_test(test_cycles),	      cmocka_unit_test(test_cycle_entered_late),
+		cmocka_unit_test(test_heuristics),    cmocka_unit_test(test_arena),
+		cmocka_unit_test(test_chains),	      cmocka_unit_test(test_large),
+		cmocka_unit_test(test_locate),	      cmocka_unit_test(test_gaps),
+		cmocka_unit_test(test_gaps_as_roots), cmocka_unit_test(test_foreign_memory),
+		cmocka_unit_test(test_arena_words),   cmocka_unit_test(test_odd_blocks),
+		cmocka_unit_test(test_in_flight),
 	};
 
 	return cmocka_run_group_tests_name("judge", tests, NULL, NULL);

@@ -110,6 +110,45 @@ static void add_site(struct profile *p, uint32_t stack, const char *family, uint
 	sample_check(vector_push(&p->sites, site));
 }
 
+/* One of each kind of root, of the first entries. */
+static void add_paths(struct profile *p)
+{
+	struct profile_step steps[] = {
+		{.addr = 0x1000,
+		 .bytes = 64,
+		 .pointer_at = 16,
+		 .family = "new",
+		 .function = "app::make<int>(char const*)",
+		 .type = "app::Node",
+		 .location = PROFILE_NONE},
+		{.addr = UINT64_MAX, .bytes = 1, .family = "malloc", .location = PROFILE_NONE},
+	};
+	struct profile_path path = {.name = "ta\"ble", .module = "/bin/x", .pc = 0x4010};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		steps[i].family = profile__intern(p, steps[i].family);
+		steps[i].function = profile__intern(p, steps[i].function);
+		steps[i].type = profile__intern(p, steps[i].type);
+	}
+	path.name = profile__intern(p, path.name);
+	path.module = profile__intern(p, path.module);
+	path.module_id = PROFILE_NONE;
+	for (i = 0; i < PROFILE_ROOTS && i < p->entries.count; i++) {
+		path.root = i;
+		path.offset = i;
+		path.addr = i ? 0x7fff0000 + i : 0;
+		path.thread = i * 100;
+		path.omitted = i * 1000;
+		path.first_step = p->steps.count;
+		path.nr_steps = i == 1 ? 0 : 2;
+		sample_check(vector_push(&p->paths, path));
+		sample_check(vector_push(&p->steps, steps[0]));
+		sample_check(vector_push(&p->steps, steps[1]));
+		p->entries.items[i].path = p->paths.count;
+	}
+}
+
 /* With all that a profile can hold. */
 static struct profile *full(void)
 {
@@ -140,6 +179,7 @@ static struct profile *full(void)
 	sample_entry(p, 0, stack, "mmap", 1, 4096);
 	sample_check(profile__add_stack(p, frames, 0, false, true, &stack));
 	sample_entry(p, 0, stack, "malloc", 3, 0);
+	add_paths(p);
 	add_site(p, 0, "new", 100, 7000000);
 	add_site(p, stack, "malloc", 3, 0);
 	sample_check(profile__add_stack(p, frames, 1, false, false, &stack));

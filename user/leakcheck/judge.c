@@ -35,6 +35,11 @@ struct link {
 	uint32_t offset; /* in the target; UINT32_MAX: that far or farther */
 };
 
+/* An interior pointer: link @link, of @source. */
+struct interior {
+	uint32_t source, link;
+};
+
 /* The lists of pending work, and what is known of each block. */
 struct court {
 	const struct judge_block *blocks;
@@ -42,9 +47,11 @@ struct court {
 	const struct judge_memory *memory;
 	uint32_t *first; /* links of block i: first[i] to first[i + 1]; those of roots at [nr] */
 	struct link *links;
-	uint32_t *work; /* a stack of blocks, each at most once at a time */
-	uint32_t nr_work;
-	VECTOR(struct link) interior; /* met from what is reachable, targets not reached then */
+	uint32_t *wheres; /* by link; NULL: chains are not asked for */
+	struct judge_link *chains;
+	uint32_t *work; /* a stack or a queue of blocks, each at most once at a time */
+	uint32_t nr_work, done;
+	VECTOR(struct interior) interior; /* met from what is reachable, targets not reached then */
 	uint32_t guesses;
 	struct judge_verdict *verdicts;
 };
@@ -53,6 +60,7 @@ static void release_court(struct court *c)
 {
 	free(c->first);
 	free(c->links);
+	free(c->wheres);
 	free(c->work);
 	vector_release(&c->interior);
 }
@@ -127,7 +135,9 @@ static int build_links(struct court *c, const judge_edges *edges)
 		total += n;
 	}
 	c->links = reallocarray(NULL, (size_t)total + 1, sizeof(*c->links));
-	if (!c->links)
+	if (c->chains)
+		c->wheres = calloc((size_t)total + 1, sizeof(*c->wheres));
+	if (!c->links || (c->chains && !c->wheres))
 		return -ENOMEM;
 	for (i = 0; i < edges->count; i++) {
 		const struct judge_edge *e = &edges->items[i];
@@ -136,6 +146,8 @@ static int build_links(struct court *c, const judge_edges *edges)
 		if (targets[i] == NOBODY)
 			continue;
 		offset = e->value - c->blocks[targets[i]].addr;
+		if (c->wheres)
+			c->wheres[c->first[source_index(c, e)]] = e->where;
 		c->links[c->first[source_index(c, e)]++] = (struct link){
 			.target = targets[i],
 			.offset = offset < UINT32_MAX ? offset : UINT32_MAX,
@@ -214,6 +226,23 @@ static bool is_reached(const struct court *c, uint32_t block)
 	return c->verdicts[block].verdict == PROFILE_VERDICT_REACHABLE;
 }
 
+/* Link @link of @source reaches its target. */
+static void reach(struct court *c, uint32_t source, uint32_t link)
+{
+	uint32_t target = c->links[link].target;
+	bool first = source == c->nr;
+
+	push(c, target, PROFILE_VERDICT_REACHABLE);
+	if (!c->chains)
+		return;
+	c->chains[target] = (struct judge_link){
+		.parent = first ? JUDGE_ROOT : source,
+		.where = c->wheres[link],
+		.head = first ? target : c->chains[source].head,
+		.depth = first ? 0 : c->chains[source].depth + 1,
+	};
+}
+
 /* Follow the start pointers of @source, keep the others for later. */
 static int follow_starts(struct court *c, uint32_t source)
 {
@@ -226,22 +255,23 @@ static int follow_starts(struct court *c, uint32_t source)
 		if (is_reached(c, l->target))
 			continue;
 		if (!l->offset) {
-			push(c, l->target, PROFILE_VERDICT_REACHABLE);
+			reach(c, source, i);
 			continue;
 		}
-		err = vector_push(&c->interior, *l);
+		err = vector_push(&c->interior, ((struct interior){source, i}));
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
+/* First come, first served: so chains are short. */
 static int drain_starts(struct court *c)
 {
 	int err = 0;
 
-	while (c->nr_work && !err)
-		err = follow_starts(c, c->work[--c->nr_work]);
+	while (c->done < c->nr_work && !err)
+		err = follow_starts(c, c->work[c->done++]);
 	return err;
 }
 
@@ -254,13 +284,15 @@ static int find_reachable(struct court *c)
 		err = drain_starts(c);
 	/* The list grows while it is worked on. */
 	for (i = 0; i < c->interior.count && !err; i++) {
-		struct link l = c->interior.items[i];
+		struct interior in = c->interior.items[i];
+		const struct link *l = &c->links[in.link];
 
-		if (is_reached(c, l.target) || !is_explained(c, &l))
+		if (is_reached(c, l->target) || !is_explained(c, l))
 			continue;
-		push(c, l.target, PROFILE_VERDICT_REACHABLE);
+		reach(c, in.source, in.link);
 		err = drain_starts(c);
 	}
+	c->nr_work = c->done = 0;
 	return err;
 }
 
@@ -268,9 +300,12 @@ static void find_possible(struct court *c)
 {
 	size_t i;
 
-	for (i = 0; i < c->interior.count; i++)
-		if (!c->verdicts[c->interior.items[i].target].verdict)
-			push(c, c->interior.items[i].target, PROFILE_VERDICT_POSSIBLE);
+	for (i = 0; i < c->interior.count; i++) {
+		uint32_t target = c->links[c->interior.items[i].link].target;
+
+		if (!c->verdicts[target].verdict)
+			push(c, target, PROFILE_VERDICT_POSSIBLE);
+	}
 	while (c->nr_work) {
 		uint32_t source = c->work[--c->nr_work], k;
 
@@ -450,10 +485,12 @@ static int find_cycles(struct court *c)
 }
 
 int judge__run(const struct judge_block *blocks, uint32_t nr, const judge_edges *edges,
-	       const struct judge_memory *memory, struct judge_verdict *ret)
+	       const struct judge_memory *memory, struct judge_verdict *ret,
+	       struct judge_link *chains)
 {
 	CLEANUP(release_court)
-	struct court c = {.blocks = blocks, .nr = nr, .memory = memory, .verdicts = ret};
+	struct court c = {
+		.blocks = blocks, .nr = nr, .memory = memory, .verdicts = ret, .chains = chains};
 	int err;
 
 	memset(ret, 0, nr * sizeof(*ret));

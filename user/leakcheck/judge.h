@@ -48,12 +48,21 @@ struct judge_verdict {
 	bool points_to_itself; /* by a pointer to its start */
 };
 
+/* What keeps a reachable block: one of the shortest chains of pointers from the roots to it. */
+struct judge_link {
+	uint32_t parent; /* the block that points to it, or JUDGE_ROOT */
+	uint32_t where;	 /* of the pointer, as the edge has it */
+	uint32_t head; /* the first block of the chain, perhaps itself: a root points to that one */
+	uint32_t depth; /* blocks before it in the chain */
+};
+
 /*
- * Judge the @nr blocks, sorted by address and not overlapping; verdicts by index go to @ret. 0 or
- * -ENOMEM.
+ * Judge the @nr blocks, sorted by address and not overlapping; verdicts by index go to @ret, and,
+ * unless it is NULL, to @chains what keeps those that are reachable. 0 or -ENOMEM.
  */
 int judge__run(const struct judge_block *blocks, uint32_t nr, const judge_edges *edges,
-	       const struct judge_memory *memory, struct judge_verdict *ret);
+	       const struct judge_memory *memory, struct judge_verdict *ret,
+	       struct judge_link *chains);
 
 /* Index of the block that holds @addr, or UINT32_MAX; @blocks as for judge__run. */
 uint32_t judge__find(const struct judge_block *blocks, uint32_t nr, uint64_t addr);

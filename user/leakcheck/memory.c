@@ -35,6 +35,7 @@ struct memory {
 	int mem_fd, pagemap_fd;
 	struct regions regions;
 	struct touched touched; /* of the region that is being read */
+	bool names;		/* of regions are wanted */
 	struct sweep *sweep;
 	uint64_t red_zone; /* bytes below a stack pointer that are in use */
 	struct sweep_counts counts;
@@ -98,6 +99,16 @@ void memory__destroy(struct memory *m)
 	regions__release(&m->regions);
 	vector_release(&m->touched.ranges);
 	free(m);
+}
+
+void memory__keep_names(struct memory *m)
+{
+	m->names = true;
+}
+
+const struct regions *memory__regions(const struct memory *m)
+{
+	return &m->regions;
 }
 
 uint64_t memory__bytes_read(const struct memory *m)
@@ -211,7 +222,7 @@ static int next_piece(void *context, struct sweep_piece *ret)
 int memory__scan(struct memory *m, const struct memory_thread *threads, size_t nr_threads,
 		 bool complete, bool at_exit, struct scan *s)
 {
-	int err = regions__read(&m->regions, m->reader);
+	int err = regions__read(&m->regions, m->reader, m->names);
 
 	if (err)
 		return err;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "leakcheck/regions.h"
 #include "leakcheck/scan.h"
 
 struct memory;
@@ -38,6 +39,12 @@ void memory__destroy(struct memory *m);
  */
 int memory__scan(struct memory *m, const struct memory_thread *threads, size_t nr_threads,
 		 bool complete, bool at_exit, struct scan *s);
+
+/* Before that: have the names of mappings too. */
+void memory__keep_names(struct memory *m);
+
+/* After it: the mappings there were. */
+const struct regions *memory__regions(const struct memory *m);
 
 /* For judge_memory, with the memory as context: both also when the process runs again. */
 bool memory__word(void *context, uint64_t addr, uint64_t *ret);

@@ -13,6 +13,10 @@
 
 void regions__release(struct regions *r)
 {
+	size_t i;
+
+	for (i = 0; i < r->list.count; i++)
+		free(r->list.items[i].name);
 	vector_release(&r->list);
 }
 
@@ -24,13 +28,13 @@ static bool is_device(const char *name)
 }
 
 /* One line of /proc/PID/maps. 0 or -ENOMEM. */
-static int add_region(struct regions *regions, const char *line)
+static int add_region(struct regions *regions, const char *line, bool names)
 {
 	struct region r = {0};
 	const char *name;
 	char prot[5] = "";
 	uint64_t inode;
-	int at = 0;
+	int at = 0, err;
 
 	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n", &r.start,
 		   &r.end, prot, &r.offset, &inode, &at) < 5 ||
@@ -50,10 +54,15 @@ static int add_region(struct regions *regions, const char *line)
 	r.stack = strcmp(name, "[stack]") == 0;
 	if (is_device(name) || (name[0] == '[' && name[1] == 'v')) /* [vdso], [vvar] ... */
 		return 0;
-	return vector_push(&regions->list, r);
+	if (names && *name && !(r.name = strdup(name)))
+		return -ENOMEM;
+	err = vector_push(&regions->list, r);
+	if (err)
+		free(r.name);
+	return err;
 }
 
-int regions__read(struct regions *r, pid_t reader)
+int regions__read(struct regions *r, pid_t reader, bool names)
 {
 	CLEANUP_FCLOSE FILE *f = NULL;
 	CLEANUP_FREE char *line = NULL;
@@ -65,11 +74,9 @@ int regions__read(struct regions *r, pid_t reader)
 	f = fopen(path, "re");
 	if (!f)
 		return -errno;
-	r->list.count = 0;
-	r->trampoline_start = r->trampoline_end = 0;
 	while (!err && getline(&line, &size, f) > 0) {
 		line[strcspn(line, "\n")] = 0;
-		err = add_region(r, line);
+		err = add_region(r, line, names);
 	}
 	return err;
 }

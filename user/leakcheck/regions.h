@@ -14,6 +14,7 @@
 struct region {
 	uint64_t start, end;
 	uint64_t offset; /* in its file */
+	char *name;	 /* as /proc/PID/maps has it; NULL: not asked for, or none */
 	bool readable, writable, executable, shared;
 	bool file;  /* of a file of a file system */
 	bool brk;   /* [heap] */
@@ -27,8 +28,9 @@ struct regions {
 
 void regions__release(struct regions *r);
 
-/* Those of @reader, a live thread of the process, in place of what is there. 0 or -errno. */
-int regions__read(struct regions *r, pid_t reader);
+/* Those of @reader, a live thread of the process, with or without their names. Once. 0 or -errno.
+ */
+int regions__read(struct regions *r, pid_t reader, bool names);
 
 /* Index of the one that holds @addr; -1 where none does. */
 ssize_t regions__find(const struct regions *r, uint64_t addr);

@@ -21,6 +21,10 @@
 
 static void release_pass(struct pass *s)
 {
+	size_t i;
+
+	for (i = 0; i < s->groups.count; i++)
+		path__destroy(s->groups.items[i].path);
 	vector_release(&s->running);
 	vector_release(&s->groups);
 	hash__release(&s->group_index);
@@ -51,11 +55,13 @@ int collector__create(struct probe *p, struct collector **ret)
 
 void collector__destroy(struct collector *c)
 {
-	size_t i;
+	size_t i, k;
 
 	if (!c)
 		return;
 	for (i = 0; i < c->pasts.count; i++) {
+		for (k = 0; k < c->pasts.items[i].groups.count; k++)
+			path__destroy(c->pasts.items[i].groups.items[k].path);
 		vector_release(&c->pasts.items[i].groups);
 		vector_release(&c->pasts.items[i].sites);
 		vector_release(&c->pasts.items[i].listed);
@@ -289,6 +295,8 @@ static int keep_pasts(struct collector *c, struct pass *s)
 			continue;
 		moved[i] = c->pasts.items[past].groups.count;
 		err = vector_push(&c->pasts.items[past].groups, *g);
+		if (!err)
+			g->path = NULL; /* it has moved */
 	}
 	for (i = 0; i < s->listed.count && !err; i++) {
 		struct listed l = s->listed.items[i];
@@ -388,7 +396,37 @@ static int choose_snapshots(struct collector *c, struct pass *pass)
 	return err;
 }
 
-static int add_snapshot(struct collector *c, struct pass *pass, const struct snapshot *s)
+/* Hand the paths to the groups that they are of, in terms of the collector's @types. */
+static int add_paths(struct pass *pass, struct snapshot *s, const uint32_t *types)
+{
+	size_t i, k;
+
+	for (i = 0; i < s->paths.count; i++) {
+		struct path *path = s->paths.items[i];
+		struct group like = {
+			.image = s->process.image,
+			.stack = path->stack,
+			.family = path->family,
+			.verdict = PROFILE_VERDICT_REACHABLE,
+			.type = PROFILE_NONE,
+		};
+		uint32_t group;
+		int err = find_group(pass, &like, &group);
+
+		if (err)
+			return err;
+		for (k = 0; k < path->nr_steps; k++)
+			if (path->steps[k].type != PROFILE_NONE)
+				path->steps[k].type = types[path->steps[k].type];
+		path__destroy(pass->groups.items[group].path);
+		pass->groups.items[group].path = path;
+		s->paths.items[i] = NULL;
+	}
+	s->paths.count = 0;
+	return 0;
+}
+
+static int add_snapshot(struct collector *c, struct pass *pass, struct snapshot *s)
 {
 	CLEANUP_FREE uint32_t *types = calloc(s->types.count + 1, sizeof(*types));
 	uint32_t group;
@@ -415,7 +453,7 @@ static int add_snapshot(struct collector *c, struct pass *pass, const struct sna
 			err = add_block(pass, group, c->t.sample, b->addr, b->block.size,
 					b->block.time_ns);
 	}
-	return err;
+	return err || pass->options->peek ? err : add_paths(pass, s, types);
 }
 
 static int add_snapshots(struct collector *c, struct pass *pass)
@@ -424,7 +462,7 @@ static int add_snapshots(struct collector *c, struct pass *pass)
 	int err = 0;
 
 	for (i = 0; i < c->snapshots.count && !err; i++) {
-		const struct snapshot *s = c->snapshots.items[i];
+		struct snapshot *s = c->snapshots.items[i];
 
 		if (hash__get(&pass->shown, s->process.image, 0) == i)
 			err = add_snapshot(c, pass, s);

@@ -164,6 +164,68 @@ static void add_to_process(const struct collector *c, struct profile_process *p,
 	p->error.bytes = hypot(p->error.bytes, e.bytes);
 }
 
+/* The place that asked for the blocks of a stack of the kernel; PROFILE_NONE where it is not known.
+ */
+static int find_caller(struct building *b, const struct stacks_source *source, uint64_t key,
+		       uint8_t *family, uint32_t *ret)
+{
+	struct profile *p = b->profile;
+	uint32_t stack;
+	int err = stacks__add(b->collector->stacks, source, key, p, family, &stack);
+
+	if (err)
+		return err;
+	*ret = p->stacks.items[stack].count ? p->frames.items[p->stacks.items[stack].first]
+					    : PROFILE_NONE;
+	return 0;
+}
+
+static int add_step(struct building *b, const struct stacks_source *source,
+		    const struct path_step *from)
+{
+	struct profile_step step = {
+		.addr = from->addr, .bytes = from->bytes, .pointer_at = from->pointer_at};
+	uint8_t family = from->family;
+	int err = find_caller(b, source, from->stack, &family, &step.location);
+
+	if (err)
+		return err;
+	step.family = profile__intern(b->profile, probe__family_name(b->collector->probe, family));
+	if (from->type != PROFILE_NONE)
+		step.type = profile__intern(b->profile, b->collector->types.items[from->type]);
+	return step.family ? vector_push(&b->profile->steps, step) : -ENOMEM;
+}
+
+static int add_path(struct building *b, const struct stacks_source *source, const struct path *from,
+		    uint32_t *ret)
+{
+	struct profile *p = b->profile;
+	struct profile_path path = {
+		.root = from->root,
+		.name = profile__intern(p, from->name[0] ? from->name : NULL),
+		.module = profile__intern(p, from->module),
+		.module_id = from->module_id,
+		.pc = from->pc,
+		.offset = from->offset,
+		.addr = from->addr,
+		.thread = from->thread,
+		.omitted = from->omitted,
+		.first_step = p->steps.count,
+		.nr_steps = from->nr_steps,
+	};
+	uint32_t i;
+	int err = 0;
+
+	if ((from->name[0] && !path.name) || (from->module && !path.module))
+		return -ENOMEM;
+	for (i = 0; i < from->nr_steps && !err; i++)
+		err = add_step(b, source, &from->steps[i]);
+	if (!err)
+		err = vector_push(&p->paths, path);
+	*ret = p->paths.count;
+	return err;
+}
+
 static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
 {
 	struct collector *c = b->collector;
@@ -201,6 +263,10 @@ static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
 	e.family = profile__intern(p, probe__family_name(c->probe, family));
 	if (g->type != PROFILE_NONE)
 		e.type = profile__intern(p, c->types.items[g->type]);
+	if (g->path)
+		err = add_path(b, &source, g->path, &e.path);
+	if (err)
+		return err;
 	if (!e.family || (g->type != PROFILE_NONE && !e.type))
 		return -ENOMEM;
 	err = vector_push(&p->entries, e);

@@ -8,6 +8,7 @@
  */
 
 #include "probe/collect.h"
+#include "probe/path.h"
 #include "probe/stacks.h"
 #include "util/cleanup.h"
 #include "util/hash.h"
@@ -29,6 +30,7 @@ struct group {
 	uint64_t stack;
 	struct weighed all, old;       /* `old`: of the age asked for */
 	uint64_t oldest_ns, newest_ns; /* of those */
+	struct path *path;	       /* owned; NULL: none */
 };
 
 /* A block's address, kept where blocks are listed. */

@@ -67,3 +67,13 @@ const struct file *files__get(const struct files *f, uint32_t id)
 		return NULL;
 	return &f->list.items[id];
 }
+
+uint32_t files__find(const struct files *f, const char *path)
+{
+	uint32_t id;
+
+	for (id = 0; id < f->list.count; id++)
+		if (f->list.items[id].object && strcmp(f->list.items[id].object->path, path) == 0)
+			return id;
+	return 0;
+}

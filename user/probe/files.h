@@ -28,6 +28,9 @@ void files__destroy(struct files *f);
  */
 int files__add(struct files *f, uint32_t id, int fd, const char *path);
 
+/* The number of the file that processes know as @path; 0: none. */
+uint32_t files__find(const struct files *f, const char *path);
+
 /* What is known of @id; NULL where nothing is. Valid until the next files__add. */
 const struct file *files__get(const struct files *f, uint32_t id);
 

@@ -61,6 +61,9 @@ void snapshot__destroy(struct snapshot *s)
 	for (i = 0; i < s->types.count; i++)
 		free(s->types.items[i]);
 	vector_release(&s->types);
+	for (i = 0; i < s->paths.count; i++)
+		path__destroy(s->paths.items[i]);
+	vector_release(&s->paths);
 	vector_release(&s->blocks);
 	vector_release(&s->changed);
 	changes__end(&s->changes);

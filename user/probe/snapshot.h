@@ -13,6 +13,7 @@
 
 #include "bpf/memleak.h"
 #include "probe/changes.h"
+#include "probe/path.h"
 #include "probe/probe.h"
 #include "profile/profile.h"
 #include "util/vector.h"
@@ -40,6 +41,7 @@ struct snapshot {
 	struct snapshot_item *items;	      /* the blocks that there are, by address */
 	size_t nr;			      /* of them */
 	VECTOR(char *) types;		      /* class names, each owned */
+	VECTOR(struct path *) paths;	      /* one for each stack and family, owned */
 	/* Private. */
 	struct snapshot_item *spare; /* for sorting and merging */
 	size_t max_items;	     /* room in both */

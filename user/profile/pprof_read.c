@@ -11,6 +11,7 @@
 #include <zlib.h>
 
 #include "profile/fields.h"
+#include "profile/path.h"
 #include "profile/pprof.h"
 #include "profile/pprof_labels.h"
 #include "profile/profile.pb-c.h"
@@ -532,6 +533,8 @@ static int read_label(struct reader *r, const label *l, struct labels *ret)
 	case PPROF_LABEL_NEWEST:
 		e->newest_ms = l->num / 1e6;
 		return 0;
+	case PPROF_LABEL_PATH:
+		return path__from_json(r->p, text, &e->path);
 	case PPROF_LABEL_GROWTH:
 		return read_decimal(r, l->str, &e->growth_bytes_per_s);
 	case PPROF_LABEL_ERROR_BLOCKS:

@@ -13,6 +13,7 @@
 #include <zlib.h>
 
 #include "profile/fields.h"
+#include "profile/path.h"
 #include "profile/pprof.h"
 #include "profile/pprof_labels.h"
 #include "profile/profile.pb-c.h"
@@ -290,6 +291,20 @@ static void add_process_labels(struct writer *w, uint32_t index)
 	add_text(w, PPROF_LABEL_COMM, process->comm);
 }
 
+static void add_path(struct writer *w, uint32_t number)
+{
+	const int flags = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
+	struct json_object *path;
+
+	if (!number)
+		return;
+	path = path__to_json(w->p, &w->p->paths.items[number - 1]);
+	check(w, path ? 0 : -ENOMEM);
+	if (path)
+		add_text(w, PPROF_LABEL_PATH, json_object_to_json_string_ext(path, flags));
+	json_object_put(path);
+}
+
 static void add_entry_labels(struct writer *w, const struct profile_entry *e)
 {
 	uint32_t i;
@@ -306,6 +321,7 @@ static void add_entry_labels(struct writer *w, const struct profile_entry *e)
 	add_age(w, PPROF_LABEL_OLDEST, e->oldest_ms);
 	add_age(w, PPROF_LABEL_NEWEST, e->newest_ms);
 	add_decimal(w, PPROF_LABEL_GROWTH, e->growth_bytes_per_s);
+	add_path(w, e->path);
 	add_decimal(w, PPROF_LABEL_ERROR_BLOCKS, e->error.blocks);
 	add_decimal(w, PPROF_LABEL_ERROR_BYTES, e->error.bytes);
 	for (i = 0; i < e->nr_blocks; i++) {

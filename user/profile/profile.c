@@ -30,6 +30,8 @@ void profile__destroy(struct profile *p)
 	vector_release(&p->locations);
 	vector_release(&p->modules);
 	vector_release(&p->blocks);
+	vector_release(&p->paths);
+	vector_release(&p->steps);
 	hash__release(&p->string_index);
 	hash__release(&p->location_index);
 	hash__release(&p->stack_index);

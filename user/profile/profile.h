@@ -86,6 +86,45 @@ struct profile_block {
 	double age_ms;
 };
 
+/* What a chain of pointers begins with. */
+enum profile_root {
+	PROFILE_ROOT_UNKNOWN,
+	PROFILE_ROOT_GLOBAL,   /* a variable of a file */
+	PROFILE_ROOT_STACK,    /* of a thread */
+	PROFILE_ROOT_TLS,      /* thread-local data, or what the C library keeps of a thread */
+	PROFILE_ROOT_REGISTER, /* of a thread */
+	PROFILE_ROOT_MAPPING,  /* other memory */
+};
+#define PROFILE_ROOTS (PROFILE_ROOT_MAPPING + 1)
+
+/* A block on the way from a root to the block that is asked about, which is the last one. */
+struct profile_step {
+	uint32_t location;    /* of who allocated it; PROFILE_NONE: unknown, or loaded */
+	const char *function; /* loaded: who allocated it; NULL where unknown */
+	const char *family;
+	const char *type; /* NULL where unknown */
+	uint64_t addr, bytes;
+	uint64_t pointer_at; /* in it: the pointer to the next one; 0 in the last one */
+};
+
+/* The longest that is kept: the last blocks of a longer chain. */
+#define PROFILE_MAX_STEPS 16
+
+/* One chain of pointers from a root to a block: why it is still alive. */
+struct profile_path {
+	enum profile_root root;
+	const char *name;    /* of the variable or register; NULL where unknown */
+	const char *module;  /* its file; what is mapped; NULL: none */
+	uint32_t module_id;  /* as in profile_module; PROFILE_NONE: none, or loaded */
+	uint64_t pc;	     /* GLOBAL: its address in the module */
+	uint64_t offset;     /* in the variable, from the stack pointer, in the mapping */
+	uint64_t addr;	     /* of the pointer; 0 in registers */
+	uint32_t thread;     /* STACK, TLS, REGISTER; 0: none */
+	uint64_t omitted;    /* blocks between the root and the first step */
+	uint32_t first_step; /* in profile.steps */
+	uint32_t nr_steps;
+};
+
 /* The outstanding blocks of one process that share stack, family, verdict, type and cycle. */
 struct profile_entry {
 	uint32_t process;
@@ -100,6 +139,7 @@ struct profile_entry {
 	struct profile_error error; /* of sum */
 	double growth_bytes_per_s;  /* against the report before; 0 in the first */
 	double oldest_ms, newest_ms;
+	uint32_t path;	      /* number in profile.paths, from 1: of the oldest block; 0: none */
 	uint32_t first_block; /* in profile.blocks, oldest first; where blocks were asked for */
 	uint32_t nr_blocks;
 };
@@ -164,6 +204,8 @@ struct profile {
 	VECTOR(struct profile_location) locations;
 	VECTOR(struct profile_module) modules;
 	VECTOR(struct profile_block) blocks;
+	VECTOR(struct profile_path) paths;
+	VECTOR(struct profile_step) steps;
 	/* Private: use the functions below. */
 	VECTOR(char *) strings;
 	VECTOR(struct profile_line *) line_arrays;

@@ -322,6 +322,8 @@ static int emit_row(struct diff *d, const struct row *row, double seconds)
 {
 	struct profile_site site = {.family = row->family, .allocs = change(row->allocs)};
 	struct profile_entry e = row->entry;
+
+	e.path = 0; /* of that side */
 	int err;
 
 	e.sum = change(row->inuse);

@@ -10,6 +10,7 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "profile/path.h"
 #include "report/format.h"
 #include "report/remedy.h"
 #include "report/report.h"
@@ -386,6 +387,8 @@ static struct builder entry_object(const struct profile *p, const struct profile
 		add_bool(&b, "suppressed", true);
 	if (e->type)
 		add_string(&b, "type", e->type);
+	if (e->path)
+		add(&b, "path", path__to_json(p, &p->paths.items[e->path - 1]));
 	if (remedy__text(p, e, remedy))
 		add_string(&b, "remedy", remedy);
 	if (stack && stack->truncated)

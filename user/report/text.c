@@ -17,6 +17,7 @@
 
 #include "report/format.h"
 #include "report/frame.h"
+#include "report/path_text.h"
 #include "report/remedy.h"
 #include "report/report.h"
 #include "report/stream.h"
@@ -383,6 +384,8 @@ static void print_entry(struct text *t, const struct profile_entry *e)
 	if (t->o->show_allocs)
 		print_blocks(t, e);
 	print_remedy(t, e);
+	if (e->path)
+		path_text__print(&t->s, t->p, &t->p->paths.items[e->path - 1]);
 	if (t->o->gen_suppressions)
 		print_suppression(t, e);
 }

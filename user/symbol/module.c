@@ -30,7 +30,7 @@ struct module {
 	struct effort effort;
 	bool opened;
 	struct elffile *file, *debug, *mini; /* NULL where there is none */
-	struct symtab *symtab;
+	struct symtab *symtab, *variables;   /* the latter when asked for */
 	struct dwarfinfo *dwarf;
 };
 
@@ -71,6 +71,7 @@ void module__destroy(struct module *m)
 		return;
 	dwarfinfo__destroy(m->dwarf);
 	symtab__destroy(m->symtab);
+	symtab__destroy(m->variables);
 	elffile__destroy(m->mini);
 	elffile__destroy(m->debug);
 	elffile__destroy(m->file);
@@ -130,10 +131,21 @@ static int find_debug_file(struct module *m, const struct debugfile_search *sear
 	return no_memory_only(err);
 }
 
-static int read_symtab(struct module *m)
+static int collect_symbols(struct module *m, enum symtab_kind kind, struct symtab **ret)
 {
 	struct elffile *files[3];
 	size_t n = 0;
+
+	files[n++] = m->file;
+	if (m->debug)
+		files[n++] = m->debug;
+	if (m->mini)
+		files[n++] = m->mini;
+	return symtab__create(files, n, kind, ret);
+}
+
+static int read_symtab(struct module *m)
+{
 	int err;
 
 	if (!elffile__has_symtab(m->file) && (!m->debug || !elffile__has_symtab(m->debug))) {
@@ -143,12 +155,7 @@ static int read_symtab(struct module *m)
 		if (err && err != -ENOENT)
 			log_info("%s: its .gnu_debugdata cannot be read", m->shown);
 	}
-	files[n++] = m->file;
-	if (m->debug)
-		files[n++] = m->debug;
-	if (m->mini)
-		files[n++] = m->mini;
-	return symtab__create(files, n, &m->symtab);
+	return collect_symbols(m, SYMTAB_FUNCTIONS, &m->symtab);
 }
 
 static int open_dwarf(struct module *m, const struct debugfile_search *search)
@@ -350,4 +357,23 @@ int module__find(struct module *m, uint64_t pc, bool interrupted, struct profile
 	if (!m->opened)
 		give_up(m, open_module(m));
 	return find_in_file(m, at, pc, strings, lines);
+}
+
+int module__find_variable(struct module *m, uint64_t addr, struct profile *strings,
+			  const char **name, uint64_t *offset)
+{
+	const char *symbol;
+	uint64_t start;
+
+	*name = NULL;
+	if (m->perfmap)
+		return 0;
+	if (!m->opened)
+		give_up(m, open_module(m));
+	if (!m->variables && m->file)
+		give_up(m, collect_symbols(m, SYMTAB_VARIABLES, &m->variables));
+	if (!m->variables || !symtab__find(m->variables, addr, &symbol, &start))
+		return 0;
+	*offset = addr - start;
+	return intern_symbol(strings, symbol, unversioned_size(symbol), name);
 }

@@ -34,4 +34,11 @@ void module__destroy(struct module *m);
 int module__find(struct module *m, uint64_t pc, bool interrupted, struct profile *strings,
 		 struct module_lines *lines, bool *keep);
 
+/*
+ * The variable that holds @addr of the module: *@name, interned in @strings, and how far into it;
+ * NULL where there is none. 0 or -ENOMEM.
+ */
+int module__find_variable(struct module *m, uint64_t addr, struct profile *strings,
+			  const char **name, uint64_t *offset);
+
 #endif

@@ -224,6 +224,25 @@ static int compare(const void *x, const void *y, void *context)
 	return (a->pc > b->pc) - (a->pc < b->pc);
 }
 
+/* The callers that the path of @e names. */
+static int collect_path(const struct profile *p, const struct profile_entry *e, bool *seen,
+			struct wanted *wanted)
+{
+	const struct profile_path *path = e->path ? &p->paths.items[e->path - 1] : NULL;
+	uint32_t i;
+	int err = 0;
+
+	for (i = 0; path && i < path->nr_steps && !err; i++) {
+		uint32_t l = p->steps.items[path->first_step + i].location;
+
+		if (l >= p->locations.count || seen[l] || p->locations.items[l].nr_lines)
+			continue;
+		seen[l] = true;
+		err = vector_push(&wanted->v, l);
+	}
+	return err;
+}
+
 static int collect(const struct profile *p, uint64_t top, uint32_t kinds, struct wanted *wanted)
 {
 	CLEANUP_FREE bool *seen = calloc(p->locations.count + 1, sizeof(*seen));
@@ -248,6 +267,8 @@ static int collect(const struct profile *p, uint64_t top, uint32_t kinds, struct
 			if (!profile__is_shown(p, e, kinds))
 				continue;
 			left--;
+			if (collect_path(p, e, seen, wanted))
+				return -ENOMEM;
 			for (k = 0; k < s->count; k++) {
 				uint32_t l = p->frames.items[s->first + k];
 				int err;
@@ -269,12 +290,33 @@ static void cleanup_wanted(struct wanted *wanted)
 	vector_release(&wanted->v);
 }
 
+static int name_variables(struct symbolizer *s, struct profile *p)
+{
+	struct module *m;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < p->paths.count && !err; i++) {
+		struct profile_path *path = &p->paths.items[i];
+
+		if (path->root != PROFILE_ROOT_GLOBAL || path->name ||
+		    path->module_id == PROFILE_NONE)
+			continue;
+		err = get_module(s, path->module_id, &m);
+		if (!err && m)
+			err = module__find_variable(m, path->pc, p, &path->name, &path->offset);
+	}
+	return err;
+}
+
 int symbolizer__resolve(struct symbolizer *s, struct profile *p, uint64_t top, uint32_t kinds)
 {
 	CLEANUP(cleanup_wanted) struct wanted wanted = {0};
 	size_t i;
 	int err = collect(p, top, kinds, &wanted);
 
+	if (!err)
+		err = name_variables(s, p);
 	if (err || !wanted.v.count)
 		return err;
 	qsort_r(wanted.v.items, wanted.v.count, sizeof(*wanted.v.items), compare, p);

@@ -43,6 +43,7 @@ struct table {
 	size_t count;
 	const struct section *sections;
 	size_t nr_sections;
+	enum symtab_kind kind;
 	bool mapping_symbols; /* the machine marks code and data by symbols */
 };
 
@@ -78,7 +79,7 @@ static bool is_marker(const char *name)
 	return (name[0] == '$' && name[1]) || (name[0] == '.' && name[1] == 'L');
 }
 
-/* Make *@ret of symbol @i; false where it is no function. */
+/* Make *@ret of symbol @i; false where it is none that is wanted. */
 static bool read_symbol(const struct table *t, size_t i, struct symbol *ret)
 {
 	GElf_Sym sym;
@@ -90,7 +91,9 @@ static bool read_symbol(const struct table *t, size_t i, struct symbol *ret)
 	if (!gelf_getsymshndx(t->symbols, t->indexes, i, &sym, &index))
 		return false;
 	type = GELF_ST_TYPE(sym.st_info);
-	if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
+	if (t->kind == SYMTAB_VARIABLES
+		    ? type != STT_OBJECT
+		    : type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
 		return false;
 	if (sym.st_shndx == SHN_UNDEF || sym.st_shndx == SHN_COMMON || sym.st_name >= t->names_size)
 		return false;
@@ -194,11 +197,11 @@ static int read_table(struct symtab *t, const struct table *table)
 	return 0;
 }
 
-static int read_file(struct symtab *t, Elf *elf)
+static int read_file(struct symtab *t, Elf *elf, enum symtab_kind kind)
 {
 	static const uint32_t types[] = {SHT_SYMTAB, SHT_DYNSYM};
 	CLEANUP_FREE struct section *sections = NULL;
-	struct table table = {0};
+	struct table table = {.kind = kind};
 	GElf_Ehdr ehdr;
 	size_t i;
 	int err;
@@ -307,7 +310,8 @@ static void cleanup_symtab(struct symtab **t)
 	symtab__destroy(*t);
 }
 
-int symtab__create(struct elffile *const *files, size_t nr, struct symtab **ret)
+int symtab__create(struct elffile *const *files, size_t nr, enum symtab_kind kind,
+		   struct symtab **ret)
 {
 	CLEANUP(cleanup_symtab) struct symtab *t = calloc(1, sizeof(*t));
 	size_t i;
@@ -316,7 +320,7 @@ int symtab__create(struct elffile *const *files, size_t nr, struct symtab **ret)
 	if (!t)
 		return -ENOMEM;
 	for (i = 0; i < nr; i++) {
-		err = read_file(t, files[i]->elf);
+		err = read_file(t, files[i]->elf, kind);
 		if (err)
 			return err;
 	}

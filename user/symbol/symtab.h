@@ -2,7 +2,7 @@
 #ifndef MEMLEAK_SYMBOL_SYMTAB_H
 #define MEMLEAK_SYMBOL_SYMTAB_H
 
-/* The functions of one file's symbol tables, sorted by address. */
+/* The functions, or the variables, of one file's symbol tables, sorted by address. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,14 +12,17 @@
 
 struct symtab;
 
+enum symtab_kind { SYMTAB_FUNCTIONS, SYMTAB_VARIABLES };
+
 /*
- * Collect the functions of .symtab and .dynsym of the @nr files, which belong together (a file and
+ * Collect those of .symtab and .dynsym of the @nr files, which belong together (a file and
  * its debug file) and must outlive the table. Damaged tables give what can be read. 0 or -ENOMEM.
  */
-int symtab__create(struct elffile *const *files, size_t nr, struct symtab **ret);
+int symtab__create(struct elffile *const *files, size_t nr, enum symtab_kind kind,
+		   struct symtab **ret);
 void symtab__destroy(struct symtab *t);
 
-/* Number of functions, each address counted once. */
+/* Number of symbols, each address counted once. */
 size_t symtab__count(const struct symtab *t);
 
 /*

@@ -23,7 +23,8 @@ struct object {
 	char *build_id; /* lower-case hex; NULL where it has none */
 	struct object_segment *segments;
 	size_t nr_segments;
-	uint16_t machine; /* e_machine; 0 if not ELF */
+	uint64_t tls_size; /* PT_TLS: what each thread has of it, with its alignment */
+	uint16_t machine;  /* e_machine; 0 if not ELF */
 	bool is_64bit;
 	bool has_interpreter; /* PT_INTERP: started through a dynamic loader */
 };

@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -53,7 +54,23 @@ static void read_vectors(pid_t tid, struct registers *ret)
 	ret->nr_vectors = sizeof(regs.xmm_space) / sizeof(uint64_t);
 }
 
+void registers__name(size_t i, bool vector, char *buf, size_t size)
+{
+	static const char *const names[] = {"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8",
+					    "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+
+	if (vector)
+		snprintf(buf, size, "xmm%zu", i / 2);
+	else
+		snprintf(buf, size, "%s", i < ARRAY_SIZE(names) ? names[i] : "?");
+}
+
 #elif defined(__aarch64__)
+
+void registers__name(size_t i, bool vector, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s%zu", vector ? "v" : "x", vector ? i / 2 : i);
+}
 
 static int read_general(pid_t tid, struct registers *ret, uint64_t *call)
 {

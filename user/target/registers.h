@@ -24,6 +24,9 @@ struct registers {
 /* Read those of @tid. 0 or -errno. */
 int registers__read(pid_t tid, struct registers *ret);
 
+/* The name of general[i], or of the register that holds vectors[i]. */
+void registers__name(size_t i, bool vector, char *buf, size_t size);
+
 /* Whether thread @tid, stopped at its end, asked for the end of itself alone (exit(2), as
  * pthread_exit does) and not for that of its process. */
 bool registers__ends_alone(pid_t tid);
