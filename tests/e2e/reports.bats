@@ -312,3 +312,38 @@ old_enough() {
 	"$MEMLEAK" --stack-depth 20 --output "$report" -- "$PROGRAMS/deep" 2>"$err"
 	grep -q -- --stack-depth "$report"
 }
+
+# trend FUNCTION: what the last report says of its blocks.
+trend() {
+	jq -r -s --arg function "$1" '.[-1].processes[0].stacks[] |
+		select(.frames[0].symbol == $function) | .trend.kind' "$report"
+}
+
+says_trends() {
+	[ "$(trend trends_lose)" = grows ] && [ "$(trend trends_cache)" = turns_over ] &&
+		[ "$(trend trends_table)" = unchanged ]
+}
+
+@test "what grows steadily is told from a cache and from what stopped to grow" {
+	require_bpf
+	"$PROGRAMS/trends" >"$out" 2>&1 3>&- 4>&- &
+	target=$!
+	start_tool -p "$target" -o 0 -w "$BATS_TEST_TMPDIR/p.json" -w "$BATS_TEST_TMPDIR/p.pb.gz" 0.3
+	wait_until 30 says_trends
+	# It stays so, and the words go with it.
+	wait_until 30 has_reports $(($(nr_reports) + 3))
+	says_trends
+	jq -e -s '.[-1].processes[0].stacks[] | select(.frames[0].symbol == "trends_lose") | .trend |
+		(.hint | test("^grows steadily, nothing freed since [0-9:]+; [0-9]+ age generations? alive$")) and
+		(.since | test("^20")) and .generations >= 2' "$report"
+	! grep -qi '"hint":"[^"]*leak' "$report" || false
+	end_tool
+	[ "$status" -eq 0 ]
+	"$MEMLEAK" report "$BATS_TEST_TMPDIR/p.pb.gz" >"$out"
+	grep -q '^      grows steadily, nothing freed since [0-9:]*; [0-9]* age generations alive$' "$out"
+	grep -q '^      as many blocks go as come; ' "$out"
+	grep -q '^      the same blocks since [0-9:]*; ' "$out"
+	"$MEMLEAK" report -f json "$BATS_TEST_TMPDIR/p.pb.gz" | jq -c '[.processes[].stacks[].trend]' >"$out"
+	jq -c '[.processes[].stacks[].trend]' "$BATS_TEST_TMPDIR/p.json" | diff - "$out"
+	kill "$target"
+}

@@ -179,12 +179,26 @@ static struct profile *full(void)
 	sample_entry(p, 0, stack, "mmap", 1, 4096);
 	sample_check(profile__add_stack(p, frames, 0, false, true, &stack));
 	sample_entry(p, 0, stack, "malloc", 3, 0);
-	add_paths(p);
 	add_site(p, 0, "new", 100, 7000000);
 	add_site(p, stack, "malloc", 3, 0);
 	sample_check(profile__add_stack(p, frames, 1, false, false, &stack));
 	add_site(p, stack, "malloc", 55, 5555); /* all freed */
 	sample_check(profile__sort(p, PROFILE_SORT_BYTES));
+	return p;
+}
+
+/* What only some runs say of stacks. */
+static struct profile *told(void)
+{
+	struct profile *p = full();
+	int i;
+
+	add_paths(p);
+	for (i = 0; i < PROFILE_TRENDS && (size_t)i < p->entries.count; i++) {
+		p->entries.items[i].trend = i;
+		p->entries.items[i].trend_since_ms = i % 2 ? SAMPLE_TIME_MS : 0;
+		p->entries.items[i].generations = i;
+	}
 	return p;
 }
 
@@ -196,6 +210,7 @@ static void what_was_saved_prints_the_same(void **state)
 	check_round_trip(sample_many(30, 3, false));
 	check_round_trip(sample_new(1, true));
 	check_round_trip(full());
+	check_round_trip(told());
 }
 
 static void every_order_survives(void **state)

@@ -69,6 +69,8 @@ void collector__destroy(struct collector *c)
 	vector_release(&c->pasts);
 	vector_release(&c->before);
 	hash__release(&c->before_index);
+	vector_release(&c->trends);
+	hash__release(&c->trend_index);
 	vector_release(&c->process_before);
 	hash__release(&c->process_index);
 	vector_release(&c->stack_before);
@@ -155,6 +157,14 @@ static void add_weighed(struct weighed *sum, struct sample sample, uint64_t size
 	sum->bytes_variance += variance * size * size;
 }
 
+/* Below 1 s, 2 s, 4 s ... */
+static unsigned int age_class(const struct pass *s, uint64_t time_ns)
+{
+	uint64_t seconds = pass__age_ms(s, time_ns) / 1000;
+
+	return seconds ? 64 - __builtin_clzll(seconds) : 0;
+}
+
 /* Add a block or mapping to its group. What ended is shown whatever its age. */
 static int add_block(struct pass *s, uint32_t group, struct sample sample, uint64_t addr,
 		     uint64_t size, uint64_t time_ns)
@@ -164,6 +174,9 @@ static int add_block(struct pass *s, uint32_t group, struct sample sample, uint6
 	struct listed l = {.group = group};
 
 	add_weighed(&g->all, sample, size);
+	g->alive += time_ns <= s->now_ns;
+	g->known += time_ns <= s->last_ns;
+	g->ages |= 1ULL << age_class(s, time_ns);
 	if (!ended && s->now_ns < time_ns + s->options->older_ns)
 		return 0;
 	if (!g->old.blocks || time_ns < g->oldest_ns)
@@ -559,7 +572,7 @@ int collector__activity(struct collector *c, uint64_t *ret)
 
 int collector__run(struct collector *c, const struct collect_options *o, struct profile **ret)
 {
-	CLEANUP(release_pass) struct pass s = {.options = o};
+	CLEANUP(release_pass) struct pass s = {.options = o, .last_ns = c->last_ns};
 	int err;
 
 	c->seq++;

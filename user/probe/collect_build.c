@@ -164,6 +164,39 @@ static void add_to_process(const struct collector *c, struct profile_process *p,
 	p->error.bytes = hypot(p->error.bytes, e.bytes);
 }
 
+/* What the reports so far say of the blocks of @g, where no check has judged them. */
+static int find_trend(struct building *b, const struct group *g, struct profile_entry *e)
+{
+	struct collector *c = b->collector;
+	uint64_t key = pass__group_key(g), since_ns;
+	uint32_t i = hash__get(&c->trend_index, g->stack, key);
+	struct trend_look look = {
+		.now_ns = b->pass->now_ns,
+		.last_ns = c->last_ns,
+		.seq = c->seq,
+		.alive = g->alive,
+		.old = g->known,
+	};
+	struct trend trend = {0};
+	int err;
+
+	e->generations = __builtin_popcountll(g->ages);
+	if (i != HASH_NONE)
+		trend = c->trends.items[i];
+	trend__look(&trend, &look);
+	e->trend = trend__judge(&trend, look.now_ns, &since_ns);
+	if (e->trend != PROFILE_TREND_NONE && since_ns)
+		e->trend_since_ms = b->profile->time_ms - (look.now_ns - since_ns) / 1000000;
+	if (b->pass->options->peek)
+		return 0;
+	if (i != HASH_NONE) {
+		c->trends.items[i] = trend;
+		return 0;
+	}
+	err = vector_push(&c->trends, trend);
+	return err ? err : hash__set(&c->trend_index, g->stack, key, c->trends.count - 1);
+}
+
 /* The place that asked for the blocks of a stack of the kernel; PROFILE_NONE where it is not known.
  */
 static int find_caller(struct building *b, const struct stacks_source *source, uint64_t key,
@@ -244,6 +277,10 @@ static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
 	if (err)
 		return err;
 	add_to_process(c, &p->processes.items[process], g);
+	if (g->verdict == PROFILE_VERDICT_NONE && p->processes.items[process].running)
+		err = find_trend(b, g, &e);
+	if (err)
+		return err;
 	e.resource = probe__is_resource(&c->t, g->family);
 	e.verdict = g->verdict;
 	e.cycle = g->cycle;

@@ -10,6 +10,7 @@
 #include "probe/collect.h"
 #include "probe/path.h"
 #include "probe/stacks.h"
+#include "probe/trend.h"
 #include "util/cleanup.h"
 #include "util/hash.h"
 #include "util/vector.h"
@@ -31,6 +32,8 @@ struct group {
 	struct weighed all, old;       /* `old`: of the age asked for */
 	uint64_t oldest_ns, newest_ns; /* of those */
 	struct path *path;	       /* owned; NULL: none */
+	uint64_t alive, known;	       /* blocks, as trend_look has them */
+	uint64_t ages;		       /* a bit for each age class that has blocks */
 };
 
 /* A block's address, kept where blocks are listed. */
@@ -71,6 +74,8 @@ struct collector {
 	uint64_t last_ns; /* time of the last report; 0: none */
 	VECTOR(struct past) pasts;
 	before_list before;
+	VECTOR(struct trend) trends;
+	struct hash trend_index;  /* (stack, image and family) to trends */
 	struct hash before_index; /* (stack, image and family) to before */
 	before_list process_before;
 	struct hash process_index; /* (image, 0) to process_before */
@@ -86,7 +91,7 @@ struct collector {
 /* One pass. */
 struct pass {
 	const struct collect_options *options;
-	uint64_t now_ns;
+	uint64_t now_ns, last_ns; /* of this report and the one before (0: none) */
 	VECTOR(struct memleak_process) running;
 	VECTOR(struct group) groups;
 	struct hash group_index;

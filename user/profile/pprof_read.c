@@ -473,6 +473,15 @@ static void read_verdict(const char *text, struct profile_entry *e)
 			e->verdict = v;
 }
 
+static void read_trend(const char *text, struct profile_entry *e)
+{
+	int t;
+
+	for (t = PROFILE_TREND_NONE + 1; t < PROFILE_TRENDS; t++)
+		if (strcmp(text, profile__trend_name(t)) == 0)
+			e->trend = t;
+}
+
 static int read_block(struct reader *r, struct profile_entry *e, enum pprof_label kind, int64_t n)
 {
 	struct profile_block block = {.addr = n};
@@ -532,6 +541,15 @@ static int read_label(struct reader *r, const label *l, struct labels *ret)
 		return 0;
 	case PPROF_LABEL_NEWEST:
 		e->newest_ms = l->num / 1e6;
+		return 0;
+	case PPROF_LABEL_TREND:
+		read_trend(text, e);
+		return 0;
+	case PPROF_LABEL_TREND_SINCE:
+		e->trend_since_ms = l->num > 0 && l->num <= TIME_LIMIT_MS ? l->num : 0;
+		return 0;
+	case PPROF_LABEL_GENERATIONS:
+		e->generations = l->num > 0 && l->num <= 64 ? l->num : 0;
 		return 0;
 	case PPROF_LABEL_PATH:
 		return path__from_json(r->p, text, &e->path);

@@ -322,6 +322,11 @@ static void add_entry_labels(struct writer *w, const struct profile_entry *e)
 	add_age(w, PPROF_LABEL_NEWEST, e->newest_ms);
 	add_decimal(w, PPROF_LABEL_GROWTH, e->growth_bytes_per_s);
 	add_path(w, e->path);
+	if (e->trend != PROFILE_TREND_NONE) {
+		add_text(w, PPROF_LABEL_TREND, profile__trend_name(e->trend));
+		add_number(w, PPROF_LABEL_TREND_SINCE, e->trend_since_ms, "milliseconds");
+		add_number(w, PPROF_LABEL_GENERATIONS, e->generations, NULL);
+	}
 	add_decimal(w, PPROF_LABEL_ERROR_BLOCKS, e->error.blocks);
 	add_decimal(w, PPROF_LABEL_ERROR_BYTES, e->error.bytes);
 	for (i = 0; i < e->nr_blocks; i++) {

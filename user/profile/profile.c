@@ -312,3 +312,15 @@ const char *profile__verdict_name(enum profile_verdict verdict)
 
 	return names[verdict];
 }
+
+const char *profile__trend_name(enum profile_trend trend)
+{
+	static const char *const names[PROFILE_TRENDS] = {
+		[PROFILE_TREND_GROWS] = "grows",
+		[PROFILE_TREND_RISES] = "rises",
+		[PROFILE_TREND_TURNS_OVER] = "turns_over",
+		[PROFILE_TREND_UNCHANGED] = "unchanged",
+	};
+
+	return names[trend];
+}

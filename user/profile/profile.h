@@ -86,6 +86,16 @@ struct profile_block {
 	double age_ms;
 };
 
+/* What successive reports have seen of the blocks of one stack. */
+enum profile_trend {
+	PROFILE_TREND_NONE,	  /* too few reports, or nothing that can be said in a word */
+	PROFILE_TREND_GROWS,	  /* new blocks stay again and again, and none has gone since */
+	PROFILE_TREND_RISES,	  /* blocks go, but more stay each time */
+	PROFILE_TREND_TURNS_OVER, /* blocks go, and about as many come */
+	PROFILE_TREND_UNCHANGED,  /* the same blocks since */
+};
+#define PROFILE_TRENDS (PROFILE_TREND_UNCHANGED + 1)
+
 /* What a chain of pointers begins with. */
 enum profile_root {
 	PROFILE_ROOT_UNKNOWN,
@@ -139,8 +149,11 @@ struct profile_entry {
 	struct profile_error error; /* of sum */
 	double growth_bytes_per_s;  /* against the report before; 0 in the first */
 	double oldest_ms, newest_ms;
-	uint32_t path;	      /* number in profile.paths, from 1: of the oldest block; 0: none */
-	uint32_t first_block; /* in profile.blocks, oldest first; where blocks were asked for */
+	enum profile_trend trend;
+	int64_t trend_since_ms; /* since 1970-01-01 UTC; 0: no moment */
+	uint32_t generations;	/* age classes (below 1 s, 2 s, 4 s ...) that have blocks */
+	uint32_t path;		/* number in profile.paths, from 1: of the oldest block; 0: none */
+	uint32_t first_block;	/* in profile.blocks, oldest first; where blocks were asked for */
 	uint32_t nr_blocks;
 };
 
@@ -266,6 +279,9 @@ int profile__sort(struct profile *p, enum profile_sort order);
  * one a leak check tells what is worth a look; what it did not judge is always shown.
  */
 bool profile__is_shown(const struct profile *p, const struct profile_entry *e, uint32_t kinds);
+
+/* "grows", "rises", "turns_over", "unchanged"; NULL for PROFILE_TREND_NONE. */
+const char *profile__trend_name(enum profile_trend trend);
 
 /* "definite", "indirect", "possible", "reachable"; NULL for PROFILE_VERDICT_NONE. */
 const char *profile__verdict_name(enum profile_verdict verdict);

@@ -324,6 +324,7 @@ static int emit_row(struct diff *d, const struct row *row, double seconds)
 	struct profile_entry e = row->entry;
 
 	e.path = 0; /* of that side */
+	e.trend = PROFILE_TREND_NONE;
 	int err;
 
 	e.sum = change(row->inuse);

@@ -12,6 +12,7 @@
 
 #include "profile/path.h"
 #include "report/format.h"
+#include "report/hint.h"
 #include "report/remedy.h"
 #include "report/report.h"
 #include "report/stream.h"
@@ -363,6 +364,21 @@ static void write_blocks(struct stream *out, const struct profile *p, const stru
 	}
 }
 
+static void add_trend(struct builder *b, const struct profile_entry *e)
+{
+	CLEANUP_BUILDER struct builder trend = builder_new();
+	char hint[HINT_SIZE], time[FORMAT_SIZE];
+
+	if (e->trend == PROFILE_TREND_NONE)
+		return;
+	add_string(&trend, "kind", profile__trend_name(e->trend));
+	if (e->trend_since_ms)
+		add_string(&trend, "since", format__iso_time(time, e->trend_since_ms));
+	add_u64(&trend, "generations", e->generations);
+	add_string(&trend, "hint", hint__text(e, hint));
+	add_object(b, "trend", &trend);
+}
+
 /* Without its frames and blocks. */
 static struct builder entry_object(const struct profile *p, const struct profile_entry *e,
 				   const struct profile_stack *stack)
@@ -387,6 +403,7 @@ static struct builder entry_object(const struct profile *p, const struct profile
 		add_bool(&b, "suppressed", true);
 	if (e->type)
 		add_string(&b, "type", e->type);
+	add_trend(&b, e);
 	if (e->path)
 		add(&b, "path", path__to_json(p, &p->paths.items[e->path - 1]));
 	if (remedy__text(p, e, remedy))

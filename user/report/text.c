@@ -17,6 +17,7 @@
 
 #include "report/format.h"
 #include "report/frame.h"
+#include "report/hint.h"
 #include "report/path_text.h"
 #include "report/remedy.h"
 #include "report/report.h"
@@ -362,7 +363,7 @@ static void print_suppression(struct text *t, const struct profile_entry *e)
 
 static void print_entry(struct text *t, const struct profile_entry *e)
 {
-	char a[FORMAT_SIZE], name[FORMAT_NAME_SIZE];
+	char a[FORMAT_SIZE], name[FORMAT_NAME_SIZE], hint[HINT_SIZE];
 
 	stream__print(&t->s, "\n");
 	print_styled(t, STYLE_NUMBER, "%12s", amount(t, a, e->sum.bytes));
@@ -384,6 +385,8 @@ static void print_entry(struct text *t, const struct profile_entry *e)
 	if (t->o->show_allocs)
 		print_blocks(t, e);
 	print_remedy(t, e);
+	if (hint__text(e, hint))
+		stream__print(&t->s, "      %s\n", hint);
 	if (e->path)
 		path_text__print(&t->s, t->p, &t->p->paths.items[e->path - 1]);
 	if (t->o->gen_suppressions)
