@@ -406,7 +406,7 @@ static int run(struct check *c)
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	if (!err)
 		err = judge(c);
-	judged_ms = elapsed_ms(&start);
+	judged_ms = c->snapshot->judge_ms = elapsed_ms(&start);
 	if (c->at_exit) {
 		c->snapshot->pause_ms += judged_ms;
 		tracer__resume(c->checker->tracer, c->pid);

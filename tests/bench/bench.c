@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "lanes.h"
 #include "programs.h"
 #include "user.h"
@@ -35,7 +36,7 @@ static const char usage[] =
 	"  -r, --rounds N      rounds (25); never fewer than 5\n"
 	"  -c, --calls N       calls a round, of each kind and depth (500)\n"
 	"  -s, --seconds N     begin no round later than this, once there are 5 (80)\n"
-	"      --part NAME     only micro, programs or user (all three, ten minutes at most)\n"
+	"      --part NAME     only micro, programs, user or check (all, ten minutes at most)\n"
 	"  -t, --tool COMMAND  measure this build of the tool; may be given again (./memleak-bpf)\n"
 	"      --no-peers      leave out heaptrack, valgrind and $PEER_MEMLEAK, bcc's memleak\n"
 	"      --strict        status 1 if a goal is missed\n"
@@ -120,7 +121,7 @@ static bool parse_one(struct options *o, int option)
 	case 'p':
 		o->part = optarg;
 		return !strcmp(optarg, "micro") || !strcmp(optarg, "programs") ||
-		       !strcmp(optarg, "user");
+		       !strcmp(optarg, "user") || !strcmp(optarg, "check");
 	case 'h':
 		fputs(usage, stdout);
 		exit(0);
@@ -460,6 +461,21 @@ static int run_user(const struct lanes_options *l, const struct options *o, cons
 	return user__run(&u, reached);
 }
 
+static int run_check(const struct lanes_options *l, const struct options *o,
+		     const char *const *tool, bool *reached)
+{
+	char bulk[4200];
+	const struct check_options c = {
+		.bulk = bulk,
+		.tool = tool,
+		.workload_cpu = l->workload_cpu,
+		.quick = o->quick,
+	};
+
+	snprintf(bulk, sizeof(bulk), "%s/../programs/bulk", l->directory);
+	return check__run(&c, reached);
+}
+
 static bool wants(const struct options *o, const char *part)
 {
 	return !o->part || !strcmp(o->part, part);
@@ -486,6 +502,8 @@ static int run(struct lanes *l, struct options *o, bool *reached)
 		err = run_programs(&l->options, o, tool);
 	if (!err && wants(o, "user"))
 		err = run_user(&l->options, o, tool, reached);
+	if (!err && wants(o, "check"))
+		err = run_check(&l->options, o, tool, reached);
 	return err;
 }
 

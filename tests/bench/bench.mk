@@ -3,14 +3,14 @@
 # make bench-programs  what they need
 
 BENCH := $(BUILD)/tests/bench
-BENCH_OBJECTS := $(addprefix $(BENCH)/,bench.o child.o lanes.o probes.o programs.o table.o user.o)
+BENCH_OBJECTS := $(addprefix $(BENCH)/,bench.o check.o child.o lanes.o probes.o programs.o table.o user.o)
 MICRO_FLAGS := -std=gnu11 -O2 -D_GNU_SOURCE -Wall -Wextra -fno-builtin
 
 .PHONY: bench bench-programs
 bench: all bench-programs
 	$(BENCH)/bench $(BENCH_FLAGS)
 
-bench-programs: $(BENCH)/bench $(BENCH)/micro $(BENCH)/micro_fp $(PROGRAMS)/many
+bench-programs: $(BENCH)/bench $(BENCH)/micro $(BENCH)/micro_fp $(PROGRAMS)/many $(PROGRAMS)/bulk
 
 $(BENCH)/empty.skel.h: $(BENCH)/empty.bpf.o
 	@echo '  SKEL    $@'

@@ -393,6 +393,7 @@ static int choose_snapshot(struct collector *c, struct pass *pass, uint32_t inde
 			return 0;
 		c->pasts.items[past].checked = true;
 		c->pasts.items[past].pause_ms = s->pause_ms;
+		c->pasts.items[past].judge_ms = s->judge_ms;
 	} else {
 		*p = s->process;
 	}

@@ -312,7 +312,7 @@ static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
 }
 
 static int add_process(struct building *b, const struct memleak_process *m, bool checked,
-		       double pause_ms)
+		       double pause_ms, double judge_ms)
 {
 	struct collector *c = b->collector;
 	const struct file *exe = files__get(c->t.files, m->exe);
@@ -326,6 +326,7 @@ static int add_process(struct building *b, const struct memleak_process *m, bool
 		.peak_bytes = m->peak_bytes,
 		.checked = checked,
 		.pause_ms = pause_ms,
+		.judge_ms = judge_ms,
 	};
 	uint64_t before;
 	char comm[sizeof(m->comm) + 1] = "";
@@ -357,8 +358,9 @@ static int add_running(struct building *b, const struct memleak_process *m)
 	uint32_t i = hash__get(&b->pass->shown, m->image, 0);
 
 	if (i == HASH_NONE)
-		return add_process(b, m, false, 0);
-	return add_process(b, m, true, b->collector->snapshots.items[i]->pause_ms);
+		return add_process(b, m, false, 0, 0);
+	return add_process(b, m, true, b->collector->snapshots.items[i]->pause_ms,
+			   b->collector->snapshots.items[i]->judge_ms);
 }
 
 /* Add what one image allocated with one stack. Stacks of the kernel that differ in the operator new
@@ -465,7 +467,7 @@ static int add_past(struct building *b, struct past *past)
 {
 	uint32_t entry;
 	size_t i;
-	int err = add_process(b, &past->process, past->checked, past->pause_ms);
+	int err = add_process(b, &past->process, past->checked, past->pause_ms, past->judge_ms);
 
 	b->entry_of.count = 0;
 	if (!err)

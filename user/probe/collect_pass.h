@@ -56,7 +56,7 @@ struct past {
 	VECTOR(struct listed) listed; /* by its own groups */
 	bool reported;
 	bool checked; /* a leak check ran at its end */
-	double pause_ms;
+	double pause_ms, judge_ms;
 };
 
 /* What a group held at the last report. */

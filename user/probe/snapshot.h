@@ -36,6 +36,7 @@ struct snapshot {
 	struct memleak_process process; /* its counters at that moment */
 	uint64_t now_ns;		/* CLOCK_MONOTONIC */
 	double pause_ms;		/* how long the process was stopped */
+	double judge_ms;		/* how long the verdicts took */
 	bool at_exit;
 	VECTOR(struct snapshot_block) blocks; /* also some that are gone: go by `items` */
 	struct snapshot_item *items;	      /* the blocks that there are, by address */

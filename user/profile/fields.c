@@ -71,6 +71,7 @@ static const struct field process_fields[] = {
 	PROCESS("resources", U64, resources),
 	PROCESS("checked", BOOL, checked),
 	PROCESS("pause_ms", DOUBLE, pause_ms),
+	PROCESS("judge_ms", DOUBLE, judge_ms),
 	LEAKS("definite", PROFILE_VERDICT_DEFINITE),
 	LEAKS("indirect", PROFILE_VERDICT_INDIRECT),
 	LEAKS("possible", PROFILE_VERDICT_POSSIBLE),

@@ -174,6 +174,7 @@ struct profile_process {
 	struct profile_sum leaks[PROFILE_VERDICTS]; /* heap alone, by verdict, without suppressed */
 	struct profile_sum suppressed;
 	double pause_ms;      /* how long the check stopped the process */
+	double judge_ms;      /* how long it took to judge what was read then */
 	uint32_t first_entry; /* in profile.entries once sorted */
 	uint32_t nr_entries;
 };

@@ -224,6 +224,8 @@ static void add_leaks(struct builder *b, const struct profile *p,
 	add_sum(&leaks, p, "suppressed", &process->suppressed);
 	add_object(b, "leaks", &leaks);
 	add_decimal(b, "pause_ms", process->pause_ms, 3);
+	if (process->judge_ms)
+		add_decimal(b, "judge_ms", process->judge_ms, 3);
 }
 
 static struct builder process_object(const struct profile *p, const struct profile_process *process)
