@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define NOIPA __attribute__((noipa))
+#define NOIPA  __attribute__((noipa))
 
 #define CACHED 20
 #define ROUNDS 50 /* that the table grows in */

@@ -518,16 +518,15 @@ static void test_in_flight(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing),	      cmocka_unit_test(test_chains),
-		cmocka_unit_test(test_interior),      cmocka_unit_test(test_empty_block),
-		cmocka_unit_test(test_cycles),	      cmocka_unit_test(test_cycle_entered_late),
-		cmocka_unit_test(test_heuristics),    cmocka_unit_test(test_arena),
-		cmocka_unit_test(test_chains),	      cmocka_unit_test(test_kept),
-		cmocka_unit_test(test_large),
-		cmocka_unit_test(test_locate),	      cmocka_unit_test(test_gaps),
-		cmocka_unit_test(test_gaps_as_roots), cmocka_unit_test(test_foreign_memory),
-		cmocka_unit_test(test_arena_words),   cmocka_unit_test(test_odd_blocks),
-		cmocka_unit_test(test_in_flight),
+		cmocka_unit_test(test_nothing),	       cmocka_unit_test(test_chains),
+		cmocka_unit_test(test_interior),       cmocka_unit_test(test_empty_block),
+		cmocka_unit_test(test_cycles),	       cmocka_unit_test(test_cycle_entered_late),
+		cmocka_unit_test(test_heuristics),     cmocka_unit_test(test_arena),
+		cmocka_unit_test(test_chains),	       cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_large),	       cmocka_unit_test(test_locate),
+		cmocka_unit_test(test_gaps),	       cmocka_unit_test(test_gaps_as_roots),
+		cmocka_unit_test(test_foreign_memory), cmocka_unit_test(test_arena_words),
+		cmocka_unit_test(test_odd_blocks),     cmocka_unit_test(test_in_flight),
 	};
 
 	return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
