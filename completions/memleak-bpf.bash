@@ -26,11 +26,11 @@ _memleak_bpf_words() {
 _memleak_bpf() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev='' mode=trace i
 	local common='--top --sort --focus --ignore --show-allocs --format --output --write --color
-		--quiet --verbose --version --help'
+		--show-leak-kinds --show-reachable-path --quiet --verbose --version --help'
 	local tracing='--pid --command --all --cgroup --follow --no-follow --user --interval --count --live --trace
 		--min-size --max-size --sample-rate --sample-bytes --obj --symbols-prefix --alloc-fn
-		--free-fn --resource --older --leak-check --show-leak-kinds --error-exitcode
-		--suppressions --gen-suppressions --show-reachable-path --blocks-dir --debuginfod --max-blocks --max-stacks --max-unwind-memory --stack-depth'
+		--free-fn --resource --older --leak-check --error-exitcode
+		--suppressions --gen-suppressions --blocks-dir --debuginfod --max-blocks --max-stacks --max-unwind-memory --stack-depth'
 	COMPREPLY=()
 	[ "$COMP_CWORD" -lt 1 ] || prev=${COMP_WORDS[COMP_CWORD - 1]}
 	# "--format=js" comes as three words.

@@ -640,11 +640,11 @@ static const struct row rows[] = {
 	{"leak-check", KEY_LEAK_CHECK, "WHEN", "no, final, each report (a command: final)",
 	 .set = set_choice, FIELD(leak_check), .choices = leak_checks},
 	{"show-leak-kinds", KEY_SHOW_LEAK_KINDS, "LIST", "what text shows (definite,possible)",
-	 .set = set_leak_kinds},
+	 .set = set_leak_kinds, .saved = true},
 	{"error-exitcode", KEY_ERROR_EXITCODE, "N", "exit with N if a block is definitely lost",
 	 .set = set_u32, FIELD(error_exitcode), &exit_codes},
 	{"show-reachable-path", KEY_SHOW_REACHABLE_PATH, NULL, "what keeps reachable blocks alive",
-	 .set = set_flag, FIELD(show_reachable_path)},
+	 .set = set_flag, FIELD(show_reachable_path), .saved = true},
 
 	{"suppressions", KEY_SUPPRESSIONS, "FILE", "leave out the losses that it names, as Valgrind",
 	 .set = set_suppressions},

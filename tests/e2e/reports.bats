@@ -326,9 +326,12 @@ says_trends() {
 
 @test "what grows steadily is told from a cache and from what stopped to grow" {
 	require_bpf
-	"$PROGRAMS/trends" >"$out" 2>&1 3>&- 4>&- &
+	open_pump
+	"$PROGRAMS/trends" <&"$pump_fd" >"$answers" 2>&1 3>&- 4>&- &
 	target=$!
 	start_tool -p "$target" -o 0 -w "$BATS_TEST_TMPDIR/p.json" -w "$BATS_TEST_TMPDIR/p.pb.gz" 0.3
+	wait_until 20 has_reports 1
+	echo >&"$pump_fd"
 	wait_until 30 says_trends
 	# It stays so, and the words go with it.
 	wait_until 30 has_reports $(($(nr_reports) + 3))

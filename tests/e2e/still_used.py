@@ -24,6 +24,8 @@ with open(sys.argv[1], encoding="utf-8") as f:
             checks += 1
             now = {}
             for stack in process["stacks"]:
+                if "verdict" not in stack:
+                    continue  # mappings
                 for block in stack["allocs"]:
                     now[block["addr"]] = (stack["verdict"], block["age_ms"], stack)
             blocks += len(now)

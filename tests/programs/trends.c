@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * trends: until it is killed, a stack that loses blocks, a cache of bounded size whose oldest block
- * makes room for the next one, and a table that grows for a second and stays as it is then.
+ * trends: after a line of input, until it is killed, a stack that loses blocks, a cache of bounded
+ * size whose oldest block makes room for the next one, and a table that grows for a second and
+ * stays as it is then.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,10 +13,11 @@
 #define ROUNDS 50 /* that the table grows in */
 
 static void *cache[CACHED], *table[ROUNDS];
+static void *volatile last;
 
 NOIPA static void trends_lose(void)
 {
-	malloc(100);
+	last = malloc(100);
 }
 
 NOIPA static void trends_cache(unsigned int round)
@@ -33,7 +35,10 @@ NOIPA static void trends_table(unsigned int round)
 int main(void)
 {
 	unsigned int round;
+	char c;
 
+	while (read(STDIN_FILENO, &c, 1) == 1 && c != '\n')
+		;
 	for (round = 0;; round++) {
 		trends_lose();
 		trends_cache(round);

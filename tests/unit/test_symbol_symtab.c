@@ -106,7 +106,7 @@ static void compare_file(const char *path, size_t least)
 	read_truths(f->elf, &truths);
 	assert_true(truths.v.count >= least);
 	qsort(truths.v.items, truths.v.count, sizeof(*truths.v.items), compare);
-	assert_int_equal(symtab__create(&f, 1, &t), 0);
+	assert_int_equal(symtab__create(&f, 1, SYMTAB_FUNCTIONS, &t), 0);
 	for (i = 0; i < truths.v.count; i++) {
 		const struct truth *truth = &truths.v.items[i];
 		uint64_t addrs[] = {truth->start, truth->start + truth->size / 2,
@@ -234,7 +234,7 @@ static void test_choice(void **state)
 	if (!run("cc -c choice.s && ld -T choice.ld -e sized -o choice choice.o"))
 		skip();
 	f = open_file("choice");
-	assert_int_equal(symtab__create(&f, 1, &t), 0);
+	assert_int_equal(symtab__create(&f, 1, SYMTAB_FUNCTIONS, &t), 0);
 	at = address_of("choice", "sized");
 	expect(t, at, "sized", 0);
 	expect(t, at + 8, "sized", 8);
