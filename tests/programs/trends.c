@@ -12,7 +12,7 @@
 #define CACHED 20
 #define ROUNDS 50 /* that the table grows in */
 
-static void *cache[CACHED], *table[ROUNDS];
+static void *volatile cache[CACHED], *volatile table[ROUNDS];
 static void *volatile last;
 
 NOIPA static void trends_lose(void)
