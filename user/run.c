@@ -672,6 +672,17 @@ static int prepare_pairs(struct run *r)
 	return err;
 }
 
+/* Whether one of the files of -w shows what was outstanding over time. */
+static bool keeps_history(const struct options *o)
+{
+	size_t i;
+
+	for (i = 0; i < o->nr_writes; i++)
+		if (o->writes[i].file == OPTIONS_FILE_PPROF)
+			return true;
+	return false;
+}
+
 static int prepare_probe(struct run *r)
 {
 	const struct options *o = r->o;
@@ -712,7 +723,7 @@ static int prepare_probe(struct run *r)
 	int err = probe__create(&probe, &r->probe);
 
 	if (!err)
-		err = collector__create(r->probe, &r->collector);
+		err = collector__create(r->probe, keeps_history(o), &r->collector);
 	if (!err)
 		err = symbolizer__create(&symbols, locate_module, r, &r->symbolizer);
 	return err ? err : run__watch(r, probe__event_fd(r->probe), EPOLLIN);

@@ -11,6 +11,7 @@
 
 #include "golden.h"
 #include "profile/filter.h"
+#include "profile/history.h"
 #include "profile/pprof.h"
 #include "profile/profile.pb-c.h"
 #include "report/diff.h"
@@ -149,6 +150,17 @@ static void add_paths(struct profile *p)
 	}
 }
 
+static void add_history(struct profile *p, struct profile_history *ret, uint64_t bytes)
+{
+	const struct profile_point points[] = {{0, 0}, {1.25, bytes / 2}, {10.004, bytes}};
+	size_t i;
+
+	ret->first = p->points.count;
+	ret->count = ARRAY_SIZE(points);
+	for (i = 0; i < ARRAY_SIZE(points); i++)
+		sample_check(vector_push(&p->points, points[i]));
+}
+
 /* With all that a profile can hold. */
 static struct profile *full(void)
 {
@@ -183,6 +195,9 @@ static struct profile *full(void)
 	add_site(p, stack, "malloc", 3, 0);
 	sample_check(profile__add_stack(p, frames, 1, false, false, &stack));
 	add_site(p, stack, "malloc", 55, 5555); /* all freed */
+	add_history(p, &p->processes.items[0].history, 6300000);
+	add_history(p, &p->sites.items[0].history, 6291456);
+	add_history(p, &p->sites.items[2].history, 10);
 	sample_check(profile__sort(p, PROFILE_SORT_BYTES));
 	return p;
 }
@@ -256,6 +271,77 @@ static void one_profile_in_every_form(void **state)
 	}
 	profile__destroy(p);
 	profile__destroy(copy);
+}
+
+/* The points of @history as text; free() it. */
+static char *points(const struct profile *p, const struct profile_history *history)
+{
+	char *text = history__text(p, history);
+
+	assert_non_null(text);
+	return text;
+}
+
+static void histories_survive(void **state)
+{
+	struct profile *p = full(), *copy = reloaded(p);
+	CLEANUP_FREE char *process = points(copy, &copy->processes.items[0].history), *again = NULL;
+	size_t i, found = 0;
+
+	(void)state;
+	assert_string_equal(process, "0.000:0,1.250:3150000,10.004:6300000");
+	for (i = 0; i < copy->sites.count; i++) {
+		const struct profile_site *site = &copy->sites.items[i];
+		CLEANUP_FREE char *text = points(copy, &site->history);
+
+		if (*text)
+			assert_string_equal(text, site->allocs.bytes == 5555
+							  ? "0.000:0,1.250:5,10.004:10"
+							  : "0.000:0,1.250:3145728,10.004:6291456");
+		found += !!*text;
+	}
+	assert_int_equal(found, 2);
+	again = points(copy, &p->processes.items[0].history);
+	assert_string_equal(again, process);
+	profile__destroy(p);
+	profile__destroy(copy);
+}
+
+/* What somebody else wrote is read as far as it makes sense, and no further than is allowed. */
+static void strange_histories(void **state)
+{
+	static const char *const rows[][2] = {
+		{"", ""},
+		{"1:2", "1.000:2"},
+		{"1:2,", "1.000:2"},
+		{"1:2,x", "1.000:2"},
+		{"5:1,4:1", "5.000:1"},
+		{"-1:1", ""},
+		{"1e400:1", ""},
+		{"nan:1", ""},
+		{"1:-1", ""},
+		{"1 :1", ""},
+		{"0:18446744073709551615", "0.000:18446744073709551615"},
+		{"0:99999999999999999999", "0.000:18446744073709551615"},
+	};
+	struct profile *p = sample_new(1, true);
+	CLEANUP_FREE char *many = malloc(4 * 1000 + 1);
+	struct profile_history history;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		CLEANUP_FREE char *text = NULL;
+
+		assert_int_equal(history__read(p, rows[i][0], &history), 0);
+		text = points(p, &history);
+		assert_string_equal(text, rows[i][1]);
+	}
+	for (i = 0; i < 1000; i++)
+		strcpy(many + 4 * i, "1:1,");
+	assert_int_equal(history__read(p, many, &history), 0);
+	assert_int_equal(history.count, PROFILE_POINTS_MAX);
+	profile__destroy(p);
 }
 
 /* Numbers too large for the format and names that are no UTF-8 are told as near as can be. */
@@ -630,6 +716,8 @@ int main(void)
 		cmocka_unit_test(what_was_saved_prints_the_same),
 		cmocka_unit_test(every_order_survives),
 		cmocka_unit_test(one_profile_in_every_form),
+		cmocka_unit_test(histories_survive),
+		cmocka_unit_test(strange_histories),
 		cmocka_unit_test(hostile_names_are_saved),
 		cmocka_unit_test(the_contract_of_the_file),
 		cmocka_unit_test(profiles_of_others),

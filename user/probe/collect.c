@@ -36,7 +36,7 @@ static void release_pass(struct pass *s)
 	hash__release(&s->shown);
 }
 
-int collector__create(struct probe *p, struct collector **ret)
+int collector__create(struct probe *p, bool history, struct collector **ret)
 {
 	struct collector *c = calloc(1, sizeof(*c));
 
@@ -49,6 +49,7 @@ int collector__create(struct probe *p, struct collector **ret)
 		return -ENOMEM;
 	}
 	c->probe = p;
+	c->history = history;
 	*ret = c;
 	return 0;
 }
@@ -82,6 +83,7 @@ void collector__destroy(struct collector *c)
 	profile__destroy(c->strings);
 	vector_release(&c->types);
 	hash__release(&c->type_index);
+	timeline__release(&c->timeline);
 	free(c);
 }
 

@@ -20,8 +20,9 @@ struct collect_options {
 	bool peek;	   /* between two reports: growth goes on counting from the last one */
 };
 
-/* @p is borrowed for the collector's life. 0 or -ENOMEM. */
-int collector__create(struct probe *p, struct collector **ret);
+/* @p is borrowed for the collector's life. @history: final profiles, and those of a peek, say what
+ * was outstanding at each report. 0 or -ENOMEM. */
+int collector__create(struct probe *p, bool history, struct collector **ret);
 void collector__destroy(struct collector *c);
 
 /* A new profile, unsorted, owned by the caller. 0 or -errno. */

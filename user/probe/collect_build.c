@@ -58,6 +58,7 @@ struct building {
 	VECTOR(struct whole_stack) wholes;
 	struct hash whole_index; /* (stack, image and family) to wholes */
 	struct hash site_index;	 /* (process and stack, family) to profile.sites */
+	VECTOR(struct timeline_row) rows;
 };
 
 static void release_building(struct building *b)
@@ -67,6 +68,7 @@ static void release_building(struct building *b)
 	hash__release(&b->site_index);
 	vector_release(&b->wholes);
 	hash__release(&b->whole_index);
+	vector_release(&b->rows);
 	profile__destroy(b->profile);
 }
 
@@ -363,10 +365,10 @@ static int add_running(struct building *b, const struct memleak_process *m)
 			   b->collector->snapshots.items[i]->judge_ms);
 }
 
-/* Add what one image allocated with one stack. Stacks of the kernel that differ in the operator new
- * they came through are one here. */
-static int add_site(struct building *b, uint32_t image, uint64_t stack, uint8_t family,
-		    struct profile_sum allocs)
+/* What one image allocated with one stack, new or not; NULL where the process is not shown. Stacks
+ * of the kernel that differ in the operator new they came through are one here. */
+static int find_site(struct building *b, uint32_t image, uint64_t stack, uint8_t family,
+		     struct profile_site **ret)
 {
 	struct collector *c = b->collector;
 	struct profile *p = b->profile;
@@ -376,6 +378,7 @@ static int add_site(struct building *b, uint32_t image, uint64_t stack, uint8_t 
 	uint32_t i;
 	int err;
 
+	*ret = NULL;
 	if (site.process == HASH_NONE)
 		return 0;
 	source.tgid = p->processes.items[site.process].pid;
@@ -396,8 +399,20 @@ static int add_site(struct building *b, uint32_t image, uint64_t stack, uint8_t 
 			return err;
 		i = p->sites.count - 1;
 	}
-	p->sites.items[i].allocs.blocks += allocs.blocks;
-	p->sites.items[i].allocs.bytes += allocs.bytes;
+	*ret = &p->sites.items[i];
+	return 0;
+}
+
+static int add_site(struct building *b, uint32_t image, uint64_t stack, uint8_t family,
+		    struct profile_sum allocs)
+{
+	struct profile_site *site;
+	int err = find_site(b, image, stack, family, &site);
+
+	if (err || !site)
+		return err;
+	site->allocs.blocks += allocs.blocks;
+	site->allocs.bytes += allocs.bytes;
 	return 0;
 }
 
@@ -484,17 +499,106 @@ static int add_past(struct building *b, struct past *past)
 	return err ? err : add_listed(b, past->listed.items, past->listed.count);
 }
 
+/* --- what was outstanding over time --- */
+
+static int add_row(struct building *b, const struct memleak_process *m)
+{
+	struct timeline_row row = {
+		.image = m->image,
+		.whole = true,
+		.ended = m->end_ns,
+		.bytes = m->alloc_bytes - m->free_bytes,
+	};
+
+	return b->collector->history ? vector_push(&b->rows, row) : 0;
+}
+
+/* Heap alone. */
+static int add_group_row(struct building *b, const struct group *g, bool ended)
+{
+	struct collector *c = b->collector;
+	struct timeline_row row = {
+		.image = g->image,
+		.ended = ended,
+		.family = g->family,
+		.stack = g->stack,
+		.bytes = g->all.bytes,
+	};
+
+	if (!c->history || g->family == MEMLEAK_FAMILY_MMAP || probe__is_resource(&c->t, g->family))
+		return 0;
+	return vector_push(&b->rows, row);
+}
+
+/* Add the points of @s to the profile as @history. Where it has some already, of a stack of the
+ * kernel that is the same here, they add up: both end now. */
+static int add_points(struct building *b, const struct timeline_series *s,
+		      struct profile_history *history)
+{
+	struct profile *p = b->profile;
+	struct profile_history old = *history, sum = {.first = p->points.count};
+	size_t i;
+	int err = vector_reserve(&p->points, p->points.count + s->points.count + old.count);
+
+	for (i = s->points.count; i < old.count && !err; i++)
+		err = vector_push(&p->points, p->points.items[old.first + i - s->points.count]);
+	for (i = 0; i < s->points.count && !err; i++) {
+		struct profile_point point = s->points.items[i];
+
+		if (i + old.count >= s->points.count)
+			point.bytes +=
+				p->points.items[old.first + i + old.count - s->points.count].bytes;
+		err = vector_push(&p->points, point);
+	}
+	sum.count = p->points.count - sum.first;
+	*history = sum;
+	return err;
+}
+
+static int add_series(struct building *b, const struct timeline_series *s)
+{
+	uint32_t process = hash__get(&b->process_of, s->key.image, 0);
+	struct profile_site *site;
+	int err;
+
+	if (process == HASH_NONE)
+		return 0;
+	if (s->key.whole)
+		return add_points(b, s, &b->profile->processes.items[process].history);
+	err = find_site(b, s->key.image, s->key.stack, s->key.family, &site);
+	return err || !site ? err : add_points(b, s, &site->history);
+}
+
+static int add_histories(struct building *b)
+{
+	const struct collect_options *o = b->pass->options;
+	struct timeline *t = &b->collector->timeline;
+	size_t i;
+	int err = timeline__add(t, b->profile->elapsed_s, o->peek, b->rows.items, b->rows.count);
+
+	for (i = 0; i < t->series.count && !err && (o->final || o->peek); i++)
+		err = add_series(b, &t->series.items[i]);
+	return err;
+}
+
 static int add_pasts(struct building *b)
 {
 	struct collector *c = b->collector;
-	size_t i;
+	size_t i, k;
 	int err;
 
 	for (i = 0; i < c->pasts.count; i++) {
-		if (c->pasts.items[i].reported && !b->pass->options->final)
+		struct past *past = &c->pasts.items[i];
+		bool is_new = !past->reported;
+
+		if (!is_new && !b->pass->options->final)
 			continue;
-		c->pasts.items[i].reported |= !b->pass->options->peek;
-		err = add_past(b, &c->pasts.items[i]);
+		past->reported |= !b->pass->options->peek;
+		err = add_past(b, past);
+		if (!err && is_new)
+			err = add_row(b, &past->process);
+		for (k = 0; k < past->groups.count && !err && is_new; k++)
+			err = add_group_row(b, &past->groups.items[k], true);
 		if (err)
 			return err;
 	}
@@ -547,15 +651,21 @@ static int build(struct building *b)
 	if (!b->profile)
 		return -ENOMEM;
 	fill_head(b);
-	for (i = 0; i < s->running.count && !err; i++)
-		if (hash__get(&s->ended, s->running.items[i].image, 0) == HASH_NONE)
-			err = add_running(b, &s->running.items[i]);
+	for (i = 0; i < s->running.count && !err; i++) {
+		if (hash__get(&s->ended, s->running.items[i].image, 0) != HASH_NONE)
+			continue;
+		err = add_running(b, &s->running.items[i]);
+		if (!err)
+			err = add_row(b, &s->running.items[i]);
+	}
 	if (!err)
 		err = add_wholes(b, s->groups.items, s->groups.count, &s->ended);
 	for (i = 0; i < s->groups.count && !err; i++) {
 		entry = HASH_NONE;
 		if (hash__get(&s->ended, s->groups.items[i].image, 0) == HASH_NONE)
 			err = add_entry(b, &s->groups.items[i], &entry);
+		if (!err && hash__get(&s->ended, s->groups.items[i].image, 0) == HASH_NONE)
+			err = add_group_row(b, &s->groups.items[i], false);
 		if (!err)
 			err = vector_push(&b->entry_of, entry);
 	}
@@ -565,7 +675,9 @@ static int build(struct building *b)
 		err = add_mapping_sites(b, s->groups.items, s->groups.count);
 	if (!err)
 		err = add_listed(b, s->listed.items, s->listed.count);
-	return err ? err : add_pasts(b);
+	if (!err)
+		err = add_pasts(b);
+	return err || !b->collector->history ? err : add_histories(b);
 }
 
 int collector__build(struct collector *c, const struct pass *s, struct profile **ret)

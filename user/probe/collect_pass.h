@@ -10,6 +10,7 @@
 #include "probe/collect.h"
 #include "probe/path.h"
 #include "probe/stacks.h"
+#include "probe/timeline.h"
 #include "probe/trend.h"
 #include "util/cleanup.h"
 #include "util/hash.h"
@@ -86,6 +87,8 @@ struct collector {
 	struct profile *strings;	     /* only for its interned strings: the types' names */
 	VECTOR(const char *) types;
 	struct hash type_index; /* (address of the interned name, 0) to types */
+	bool history;
+	struct timeline timeline;
 };
 
 /* One pass. */

@@ -16,11 +16,12 @@
  * each is
  *             ("26,,14": the second one is in none that is known); block_addr, block_bytes and
  *             block_age once for each block, where blocks are listed; process, the process comment
- *             counted from 1, where a pid occurs twice.
+ *             counted from 1, where a pid occurs twice; history, where alloc_* stand, is what was
+ *             outstanding over time, seconds and bytes: "5.002:4096,10.004:8192".
  * Locations   address is profile_location.pc, an address of the module: mappings begin at 0. A
  *             function without a name is called module+0xaddress.
  * Comments    what has no field, each a JSON object whose member "memleak-bpf" says what it is:
- *             "head" and "process" hold what fields.h writes.
+ *             "head" and "process" hold what fields.h writes, "process" a history too.
  *
  * Text that is no UTF-8 is saved with U+FFFD in its place.
  */

@@ -53,6 +53,7 @@ enum pprof_label {
 	PPROF_LABEL_BLOCK_ADDR,
 	PPROF_LABEL_BLOCK_BYTES,
 	PPROF_LABEL_BLOCK_AGE,
+	PPROF_LABEL_HISTORY,
 	PPROF_LABELS
 };
 
@@ -83,11 +84,13 @@ static const char *const pprof_labels[PPROF_LABELS] = {
 	[PPROF_LABEL_BLOCK_ADDR] = "block_addr",
 	[PPROF_LABEL_BLOCK_BYTES] = "block_bytes",
 	[PPROF_LABEL_BLOCK_AGE] = "block_age",
+	[PPROF_LABEL_HISTORY] = "history",
 };
 
 #define PPROF_KIND	   "memleak-bpf" /* what a comment says by this member */
 #define PPROF_KIND_HEAD	   "head"
 #define PPROF_KIND_PROCESS "process"
+#define PPROF_HISTORY	   "history" /* a member of the latter */
 
 /* The name of a function that has none. */
 static inline void pprof_unknown_name(char *buf, size_t size, const char *path, uint64_t pc)

@@ -11,6 +11,7 @@
 #include <zlib.h>
 
 #include "profile/fields.h"
+#include "profile/history.h"
 #include "profile/path.h"
 #include "profile/pprof.h"
 #include "profile/pprof_labels.h"
@@ -120,7 +121,9 @@ struct reader {
 	struct hash locations; /* (id, 0) to m->location */
 	struct hash made;      /* (index in m->location, flags) to p->locations */
 	struct hash processes; /* (pid, comm) to p->processes */
-	size_t nr_stated;      /* processes that a comment describes */
+	struct hash histories; /* (text, 0) to history_list: the same text is read once */
+	VECTOR(struct profile_history) history_list;
+	size_t nr_stated; /* processes that a comment describes */
 	VECTOR(uint32_t) frames;
 	VECTOR(struct frame) said; /* of frames */
 };
@@ -136,6 +139,8 @@ static void reader_release(struct reader *r)
 	hash__release(&r->locations);
 	hash__release(&r->made);
 	hash__release(&r->processes);
+	hash__release(&r->histories);
+	vector_release(&r->history_list);
 	vector_release(&r->frames);
 	vector_release(&r->said);
 }
@@ -369,9 +374,13 @@ static int add_process(struct reader *r, const struct profile_process *process, 
 static int read_process(struct reader *r, struct json_object *object)
 {
 	struct profile_process process;
+	struct json_object *history;
 	uint32_t index;
 	int err = fields__read_process(object, r->p, &process);
 
+	if (!err && json_object_object_get_ex(object, PPROF_HISTORY, &history) &&
+	    json_object_is_type(history, json_type_string))
+		err = history__read(r->p, json_object_get_string(history), &process.history);
 	return err ? err : add_process(r, &process, &index);
 }
 
@@ -450,6 +459,7 @@ struct labels {
 	bool truncated, broken;
 	const char *by_frame_pointer, *interrupted, *offsets;
 	struct profile_entry entry;
+	struct profile_history history;
 };
 
 static int read_decimal(const struct reader *r, int64_t i, double *ret)
@@ -498,6 +508,22 @@ static int read_block(struct reader *r, struct profile_entry *e, enum pprof_labe
 	else
 		r->p->blocks.items[r->p->blocks.count - 1].age_ms = n / 1e6;
 	return 0;
+}
+
+/* @text is interned. */
+static int read_history(struct reader *r, const char *text, struct profile_history *ret)
+{
+	uint32_t i = hash__get(&r->histories, (uintptr_t)text, 0);
+	int err;
+
+	if (i != HASH_NONE) {
+		*ret = r->history_list.items[i];
+		return 0;
+	}
+	err = history__read(r->p, text, ret);
+	if (!err)
+		err = vector_push(&r->history_list, *ret);
+	return err ? err : hash__set(&r->histories, (uintptr_t)text, 0, r->history_list.count - 1);
 }
 
 static int read_label(struct reader *r, const label *l, struct labels *ret)
@@ -578,6 +604,8 @@ static int read_label(struct reader *r, const label *l, struct labels *ret)
 	case PPROF_LABEL_BLOCK_BYTES:
 	case PPROF_LABEL_BLOCK_AGE:
 		return read_block(r, e, r->label_kinds[l->key], l->num);
+	case PPROF_LABEL_HISTORY:
+		return read_history(r, text, &ret->history);
 	}
 	return 0; /* somebody else's */
 }
@@ -727,7 +755,8 @@ static int read_sample(struct reader *r, const sample *s)
 	site.process = e->process;
 	site.stack = e->stack;
 	site.family = e->family;
-	if (!is_nothing(&site.allocs))
+	site.history = labels.history;
+	if (!is_nothing(&site.allocs) || site.history.count)
 		err = vector_push(&r->p->sites, site);
 	if (!err && !is_nothing(&e->sum))
 		err = vector_push(&r->p->entries, *e);

@@ -13,6 +13,7 @@
 #include <zlib.h>
 
 #include "profile/fields.h"
+#include "profile/history.h"
 #include "profile/path.h"
 #include "profile/pprof.h"
 #include "profile/pprof_labels.h"
@@ -358,6 +359,19 @@ static void add_stack(struct writer *w, uint32_t index)
 	add_offsets(w, s);
 }
 
+static void add_history(struct writer *w, const struct profile_history *history)
+{
+	CLEANUP_FREE char *text = NULL;
+
+	if (!history->count)
+		return;
+	text = history__text(w->p, history);
+	if (text)
+		add_text(w, PPROF_LABEL_HISTORY, text);
+	else
+		check(w, -ENOMEM);
+}
+
 /* A difference is signed; what is not stays so. */
 static int64_t value_of(const struct writer *w, uint64_t n)
 {
@@ -386,6 +400,8 @@ static void emit_sample(struct writer *w, const struct profile_entry *e,
 	add_text(w, PPROF_LABEL_FAMILY, e ? e->family : site->family);
 	if (e)
 		add_entry_labels(w, e);
+	if (site)
+		add_history(w, &site->history);
 	add_stack(w, e ? e->stack : site->stack);
 	check(w, vector_reserve(&w->label_list, w->labels.count));
 	if (w->err)
@@ -578,13 +594,29 @@ static void emit_location(struct writer *w, uint32_t index)
 
 /* --- comments --- */
 
+/* NULL without memory. */
+static struct json_object *process_object(struct writer *w, const struct profile_process *process)
+{
+	struct json_object *object = fields__process(process);
+	CLEANUP_FREE char *text = NULL;
+
+	if (!object || !process->history.count)
+		return object;
+	text = history__text(w->p, &process->history);
+	if (!text || json_object_object_add(object, PPROF_HISTORY, json_object_new_string(text))) {
+		json_object_put(object);
+		return NULL;
+	}
+	return object;
+}
+
 static void emit_comments(struct writer *w)
 {
 	size_t i;
 
 	emit_comment(w, fields__head(w->p), PPROF_KIND_HEAD);
 	for (i = 0; i < w->p->processes.count && !w->err; i++)
-		emit_comment(w, fields__process(&w->p->processes.items[i]), PPROF_KIND_PROCESS);
+		emit_comment(w, process_object(w, &w->p->processes.items[i]), PPROF_KIND_PROCESS);
 }
 
 /* --- the profile --- */

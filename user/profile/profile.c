@@ -32,6 +32,7 @@ void profile__destroy(struct profile *p)
 	vector_release(&p->blocks);
 	vector_release(&p->paths);
 	vector_release(&p->steps);
+	vector_release(&p->points);
 	hash__release(&p->string_index);
 	hash__release(&p->location_index);
 	hash__release(&p->stack_index);

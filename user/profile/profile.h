@@ -135,6 +135,21 @@ struct profile_path {
 	uint32_t nr_steps;
 };
 
+/* What was outstanding at one moment of a run, seconds after the probes were in. */
+struct profile_point {
+	double at_s;
+	uint64_t bytes;
+};
+
+/* Points in order of time, where a history was asked for. */
+struct profile_history {
+	uint32_t first; /* in profile.points */
+	uint32_t count;
+};
+
+/* No history is longer: when one is full, every other point goes. */
+#define PROFILE_POINTS_MAX 200
+
 /* The outstanding blocks of one process that share stack, family, verdict, type and cycle. */
 struct profile_entry {
 	uint32_t process;
@@ -177,14 +192,17 @@ struct profile_process {
 	double judge_ms;      /* how long it took to judge what was read then */
 	uint32_t first_entry; /* in profile.entries once sorted */
 	uint32_t nr_entries;
+	struct profile_history history; /* of outstanding */
 };
 
-/* What a stack of one process has allocated, freed or not, where that was asked for. */
+/* What a stack of one process has allocated, freed or not, and what of it was outstanding over
+ * time, where that was asked for. */
 struct profile_site {
 	uint32_t process;
 	uint32_t stack;
 	const char *family;
 	struct profile_sum allocs;
+	struct profile_history history; /* of the stacks that hold most */
 };
 
 /* What could not be recorded. All zero when nothing was lost. */
@@ -220,6 +238,7 @@ struct profile {
 	VECTOR(struct profile_block) blocks;
 	VECTOR(struct profile_path) paths;
 	VECTOR(struct profile_step) steps;
+	VECTOR(struct profile_point) points;
 	/* Private: use the functions below. */
 	VECTOR(char *) strings;
 	VECTOR(struct profile_line *) line_arrays;
