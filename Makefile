@@ -36,6 +36,11 @@ PROFILE_PROTO := $(BUILD)/profile/profile.pb-c.c
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(PROFILE_PROTO:.c=.o)
 MODULES := $(filter-out $(BUILD)/user/main.o,$(OBJECTS))
 
+# The page of HTML reports: one file, which names what may run in it by its hash.
+PAGE := $(BUILD)/report/page.html
+PAGE_SCRIPTS := $(addprefix user/report/page/,model.js text.js flame.js table.js plot.js page.js)
+PAGE_STYLE := user/report/page/page.css
+
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
 
@@ -69,6 +74,21 @@ $(patsubst %.c,$(BUILD)/%.o,$(wildcard user/profile/*.c)): $(PROFILE_PROTO:.c=.h
 # Only probe/ knows the skeleton.
 $(patsubst %.c,$(BUILD)/%.o,$(wildcard user/probe/*.c)): $(SKELETON)
 
+# The hash of an element that begins with the end of a line, as the policy of a page takes it.
+page_hash = sha256-$$( (echo; cat $(1)) | sha256sum | cut -c 1-64 | tr a-f A-F | basenc --base16 -d | base64)
+
+$(PAGE): user/report/page/page.html $(PAGE_STYLE) $(PAGE_SCRIPTS)
+	@mkdir -p $(@D)
+	@echo '  PAGE    $@'
+	@cat $(PAGE_SCRIPTS) > $(BUILD)/report/page.js
+	@sed -e "s|@style-hash@|$(call page_hash,$(PAGE_STYLE))|" \
+		-e "s|@script-hash@|$(call page_hash,$(PAGE_SCRIPTS))|" \
+		-e '/^@style@$$/{r $(PAGE_STYLE)' -e 'd}' \
+		-e '/^@script@$$/{r $(BUILD)/report/page.js' -e 'd}' $< > $@
+
+$(BUILD)/user/report/html.o: $(PAGE)
+$(BUILD)/user/report/html.o: ALL_CFLAGS += -DMEMLEAK_PAGE='"$(PAGE)"'
+
 $(BUILD)/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
 	@echo '  BPF     $@'
@@ -89,6 +109,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(MODULES)
 unit-tests: $(UNIT_TESTS)
 
 include tests/programs/programs.mk
+include tests/browser/browser.mk
 include tests/bench/bench.mk
 
 # NO_SKIP=1: a test that was skipped fails the run.
@@ -102,10 +123,10 @@ FUZZ_SECONDS ?= 10
 FUZZ_SOURCES := $(wildcard user/unwind/*.c user/profile/*.c user/report/*.c user/util/*.c) $(PROFILE_PROTO)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES)
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES) | $(PAGE)
 	@mkdir -p $(@D)
 	@echo '  FUZZ    $@'
-	@$(CLANG) -std=gnu11 -O1 -g -D_GNU_SOURCE -Iuser -I. -I$(BUILD) $(PKG_CFLAGS) \
+	@$(CLANG) -std=gnu11 -O1 -g -D_GNU_SOURCE -DMEMLEAK_PAGE='"$(PAGE)"' -Iuser -I. -I$(BUILD) $(PKG_CFLAGS) \
 		-fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
 
 fuzz: $(FUZZERS)
@@ -116,7 +137,7 @@ fuzz: $(FUZZERS)
 
 lint:
 	clang-format --dry-run -Werror $$(git ls-files '*.[ch]' | grep -v ^tests/programs)
-	shellcheck setup.sh .ci/run tests/run completions/memleak-bpf.bash $$(git ls-files 'tests/*.bash') \
+	shellcheck setup.sh .ci/run tests/run tests/browser/test_page completions/memleak-bpf.bash $$(git ls-files 'tests/*.bash') \
 		tests/vm/run tests/vm/cross-arm64
 
 prefix ?= /usr/local

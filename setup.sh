@@ -35,6 +35,7 @@ pc:libprotobuf-c   libprotobuf-c-dev protobuf-c-devel    protobuf-c  libprotobuf
 cmd:protoc-c       protobuf-c-compiler protobuf-c-compiler protobuf-c protobuf-c
 pc:ncursesw        libncurses-dev   ncurses-devel        ncurses     ncurses-devel
 pc:liblzma         liblzma-dev      xz-devel             xz          xz-devel
+cmd:basenc         coreutils        coreutils            coreutils   coreutils
 link:iberty        libiberty-dev    binutils-devel       binutils    binutils-devel
 '
 test_needs='
@@ -68,6 +69,8 @@ pc:apr-1           libapr1-dev      apr-devel            apr         apr-devel
 pc:glib-2.0        libglib2.0-dev   glib2-devel          glib2       glib2-devel
 cmd:rustc          rustc            rust                 rust        rust
 cmd:go             golang-go        golang-bin           go          go
+cmd:chromium       chromium         chromium             chromium    chromium
+cmd:npm            npm              nodejs-npm           npm         npm-default
 static:c           libc6-dev        glibc-static         glibc       glibc-devel-static
 '
 
@@ -194,7 +197,16 @@ set_up() {
 	if [ "${1:-}" = test ]; then
 		need "$test_needs"
 		need "$optional_needs" optional
+		set_up_browser
 	fi
+}
+
+# What drives the browser that opens the HTML page: a package of npm, for tests alone.
+set_up_browser() {
+	[ ! -d tests/browser/node_modules ] && command -v npm >/dev/null || return 0
+	say "installing for the tests with npm: playwright-core"
+	(cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund >&2) ||
+		say "npm could not install it: the tests of the HTML page will be skipped"
 }
 
 build() {

@@ -69,7 +69,7 @@ _memleak_bpf() {
 		compopt -o filenames 2>/dev/null
 		_memleak_bpf_words "$(compgen -d -- "$cur")"
 		;;
-	-w | --write) _memleak_bpf_files .pb.gz .json .folded ;;
+	-w | --write) _memleak_bpf_files .pb.gz .json .folded .svg .html ;;
 	-c | --command) _memleak_bpf_words "$(compgen -c -- "$cur")" ;;
 	-i | --interval | -n | --count | -z | --min-size | -Z | --max-size | -s | --sample-rate | \
 		--sample-bytes | --symbols-prefix | -T | --top | -o | --older | --focus | --ignore | \

@@ -12,7 +12,7 @@ common=(
 	'(-a --show-allocs)'{-a,--show-allocs}'[list the blocks under each stack]'
 	'(-f --format)'{-f+,--format=}'[form of the reports]:form:(text json folded)'
 	'--output=[write reports there]:file:_files'
-	'*'{-w+,--write=}'[save all stacks at the end]:file:_files -g "*.(pb.gz|json|folded)"'
+	'*'{-w+,--write=}'[save all stacks at the end]:file:_files -g "*.(pb.gz|json|folded|svg|html)"'
 	'--color=[colour in text reports]:when:(auto always never)'
 	'(-q --quiet)'{-q,--quiet}'[no warnings]'
 	'*'{-v,--verbose}'[say what is found and done]'

@@ -276,13 +276,11 @@ static int set_leak_kinds(struct parser *p, const struct row *row, const char *v
 
 static const struct {
 	const char *ending;
-	int file; /* -1: not yet */
+	enum options_file file;
 } endings[] = {
-	{".pb.gz", OPTIONS_FILE_PPROF},
-	{".json", OPTIONS_FILE_JSON},
-	{".folded", OPTIONS_FILE_FOLDED},
-	{".svg", -1},
-	{".html", -1},
+	{".pb.gz", OPTIONS_FILE_PPROF},	  {".json", OPTIONS_FILE_JSON},
+	{".folded", OPTIONS_FILE_FOLDED}, {".svg", OPTIONS_FILE_SVG},
+	{".html", OPTIONS_FILE_HTML},
 };
 
 static int add_write(struct parser *p, const char *path, enum options_file file)
@@ -307,14 +305,10 @@ static int set_write(struct parser *p, const struct row *row, const char *value)
 
 		if (length <= n || strcmp(base + length - n, endings[i].ending) != 0)
 			continue;
-		if (endings[i].file < 0)
-			return wrong_value(
-				"--write", value,
-				"asks for a form that is not there yet: write .pb.gz, .json "
-				"or .folded");
 		return add_write(p, value, endings[i].file);
 	}
-	return wrong_value("--write", value, "does not end in .pb.gz, .json or .folded");
+	return wrong_value("--write", value,
+			   "does not end in .pb.gz, .json, .folded, .svg or .html");
 }
 
 static int set_regex(struct parser *p, const struct row *row, const char *value)
@@ -625,7 +619,7 @@ static const struct row rows[] = {
 	 .set = set_choice, FIELD(format), .choices = formats, .saved = true},
 	{"output", KEY_OUTPUT, "FILE", "write reports there, not to standard output",
 	 .set = set_string, FIELD(output), .saved = true},
-	{"write", 'w', "FILE", "save the profile: .pb.gz, .json, .folded",
+	{"write", 'w', "FILE", "save the profile: .pb.gz .json .folded .svg .html",
 	 .set = set_write, .saved = true},
 	{"blocks-dir", KEY_BLOCKS_DIR, "DIR", "keep a file for each live block in DIR",
 	 .set = set_string, FIELD(blocks_dir)},

@@ -25,7 +25,13 @@ enum options_mode { OPTIONS_TRACE, OPTIONS_REPORT, OPTIONS_DIFF };
 enum options_format { OPTIONS_FORMAT_TEXT, OPTIONS_FORMAT_JSON, OPTIONS_FORMAT_FOLDED };
 
 /* A file of -w; the name's ending says what it is. */
-enum options_file { OPTIONS_FILE_PPROF, OPTIONS_FILE_JSON, OPTIONS_FILE_FOLDED };
+enum options_file {
+	OPTIONS_FILE_PPROF,
+	OPTIONS_FILE_JSON,
+	OPTIONS_FILE_FOLDED,
+	OPTIONS_FILE_SVG,
+	OPTIONS_FILE_HTML,
+};
 
 struct options_write {
 	const char *path;

@@ -678,7 +678,8 @@ static bool keeps_history(const struct options *o)
 	size_t i;
 
 	for (i = 0; i < o->nr_writes; i++)
-		if (o->writes[i].file == OPTIONS_FILE_PPROF)
+		if (o->writes[i].file == OPTIONS_FILE_PPROF ||
+		    o->writes[i].file == OPTIONS_FILE_HTML)
 			return true;
 	return false;
 }

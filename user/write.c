@@ -58,6 +58,10 @@ static int write_file(void *context, FILE *out)
 		return report__json(f->p, &options, out);
 	case OPTIONS_FILE_FOLDED:
 		return report__folded(f->p, &options, out);
+	case OPTIONS_FILE_SVG:
+		return report__svg(f->p, &options, out);
+	case OPTIONS_FILE_HTML:
+		return report__html(f->p, &options, out);
 	}
 	return -EINVAL;
 }

@@ -6,12 +6,12 @@
 load helper
 
 # save [OPTION...] -- COMMAND...: a run that leaves saved.pb.gz and, from the same moment, the reports
-# text, saved.json and saved.folded.
+# text, saved.json, saved.folded, saved.svg and saved.html.
 save() {
 	dir=$BATS_TEST_TMPDIR
 	status=0
 	"$MEMLEAK" -w "$dir/saved.pb.gz" -w "$dir/saved.json" -w "$dir/saved.folded" \
-		--output "$dir/text" -i 3600 "$@" >"$out" 2>"$err" </dev/null 3>&- 4>&- || status=$?
+		-w "$dir/saved.svg" -w "$dir/saved.html" --output "$dir/text" -i 3600 "$@" >"$out" 2>"$err" </dev/null 3>&- 4>&- || status=$?
 	report=$dir/saved.json
 }
 
@@ -21,6 +21,9 @@ same() {
 	"$MEMLEAK" report "$@" "$dir/saved.pb.gz" | diff "$dir/text" -
 	"$MEMLEAK" report -f json --top 1000000 "$@" "$dir/saved.pb.gz" | cmp "$dir/saved.json" -
 	"$MEMLEAK" report -f folded "$dir/saved.pb.gz" | cmp "$dir/saved.folded" -
+	"$MEMLEAK" report -w "$dir/again.svg" -w "$dir/again.html" "$dir/saved.pb.gz" >/dev/null
+	cmp "$dir/saved.svg" "$dir/again.svg"
+	cmp "$dir/saved.html" "$dir/again.html"
 	[ -n "${estimated:-}" ] || compare sane "$dir/saved.json"
 	holds '([.processes[].outstanding.bytes] | add) == ([.processes[].stacks[] |
 		select(.family != "mmap").bytes] | add // 0)'

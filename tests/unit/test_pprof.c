@@ -15,6 +15,7 @@
 #include "profile/pprof.h"
 #include "profile/profile.pb-c.h"
 #include "report/diff.h"
+#include "report/html.h"
 #include "report/report.h"
 #include "sample_profile.h"
 
@@ -38,6 +39,16 @@ static int remove_file(void **state)
 {
 	(void)state;
 	return unlink(path);
+}
+
+/* What the HTML page holds of @p. */
+static int page_data(const struct profile *p, const struct report_options *o, FILE *out)
+{
+	struct stream s = {.out = out};
+
+	html__data(&s, p, o->top);
+	stream__print(&s, "\n");
+	return stream__finish(&s);
 }
 
 /* The report of @p; free() it. */
@@ -87,7 +98,8 @@ static struct profile *reloaded(const struct profile *p)
 /* @p prints the same after it was saved, in every form; it is destroyed. */
 static void check_round_trip(struct profile *p)
 {
-	static report_fn *const reports[] = {report__text, report__json, report__folded};
+	static report_fn *const reports[] = {report__text, report__json, report__folded,
+					     report__svg, page_data};
 	struct profile *copy = reloaded(p);
 	size_t i;
 
@@ -255,9 +267,9 @@ static void one_profile_in_every_form(void **state)
 		report_fn *report;
 		const char *file;
 	} forms[] = {
-		{report__text, "saved.txt"},
-		{report__json, "saved.json"},
-		{report__folded, "saved.folded"},
+		{report__text, "saved.txt"},	  {report__json, "saved.json"},
+		{report__folded, "saved.folded"}, {report__svg, "saved.svg"},
+		{page_data, "saved-page.json"},
 	};
 	struct profile *p = full(), *copy = reloaded(p);
 	size_t i;
@@ -613,7 +625,7 @@ static void what_is_equal_is_left_out(void **state)
 static void what_grew_comes_first(void **state)
 {
 	struct profile *base = sample_usual(), *p = sample_usual(), *d;
-	CLEANUP_FREE char *text = NULL, *json = NULL, *folded = NULL;
+	CLEANUP_FREE char *text = NULL, *json = NULL, *folded = NULL, *svg = NULL, *page = NULL;
 
 	(void)state;
 	p->time_ms += 10000;
@@ -632,6 +644,10 @@ static void what_grew_comes_first(void **state)
 	golden_check(__FILE__, "diff.txt", text);
 	json = render(report__json, d);
 	golden_check(__FILE__, "diff.json", json);
+	svg = render(report__svg, d);
+	golden_check(__FILE__, "diff.svg", svg);
+	page = render(page_data, d);
+	golden_check(__FILE__, "diff-page.json", page);
 	folded = render(report__folded, d);
 	assert_null(strstr(folded, "Server::accept"));
 	check_round_trip(d);

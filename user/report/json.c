@@ -6,8 +6,9 @@
  * one and of the frames' texts.
  */
 
+#include "report/json.h"
+
 #include <errno.h>
-#include <json-c/json.h>
 #include <string.h>
 
 #include "profile/path.h"
@@ -446,6 +447,25 @@ static void write_process(struct stream *out, struct frames *f,
 		write_entry(out, f, &f->profile->entries.items[process->first_entry + i], o);
 	}
 	stream__print(out, "]}");
+}
+
+static struct json_object *finished(struct builder *b)
+{
+	return b->err ? NULL : TAKE_PTR(b->object);
+}
+
+struct json_object *json__report(const struct profile *p)
+{
+	CLEANUP_BUILDER struct builder b = report_object(p);
+
+	return finished(&b);
+}
+
+struct json_object *json__process(const struct profile *p, const struct profile_process *process)
+{
+	CLEANUP_BUILDER struct builder b = process_object(p, process);
+
+	return finished(&b);
 }
 
 int report__json(const struct profile *p, const struct report_options *o, FILE *out)

@@ -37,6 +37,17 @@ int report__json(const struct profile *p, const struct report_options *o, FILE *
  */
 int report__folded(const struct profile *p, const struct report_options *o, FILE *out);
 
+/*
+ * A flame graph of the heap as one picture, the outermost functions on top: legible without script,
+ * each name and number in the text that a pointer brings up. Of differences it shows what grew and
+ * what shrank.
+ */
+int report__svg(const struct profile *p, const struct report_options *o, FILE *out);
+
+/* A page that needs nothing but a browser: flame graph, table of stacks, outstanding bytes over
+ * time. */
+int report__html(const struct profile *p, const struct report_options *o, FILE *out);
+
 /* One allocator event as it happened, for --trace. */
 struct report_event {
 	int64_t time_ms; /* since 1970-01-01 UTC */
