@@ -28,6 +28,8 @@ static void print(struct profile *p, FILE *out)
 	REQUIRE(!report__text(p, &all, out));
 	REQUIRE(!report__json(p, &all, out));
 	REQUIRE(!report__folded(p, &all, out));
+	REQUIRE(!report__svg(p, &all, out));
+	REQUIRE(!report__html(p, &all, out));
 	REQUIRE(!pprof__write(p, out));
 }
 

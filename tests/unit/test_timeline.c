@@ -200,6 +200,43 @@ static void ends_before_halving(void **state)
 	}
 }
 
+static struct profile_point *copied(struct timeline *t, struct profile *p, uint64_t stack,
+				    struct profile_history *history)
+{
+	assert_int_equal(timeline__copy(find(t, 1, false, stack), p, history), 0);
+	return &p->points.items[history->first];
+}
+
+/* Stacks of the kernel that are one in the profile. */
+static void copies_add_up(void **state)
+{
+	CLEANUP(timeline__release) struct timeline t = {0};
+	struct profile *p = profile__create();
+	struct profile_history history = {0}, other = {0};
+	struct profile_point *points;
+
+	(void)state;
+	ADD(&t, 1, false, PROCESS(1, 9), HOLDS(1, 5, 10));
+	ADD(&t, 2, false, PROCESS(1, 9), HOLDS(1, 5, 20), HOLDS(1, 6, 5));
+	ADD(&t, 3, false, PROCESS(1, 9), HOLDS(1, 5, 30), HOLDS(1, 6, 7));
+	points = copied(&t, p, 5, &history);
+	assert_int_equal(history.count, 3);
+	assert_int_equal(points[2].bytes, 30);
+	points = copied(&t, p, 6, &history);
+	assert_int_equal(history.count, 3);
+	assert_int_equal(points[0].bytes, 10);
+	assert_int_equal(points[1].bytes, 25);
+	assert_int_equal(points[2].bytes, 37);
+	assert_true(points[0].at_s == 1 && points[2].at_s == 3);
+	copied(&t, p, 6, &other);
+	points = copied(&t, p, 5, &other);
+	assert_int_equal(other.count, 3);
+	assert_int_equal(points[0].bytes, 10);
+	assert_int_equal(points[1].bytes, 25);
+	assert_int_equal(points[2].bytes, 37);
+	profile__destroy(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +244,7 @@ int main(void)
 		cmocka_unit_test(the_largest_are_followed),
 		cmocka_unit_test(what_was_freed_and_what_ended_is_kept),
 		cmocka_unit_test(a_peek_leaves_no_point),
+		cmocka_unit_test(copies_add_up),
 		cmocka_unit_test(long_runs_lose_resolution),
 		cmocka_unit_test(the_end_stays),
 		cmocka_unit_test(ends_before_halving),

@@ -530,31 +530,6 @@ static int add_group_row(struct building *b, const struct group *g, bool ended)
 	return vector_push(&b->rows, row);
 }
 
-/* Add the points of @s to the profile as @history. Where it has some already, of a stack of the
- * kernel that is the same here, they add up: both end now. */
-static int add_points(struct building *b, const struct timeline_series *s,
-		      struct profile_history *history)
-{
-	struct profile *p = b->profile;
-	struct profile_history old = *history, sum = {.first = p->points.count};
-	size_t i;
-	int err = vector_reserve(&p->points, p->points.count + s->points.count + old.count);
-
-	for (i = s->points.count; i < old.count && !err; i++)
-		err = vector_push(&p->points, p->points.items[old.first + i - s->points.count]);
-	for (i = 0; i < s->points.count && !err; i++) {
-		struct profile_point point = s->points.items[i];
-
-		if (i + old.count >= s->points.count)
-			point.bytes +=
-				p->points.items[old.first + i + old.count - s->points.count].bytes;
-		err = vector_push(&p->points, point);
-	}
-	sum.count = p->points.count - sum.first;
-	*history = sum;
-	return err;
-}
-
 static int add_series(struct building *b, const struct timeline_series *s)
 {
 	uint32_t process = hash__get(&b->process_of, s->key.image, 0);
@@ -564,9 +539,9 @@ static int add_series(struct building *b, const struct timeline_series *s)
 	if (process == HASH_NONE)
 		return 0;
 	if (s->key.whole)
-		return add_points(b, s, &b->profile->processes.items[process].history);
+		return timeline__copy(s, b->profile, &b->profile->processes.items[process].history);
 	err = find_site(b, s->key.image, s->key.stack, s->key.family, &site);
-	return err || !site ? err : add_points(b, s, &site->history);
+	return err || !site ? err : timeline__copy(s, b->profile, &site->history);
 }
 
 static int add_histories(struct building *b)
@@ -661,10 +636,12 @@ static int build(struct building *b)
 	if (!err)
 		err = add_wholes(b, s->groups.items, s->groups.count, &s->ended);
 	for (i = 0; i < s->groups.count && !err; i++) {
+		bool ended = hash__get(&s->ended, s->groups.items[i].image, 0) != HASH_NONE;
+
 		entry = HASH_NONE;
-		if (hash__get(&s->ended, s->groups.items[i].image, 0) == HASH_NONE)
+		if (!ended)
 			err = add_entry(b, &s->groups.items[i], &entry);
-		if (!err && hash__get(&s->ended, s->groups.items[i].image, 0) == HASH_NONE)
+		if (!err && !ended)
 			err = add_group_row(b, &s->groups.items[i], false);
 		if (!err)
 			err = vector_push(&b->entry_of, entry);

@@ -226,3 +226,29 @@ int timeline__add(struct timeline *t, double at_s, bool peek, struct timeline_ro
 	t->count++;
 	return err ? err : forget_small(t);
 }
+
+int timeline__copy(const struct timeline_series *s, struct profile *p,
+		   struct profile_history *history)
+{
+	const size_t n = s->points.count, old = history->count;
+	struct profile_history sum = {.first = p->points.count};
+	size_t longer = n > old ? n : old, i;
+	int err = vector_reserve(&p->points, p->points.count + longer);
+
+	if (err)
+		return err;
+	for (i = longer; i > 0; i--) { /* points before the end */
+		struct profile_point point = {0};
+
+		if (i <= old)
+			point = p->points.items[history->first + old - i];
+		if (i <= n) {
+			point.at_s = s->points.items[n - i].at_s;
+			point.bytes += s->points.items[n - i].bytes;
+		}
+		p->points.items[p->points.count++] = point;
+	}
+	sum.count = longer;
+	*history = sum;
+	return 0;
+}

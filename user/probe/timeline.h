@@ -56,4 +56,11 @@ void timeline__release(struct timeline *t);
  */
 int timeline__add(struct timeline *t, double at_s, bool peek, struct timeline_row *rows, size_t nr);
 
+/*
+ * Add the points of @s to those of @p, as @history. Where that has some already, of a stack of the
+ * kernel that is the same in @p, they add up: both end at the same moment. 0 or -ENOMEM.
+ */
+int timeline__copy(const struct timeline_series *s, struct profile *p,
+		   struct profile_history *history);
+
 #endif

@@ -12,7 +12,8 @@
  * frames     [name, offset, file, line, module, pc, flags], strings by number, "" where unknown;
  * the first three stand for what stacks lack (tree.h); flags: 1 inlined, 2 found by the frame
  *            pointer
- * nodes      [parent, frame] one behind the other: the tree of calls, the root first
+ * nodes      how many nodes before it its caller stands, and its frame, one behind the other: the
+ *            tree of calls, the root first
  * stacks     [process, node of the innermost frame, family, verdict, type, flags, blocks, bytes,
  *            growth in bytes/s, age of the oldest and of the newest block in ms, standard error of
  *            bytes, remedy]; flags: 1 in a cycle, 2 suppressed, 4 a resource

@@ -144,7 +144,7 @@ static void write_nodes(struct data *d)
 	for (i = 0; i < d->tree.nodes.count; i++) {
 		const struct tree_node *node = &d->tree.nodes.items[i];
 
-		stream__print(d->s, i ? ",%u,%u" : "-1,0", node->parent, node->frame);
+		stream__print(d->s, i ? ",%zu,%u" : "1,0", i - node->parent, node->frame);
 	}
 }
 

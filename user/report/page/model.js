@@ -20,7 +20,7 @@ const nodeCount = data.nodes.length / 2;
 const nodeParent = new Int32Array(nodeCount);
 const nodeFrame = new Int32Array(nodeCount);
 for (let i = 0; i < nodeCount; i++) {
-	nodeParent[i] = data.nodes[2 * i];
+	nodeParent[i] = i - data.nodes[2 * i];
 	nodeFrame[i] = data.nodes[2 * i + 1];
 }
 
