@@ -49,6 +49,8 @@ static struct profile *usual(void)
 	e->verdict = PROFILE_VERDICT_REACHABLE;
 	p->entries.items[1].verdict = PROFILE_VERDICT_POSSIBLE;
 	p->entries.items[2].verdict = PROFILE_VERDICT_INDIRECT;
+	p->entries.items[0].trend = PROFILE_TREND_GROWS;
+	p->entries.items[0].trend_since_ms = p->time_ms - 60000;
 	p->elapsed_s = 200;
 	for (i = 0; i < p->entries.count; i++)
 		add_site(p, &p->entries.items[i]);

@@ -16,8 +16,8 @@
  *            tree of calls, the root first
  * stacks     [process, node of the innermost frame, family, verdict, type, flags, blocks, bytes,
  *            growth in bytes/s, age of the oldest and of the newest block in ms, standard error of
- *            bytes, remedy]; flags: 1 in a cycle, 2 suppressed, 4 a resource
- * histories  [process, node or -1 for the process itself, family, [seconds, bytes, ...]]
+ *            bytes, remedy, what reports have seen of it]; flags: 1 in a cycle, 2 suppressed, 4 a
+ * resource histories  [process, node or -1 for the process itself, family, [seconds, bytes, ...]]
  * strings    names and texts; 0 is the empty one
  */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "report/format.h"
+#include "report/hint.h"
 #include "report/json.h"
 #include "report/remedy.h"
 #include "report/tree.h"
@@ -150,7 +151,7 @@ static void write_nodes(struct data *d)
 
 static void write_stack(struct data *d, const struct profile_entry *e)
 {
-	char remedy[REMEDY_SIZE];
+	char remedy[REMEDY_SIZE], hint[HINT_SIZE];
 	uint32_t node = 0;
 
 	check(d, tree__add_stack(&d->tree, 0, e->stack, &node));
@@ -163,7 +164,8 @@ static void write_stack(struct data *d, const struct profile_entry *e)
 	write_decimal(d, e->oldest_ms, 0);
 	write_decimal(d, e->newest_ms, 0);
 	write_decimal(d, e->error.bytes, 0);
-	stream__print(d->s, ",%u]", number(d, remedy__text(d->p, e, remedy)));
+	stream__print(d->s, ",%u,%u]", number(d, remedy__text(d->p, e, remedy)),
+		      number(d, e->trend == PROFILE_TREND_NONE ? NULL : hint__text(e, hint)));
 }
 
 static void write_stacks(struct data *d, uint64_t top)

@@ -11,7 +11,7 @@ const FRAME = {name: 0, offset: 1, file: 2, line: 3, module: 4, pc: 5, flags: 6}
 const INLINED = 1, BY_FRAME_POINTER = 2;
 const STACK = {
 	process: 0, node: 1, family: 2, verdict: 3, type: 4, flags: 5, blocks: 6, bytes: 7,
-	growth: 8, oldest: 9, newest: 10, error: 11, remedy: 12,
+	growth: 8, oldest: 9, newest: 10, error: 11, remedy: 12, hint: 13,
 };
 const IN_CYCLE = 1, SUPPRESSED = 2, RESOURCE = 4;
 const VERDICTS = ["definite", "indirect", "possible", "reachable"];

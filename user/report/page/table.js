@@ -223,6 +223,8 @@ class Table {
 		cell.setAttribute("role", "gridcell");
 		e.style.top = y + "px";
 		cell.append(element("p", "facts", facts.join(" \u00b7 ")));
+		if (s[STACK.hint])
+			cell.append(element("p", "", legible(strings[s[STACK.hint]])));
 		if (s[STACK.remedy])
 			cell.append(element("p", "remedy", legible(strings[s[STACK.remedy]])));
 		for (const frame of framesOf(s[STACK.node]))
