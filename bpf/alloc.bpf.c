@@ -11,31 +11,15 @@
  * A block leaves the table at the entry of free and realloc: behind it another thread may be given
  * the address. It enters the table at the return: nobody else knows the address before.
  */
-#include "bpf/arguments.bpf.h"
 #include "bpf/process.bpf.h"
+#include "bpf/wrong_free.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* From the entry of operator new[] to that of malloc the stack grows by a few small frames. */
-#define NEW_ARRAY_REACH 512
-
-#define MAP_FIXED	0x10
-#define MAP_STACK	0x20000
+#define MAP_FIXED 0x10
+#define MAP_STACK 0x20000
 
 /* --- entry --- */
-
-/*
- * operator new[] jumps to operator new in libstdc++, so that no frame tells of it: its own probe,
- * where there is one, has left where it was entered.
- */
-static __always_inline void note_new_array(struct thread *t, __u64 sp)
-{
-	if (t->new_array_sp && sp <= t->new_array_sp && t->new_array_sp - sp < NEW_ARRAY_REACH &&
-	    !is_mapping(t->call.cookie) && !is_described(t->call.cookie))
-		t->call.cookie = MEMLEAK_COOKIE(MEMLEAK_COOKIE_CALL(t->call.cookie),
-						MEMLEAK_FAMILY_NEW_ARRAY);
-	t->new_array_sp = 0;
-}
 
 static __always_inline bool is_size_followed(__u64 size)
 {
@@ -114,6 +98,20 @@ static __always_inline bool goes_on(struct call *call, struct pt_regs *regs)
 	return true;
 }
 
+/* The block that a realloc takes back. */
+static __always_inline void take_old(struct memleak_process *p, struct thread *t, struct call *call,
+				     struct pt_regs *regs)
+{
+	struct memleak_block *old = &call->old;
+
+	call->has_old = block_free(p, call->arg, MEMLEAK_COOKIE_FAMILY(call->cookie), old);
+	if (call->has_old && trace_events)
+		trace_event(MEMLEAK_EVENT_FREE, p->image, call->arg, old->size, old->family,
+			    old->stack, 0);
+	if (diagnose)
+		judge_free(p, t, regs, call->cookie, call->arg, old, call->has_old);
+}
+
 /* Begin @call of @t, unless it is a part of one in flight; false if its return is of no use. */
 static __always_inline bool begin_call(struct memleak_process *p, struct thread *t,
 				       struct call *call, struct pt_regs *regs, __u64 cookie)
@@ -134,17 +132,13 @@ static __always_inline bool begin_call(struct memleak_process *p, struct thread 
 	call->arg = 0;
 	read_arguments(t, call, regs);
 	if (!(cookie & MEMLEAK_FORM_RESOURCE))
-		note_new_array(t, sp);
+		take_new(t, call, regs);
 	if (cookie & MEMLEAK_FORM_RESOURCE) {
 		call->has_old =
 			MEMLEAK_FORM_ARGUMENT(cookie, 24) &&
 			resource_release(p, call->arg, MEMLEAK_COOKIE_FAMILY(cookie), &call->old);
-	} else if (is_realloc(cookie) && call->arg &&
-		   block_free(p, call->arg, MEMLEAK_COOKIE_FAMILY(cookie), &call->old)) {
-		call->has_old = 1;
-		if (trace_events)
-			trace_event(MEMLEAK_EVENT_FREE, p->image, call->arg, call->old.size,
-				    call->old.family, call->old.stack, 0);
+	} else if (is_realloc(cookie) && call->arg) {
+		take_old(p, t, call, regs);
 	}
 	call->is_followed = is_followed(call);
 	if (!call->is_followed && !call->has_old) {
@@ -310,6 +304,8 @@ static __always_inline void fill_block(struct memleak_block *b, struct memleak_p
 	b->size = call->size;
 	b->time_ns = bpf_ktime_get_ns();
 	b->family = MEMLEAK_COOKIE_FAMILY(call->cookie);
+	b->families = call->families;
+	b->slack = call->slack;
 	b->stack = walk_stack(&t->walk, regs, call->ret != 0, p->image);
 }
 
@@ -408,20 +404,23 @@ static __always_inline int plain_exit(struct pt_regs *regs)
 	return 0;
 }
 
-static __always_inline int free_enter(struct pt_regs *regs)
+/* True if the free is wrong and has to be noted. */
+static __always_inline bool free_enter(struct pt_regs *regs)
 {
 	struct memleak_process *p;
-	struct memleak_block old;
+	struct memleak_block old = {};
 	__u64 addr = PT_REGS_PARM1(regs);
+	bool is_block;
 
 	if (!addr)
-		return 0;
+		return false;
 	p = followed_process();
 	if (!p)
-		return 0;
-	if (block_free(p, addr, 0, &old) && trace_events)
+		return false;
+	is_block = block_free(p, addr, 0, &old);
+	if (is_block && trace_events)
 		trace_event(MEMLEAK_EVENT_FREE, p->image, addr, old.size, old.family, old.stack, 0);
-	return 0;
+	return diagnose && is_wrong_free(p, regs, addr, &old, is_block);
 }
 
 static __always_inline int release_enter(struct pt_regs *regs, __u64 cookie)
@@ -444,7 +443,7 @@ static __always_inline int release_enter(struct pt_regs *regs, __u64 cookie)
 	return 0;
 }
 
-static __always_inline int new_array_enter(struct pt_regs *regs)
+static __always_inline int operator_enter(struct pt_regs *regs, __u64 cookie)
 {
 	struct thread *t;
 
@@ -452,7 +451,7 @@ static __always_inline int new_array_enter(struct pt_regs *regs)
 		return 0;
 	t = thread_storage(BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (t)
-		t->new_array_sp = PT_REGS_SP(regs);
+		note_operator(t, regs, cookie);
 	return 0;
 }
 
@@ -468,13 +467,23 @@ static __always_inline bool is_return(struct pt_regs *regs)
 	return PT_REGS_IP(regs) != bpf_get_func_ip(regs);
 }
 
+/* A realloc whose old block is taken back wrongly. */
+#define NOTE_WRONG_FREE(regs, programs)                                                            \
+	do {                                                                                       \
+		if (diagnose && has_wrong_free())                                                  \
+			bpf_tail_call(regs, programs, 0);                                          \
+	} while (0)
+
 SEC("uprobe")
 int probe_session(struct pt_regs *regs)
 {
 	NO_PRIVATE_STACK(regs, &no_session_programs);
 	if (is_return(regs))
 		return alloc_exit(regs);
-	return alloc_enter(regs, bpf_get_attach_cookie(regs));
+	if (alloc_enter(regs, bpf_get_attach_cookie(regs)))
+		return 1;
+	NOTE_WRONG_FREE(regs, &wrong_session_programs);
+	return 0;
 }
 
 SEC("uprobe")
@@ -482,6 +491,7 @@ int probe_entry(struct pt_regs *regs)
 {
 	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
 	alloc_enter(regs, bpf_get_attach_cookie(regs));
+	NOTE_WRONG_FREE(regs, &wrong_uprobe_programs);
 	return 0;
 }
 
@@ -496,14 +506,31 @@ SEC("uprobe")
 int probe_free(struct pt_regs *regs)
 {
 	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
-	return free_enter(regs);
+	if (free_enter(regs))
+		bpf_tail_call(regs, &wrong_uprobe_programs, 0);
+	return 0;
+}
+
+/* Where a tail call leads: the same for links of either kind. */
+SEC("uprobe")
+int wrong_free_uprobe(struct pt_regs *regs)
+{
+	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
+	return note_wrong_free(regs);
 }
 
 SEC("uprobe")
-int probe_new_array(struct pt_regs *regs)
+int wrong_free_session(struct pt_regs *regs)
+{
+	NO_PRIVATE_STACK(regs, &no_session_programs);
+	return note_wrong_free(regs);
+}
+
+SEC("uprobe")
+int probe_operator(struct pt_regs *regs)
 {
 	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
-	return new_array_enter(regs);
+	return operator_enter(regs, bpf_get_attach_cookie(regs));
 }
 
 SEC("uprobe")

@@ -21,8 +21,35 @@ struct call {
 	__u64 arg2; /* mmap: flags; mremap: old size; described: the argument with the pointer */
 	struct memleak_block old; /* realloc: what left the table at entry */
 	__u32 image;
-	__u16 has_old;
-	__u16 is_followed; /* its block enters the table */
+	__u8 has_old;
+	__u8 is_followed;     /* its block enters the table */
+	__u8 families, slack; /* as the block's */
+};
+
+/* A C++ operator on its way to malloc or free. */
+struct operator_call {
+	__u64 sp;   /* at its entry; 0: none */
+	__u64 ret;  /* its return address */
+	__u64 ip;   /* of its entry */
+	__u64 addr; /* delete: of what */
+	__u64 size; /* asked for; delete: what it was told */
+	__u8 family, families;
+	__u8 sized; /* delete: it was told */
+	__u8 pad[5];
+};
+
+/* The outermost call of free in flight. */
+struct free_call {
+	__u64 sp; /* at its entry; 0: none */
+	__u64 ret;
+	__u64 ip;
+};
+
+/* A wrong free, before its stack is walked. */
+struct wrong_draft {
+	struct memleak_wrong_key key; /* kind: of none where there is none */
+	struct memleak_wrong value;
+	__u64 first_caller; /* of the free before */
 };
 
 /* The last call that sampling left out. */
@@ -43,7 +70,9 @@ struct thread {
 	struct call resources[RESOURCES]; /* by family */
 	__u64 arguments[ARGUMENTS];	  /* of a described call */
 	struct call returning;		  /* one of these, while it is handled */
-	__u64 new_array_sp; /* where operator new[] was entered; 0: not since the last allocation */
+	struct operator_call making, deleting;
+	struct free_call freeing;
+	struct wrong_draft wrong;
 	struct walk walk;
 };
 

@@ -34,8 +34,11 @@ static __always_inline void end_image(__u32 tgid, struct task_struct *exiting)
 	copy = *p;
 	bpf_map_delete_elem(&processes, &tgid);
 	bpf_map_delete_elem(&image_mappings, &copy.image);
-	if (copy.shares)
-		return; /* a vfork child has nothing of its own */
+	if (copy.shares) { /* a vfork child has nothing of its own */
+		if (exiting)
+			tell_process(MEMLEAK_EVENT_SHARER_EXIT, &copy);
+		return;
+	}
 	if (!exiting) {
 		tell_process(MEMLEAK_EVENT_EXEC, &copy);
 		return;
@@ -68,8 +71,13 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (!enabled || child->tgid == parent->tgid)
 		return 0; /* a thread */
 	known = bpf_map_lookup_elem(&processes, &tgid);
-	if (!known || !(trace_all || follow_children))
+	if (!known)
 		return 0;
+	if (!trace_all && !follow_children) {
+		if (child->mm == parent->mm)
+			known->unseen = 1;
+		return 0;
+	}
 	p.tgid = child->tgid;
 	p.exe = known->exe;
 	__builtin_memcpy(p.comm, child->comm, sizeof(p.comm));

@@ -28,6 +28,8 @@ const volatile __u64 min_size __weak;
 const volatile __u64 max_size __weak = -1ULL;
 const volatile __u32 sample_rate __weak = 1; /* see bpf/sample.h */
 const volatile __u32 sample_mean __weak;
+const volatile bool diagnose __weak;	   /* look for wrong frees */
+const volatile bool guard __weak;	   /* ... and for those of what is no block */
 const volatile bool user_functions __weak; /* --alloc-fn, --resource */
 const volatile __u32 max_depth __weak = 127;
 const volatile __u32 page_shift __weak = 12;
@@ -42,6 +44,9 @@ bool enabled __weak = false;
 
 /* Followed processes are traced by ptrace: a signal stops them. */
 bool stop_at_libraries __weak = false;
+
+/* Blocks may have come from functions that are not probed: what is no block cannot be told. */
+bool unguarded __weak = false;
 
 __u64 losses[MEMLEAK_LOSSES] __weak = {};
 
@@ -79,6 +84,21 @@ struct {
 	__type(key, struct memleak_site_key);
 	__type(value, struct memleak_site);
 } sites __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct memleak_wrong_key);
+	__type(value, struct memleak_wrong);
+} wrong_frees __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct memleak_freed_key);
+	__type(value, struct memleak_freed);
+} freed __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -199,6 +219,10 @@ struct no_programs {
 };
 struct no_programs no_session_programs __weak SEC(".maps");
 struct no_programs no_uprobe_programs __weak SEC(".maps");
+
+/* The programs that note wrong frees, made where they are looked for. */
+struct no_programs wrong_session_programs __weak SEC(".maps");
+struct no_programs wrong_uprobe_programs __weak SEC(".maps");
 
 const volatile bool never __weak;
 

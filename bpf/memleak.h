@@ -32,7 +32,8 @@ enum memleak_call {
 	MEMLEAK_CALL_MMAP,	     /* (addr, length, prot, flags, fd, offset) */
 	MEMLEAK_CALL_MUNMAP,	     /* (addr, length) */
 	MEMLEAK_CALL_MREMAP,	     /* (old, old size, new size, flags, new addr) */
-	MEMLEAK_CALL_NEW_ARRAY,	     /* operator new[] on its way to a malloc: tells the family */
+	MEMLEAK_CALL_NEW,	     /* operator new on its way to a malloc: tells the family */
+	MEMLEAK_CALL_DELETE,	     /* operator delete on its way to a free */
 	MEMLEAK_CALL_LIBRARIES, /* the dynamic loader's _dl_debug_state: libraries came or went */
 	MEMLEAK_CALL_DESCRIBED, /* as the cookie's form says */
 	MEMLEAK_CALL_RELEASE,	/* gives back what a described call gave */
@@ -44,6 +45,7 @@ enum memleak_family {
 	MEMLEAK_FAMILY_NEW,
 	MEMLEAK_FAMILY_NEW_ARRAY,
 	MEMLEAK_FAMILY_MMAP,
+	MEMLEAK_FAMILY_REALLOC,	  /* only of wrong frees */
 	MEMLEAK_FAMILY_USER = 16, /* the first of those that --alloc-fn and --resource define */
 	MEMLEAK_FAMILIES = 64,
 };
@@ -61,7 +63,16 @@ enum memleak_family {
 #define MEMLEAK_FORM_OLD_GOES		   (1ULL << 35) /* also where the call fails */
 #define MEMLEAK_FORM_IN_PLACE		   (1ULL << 36) /* OLD stays; fails with less than SIZE */
 #define MEMLEAK_FORM_RESOURCE		   (1ULL << 37)
+#define MEMLEAK_FORM_FAMILIES(mask)	   ((__u64)(mask) << 40)
+#define MEMLEAK_FORM_GUARDED		   (1ULL << 43)
 #define MEMLEAK_FORM_ARGUMENT(cookie, bit) ((__u32)((cookie) >> (bit)) & 0xf)
+
+/*
+ * For finding wrong frees. The families that a function serves, a bit each: several where it has
+ * several names; none where its part in them is not known. GUARDED, of those that free: whoever
+ * calls it got the pointer from functions that are probed.
+ */
+#define MEMLEAK_COOKIE_FAMILIES(cookie) ((__u8)((cookie) >> 40) & 7)
 
 /* What a described call returns if it fails. */
 enum memleak_fail { MEMLEAK_FAIL_ZERO, MEMLEAK_FAIL_MINUS_ONE, MEMLEAK_FAIL_NOT_ZERO };
@@ -90,6 +101,7 @@ enum memleak_loss {
 	MEMLEAK_LOSS_EVENT,	    /* mappings and process events: the ring buffer was full */
 	MEMLEAK_LOSS_TRACE,	    /* trace lines: the ring buffer was full */
 	MEMLEAK_LOSS_SITE,	    /* allocations not counted by stack: the table is full */
+	MEMLEAK_LOSS_WRONG_FREE,    /* wrong frees: the table is full */
 	MEMLEAK_LOSSES
 };
 
@@ -107,7 +119,9 @@ struct memleak_block {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u64 stack;   /* key in `stacks`; 0: lost */
 	__u8 family;
-	__u8 pad[3];
+	__u8 families; /* whose frees may take it, a bit each; 0: not known */
+	__u8 slack;    /* how much larger it is than what operator new was asked for */
+	__u8 pad;
 	__u32 more; /* times that a resource was acquired again since */
 };
 
@@ -134,6 +148,51 @@ struct memleak_site_key {
 struct memleak_site {
 	__u64 allocs; /* weighed, as in a process */
 	__u64 bytes;
+};
+
+/* --- wrong frees, where they are looked for --- */
+
+enum memleak_wrong_kind {
+	MEMLEAK_WRONG_NONE,
+	MEMLEAK_WRONG_MISMATCHED, /* freed by another family than it came from */
+	MEMLEAK_WRONG_SIZE,	  /* operator delete was told another size */
+	MEMLEAK_WRONG_DOUBLE,	  /* freed already */
+	MEMLEAK_WRONG_POINTER,	  /* nothing that was ever allocated, as far as is known */
+};
+
+/* Frees that are wrong in the same way at the same place are one. */
+struct memleak_wrong_key {
+	__u64 alloc_stack; /* 0: unknown */
+	__u64 free_stack;
+	__u32 image;
+	__u8 kind;
+	__u8 alloc_family, free_family;
+	__u8 pad;
+};
+
+/* The first of them, and how many there were. */
+struct memleak_wrong {
+	__u64 count;
+	__u64 addr;
+	__u64 size;	    /* of the block */
+	__u64 deleted_size; /* what operator delete was told */
+	__u64 head;	    /* the block's first word */
+	__u64 first_stack;  /* MEMLEAK_WRONG_DOUBLE: who freed it before */
+};
+
+/* What was freed last, by address. */
+struct memleak_freed_key {
+	__u64 addr;
+	__u32 image;
+	__u32 pad;
+};
+
+struct memleak_freed {
+	__u64 stack; /* of the allocation */
+	__u64 size;
+	__u64 caller; /* of the free: its return address */
+	__u8 family;
+	__u8 pad[7];
 };
 
 /* --- stacks --- */
@@ -180,6 +239,8 @@ struct memleak_process {
 	__u32 tgid;
 	__u32 shares;	     /* not 0: a vfork child, running in the memory of this process */
 	__u32 exe;	     /* number of the program's file; 0: unknown */
+	__u32 complete;	     /* every block that it has had was seen */
+	__u32 unseen;	     /* a vfork child may have used its heap out of sight */
 	__u64 allocs, frees; /* weighed (bpf/sample.h): in 1/SAMPLE_WEIGHT_ONE */
 	__u64 alloc_bytes, free_bytes;
 	__u64 peak_bytes, peak_ns;
@@ -244,11 +305,12 @@ struct memleak_mappings {
 /* --- events, in the ring buffer --- */
 
 enum memleak_event_type {
-	MEMLEAK_EVENT_FILE,	 /* a file seen for the first time */
-	MEMLEAK_EVENT_PROCESS,	 /* an image came to be: fork, exec, or seen for the first time */
-	MEMLEAK_EVENT_EXEC,	 /* an image ended by exec */
-	MEMLEAK_EVENT_EXIT,	 /* an image ended by the exit of its process */
-	MEMLEAK_EVENT_LIBRARIES, /* the process has loaded libraries */
+	MEMLEAK_EVENT_FILE,	   /* a file seen for the first time */
+	MEMLEAK_EVENT_PROCESS,	   /* an image came to be: fork, exec, or seen for the first time */
+	MEMLEAK_EVENT_EXEC,	   /* an image ended by exec */
+	MEMLEAK_EVENT_SHARER_EXIT, /* a vfork child ended without exec */
+	MEMLEAK_EVENT_EXIT,	   /* an image ended by the exit of its process */
+	MEMLEAK_EVENT_LIBRARIES,   /* the process has loaded libraries */
 	MEMLEAK_EVENT_MMAP,
 	MEMLEAK_EVENT_MUNMAP,	     /* at entry */
 	MEMLEAK_EVENT_MUNMAP_FAILED, /* the last one of this thread did nothing after all */
@@ -280,9 +342,13 @@ static_assert(sizeof(struct memleak_block_key) == 16, "key without gaps");
 static_assert(sizeof(struct memleak_block) == 32, "block without gaps");
 static_assert(sizeof(struct memleak_site_key) == 16, "key without gaps");
 static_assert(sizeof(struct memleak_site) == 16, "site without gaps");
+static_assert(sizeof(struct memleak_wrong_key) == 24, "key without gaps");
+static_assert(sizeof(struct memleak_wrong) == 48, "record without gaps");
+static_assert(sizeof(struct memleak_freed_key) == 16, "key without gaps");
+static_assert(sizeof(struct memleak_freed) == 32, "record without gaps");
 static_assert(sizeof(struct memleak_stack) == 16 + 8 * (MEMLEAK_MAX_FRAMES + 1),
 	      "stack without gaps");
-static_assert(sizeof(struct memleak_process) == 88, "process without gaps");
+static_assert(sizeof(struct memleak_process) == 96, "process without gaps");
 static_assert(sizeof(struct memleak_file_key) == 16, "key without gaps");
 static_assert(sizeof(struct memleak_table) == 24, "table without gaps");
 static_assert(sizeof(struct memleak_mapping) == 32, "mapping without gaps");

@@ -29,7 +29,7 @@ _memleak_bpf() {
 		--show-leak-kinds --show-reachable-path --quiet --verbose --version --help'
 	local tracing='--pid --command --all --cgroup --follow --no-follow --user --interval --count --live --trace
 		--min-size --max-size --sample-rate --sample-bytes --obj --symbols-prefix --alloc-fn
-		--free-fn --resource --older --leak-check --error-exitcode
+		--free-fn --resource --older --leak-check --diagnose --no-diagnose --error-exitcode
 		--suppressions --gen-suppressions --blocks-dir --debuginfod --max-blocks --max-stacks --max-unwind-memory --stack-depth'
 	COMPREPLY=()
 	[ "$COMP_CWORD" -lt 1 ] || prev=${COMP_WORDS[COMP_CWORD - 1]}

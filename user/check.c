@@ -9,12 +9,12 @@
 #include <time.h>
 
 #include "check_paths.h"
+#include "classes.h"
 #include "leakcheck/judge.h"
 #include "leakcheck/memory.h"
 #include "leakcheck/scan.h"
 #include "probe/batch.h"
 #include "probe/snapshot.h"
-#include "symbol/demangle.h"
 #include "target/process.h"
 #include "target/registers.h"
 #include "util/cleanup.h"
@@ -208,24 +208,16 @@ static bool is_lost(uint8_t verdict)
 /* Number of the class of the vtable @vptr in the snapshot's types, found out once a vtable. */
 static int find_type(struct check *c, struct hash *known, uint64_t vptr, uint32_t *ret)
 {
-	CLEANUP_FREE char *mangled = NULL, *symbol = NULL;
-	char *name = NULL;
+	char *name;
 	int err;
 
 	*ret = hash__get(known, vptr, 0);
 	if (*ret != HASH_NONE)
 		return 0;
 	*ret = PROFILE_NONE;
-	mangled = memory__class(c->memory, vptr);
-	if (!mangled)
-		return 0;
-	if (asprintf(&symbol, "_ZTS%s", mangled) < 0)
-		return -ENOMEM;
-	name = demangle(symbol, strlen(symbol));
-	if (!name)
-		return -ENOMEM;
-	if (strncmp(name, "typeinfo name for ", 18) == 0)
-		memmove(name, name + 18, strlen(name + 18) + 1);
+	err = classes__name(c->memory, vptr, &name);
+	if (err || !name)
+		return err;
 	err = vector_push(&c->snapshot->types, name);
 	if (err) {
 		free(name);
@@ -444,6 +436,10 @@ static int check_process(struct checker *checker, pid_t pid, pid_t reader, bool 
 
 void checker__run_at_exit(struct checker *c, pid_t pid, pid_t tid)
 {
+	int err = classes__name_wrong_frees(c->collector, pid, tid);
+
+	if (err)
+		log_debug("types of wrong frees of process %d: %s", pid, strerror(-err));
 	check_process(c, pid, tid, true);
 }
 

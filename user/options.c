@@ -43,6 +43,7 @@ struct parser {
 	/* By kind of target: what asked for it. */
 	const char *given[OPTIONS_TARGET_ALL + 1];
 	int follow;	  /* -1: not said */
+	int diagnose;	  /* the same */
 	int nr_arguments; /* INTERVAL and COUNT, or profiles */
 	bool done;	  /* --help or --version was all */
 	int status;	  /* to exit with, once parsing has stopped */
@@ -199,6 +200,13 @@ static int set_follow(struct parser *p, const struct row *row, const char *value
 {
 	(void)value;
 	p->follow = row->value;
+	return 0;
+}
+
+static int set_diagnose(struct parser *p, const struct row *row, const char *value)
+{
+	(void)value;
+	p->diagnose = row->value;
 	return 0;
 }
 
@@ -498,6 +506,8 @@ enum {
 	KEY_LEAK_CHECK,
 	KEY_SHOW_LEAK_KINDS,
 	KEY_ERROR_EXITCODE,
+	KEY_DIAGNOSE,
+	KEY_NO_DIAGNOSE,
 	KEY_FOCUS,
 	KEY_IGNORE,
 	KEY_BLOCKS_DIR,
@@ -635,10 +645,14 @@ static const struct row rows[] = {
 	 .set = set_choice, FIELD(leak_check), .choices = leak_checks},
 	{"show-leak-kinds", KEY_SHOW_LEAK_KINDS, "LIST", "what text shows (definite,possible)",
 	 .set = set_leak_kinds, .saved = true},
-	{"error-exitcode", KEY_ERROR_EXITCODE, "N", "exit with N if a block is definitely lost",
+	{"error-exitcode", KEY_ERROR_EXITCODE, "N", "exit with N if a block is lost or a free is wrong",
 	 .set = set_u32, FIELD(error_exitcode), &exit_codes},
 	{"show-reachable-path", KEY_SHOW_REACHABLE_PATH, NULL, "what keeps reachable blocks alive",
 	 .set = set_flag, FIELD(show_reachable_path), .saved = true},
+	{"diagnose", KEY_DIAGNOSE, NULL, "look for wrong frees (on for a command)",
+	 .set = set_diagnose, .value = 1},
+	{"no-diagnose", KEY_NO_DIAGNOSE, NULL, "do not: C++ then runs a little faster",
+	 .set = set_diagnose, .value = 0},
 
 	{"suppressions", KEY_SUPPRESSIONS, "FILE", "leave out the losses that it names, as Valgrind",
 	 .set = set_suppressions},
@@ -860,6 +874,7 @@ static int check(struct parser *p)
 		log_error("--user is for a command that is run, not for %s", p->given[first]);
 		return EINVAL;
 	}
+	o->diagnose = p->diagnose < 0 ? o->target == OPTIONS_TARGET_COMMAND : p->diagnose;
 	o->follow = p->follow < 0 ? o->target == OPTIONS_TARGET_COMMAND : p->follow;
 	if (o->leak_check == OPTIONS_LEAK_CHECK_UNSAID)
 		o->leak_check = o->target == OPTIONS_TARGET_COMMAND ? OPTIONS_LEAK_CHECK_FINAL
@@ -895,6 +910,7 @@ int options__parse(int argc, char **argv, struct options *ret)
 		      .leak_kinds =
 			      1U << PROFILE_VERDICT_DEFINITE | 1U << PROFILE_VERDICT_POSSIBLE},
 		.follow = -1,
+		.diagnose = -1,
 		.status = 2,
 	};
 	int err, end = 1;

@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "classes.h"
 #include "probe/stacks.h"
 #include "profile/filter.h"
 #include "report/report.h"
@@ -59,12 +60,26 @@ static bool wants_check(const struct run *r, bool final)
 	       (final && r->o->leak_check == OPTIONS_LEAK_CHECK_FINAL);
 }
 
-static void note_leaks(struct run *r, const struct profile *p)
+static void note_errors(struct run *r, const struct profile *p)
 {
 	size_t i;
 
 	for (i = 0; p->final && i < p->processes.count; i++)
-		r->leaks_found |= p->processes.items[i].leaks[PROFILE_VERDICT_DEFINITE].blocks;
+		r->errors_found |= p->processes.items[i].leaks[PROFILE_VERDICT_DEFINITE].blocks;
+	for (i = 0; p->final && i < p->wrong_frees.count; i++)
+		r->errors_found |= !p->wrong_frees.items[i].suppressed;
+}
+
+static int name_classes(void *context, const void *key, const void *value)
+{
+	struct run *r = context;
+	const struct memleak_process *p = value;
+	int err = classes__name_wrong_frees(r->collector, p->tgid, p->tgid);
+
+	(void)key;
+	if (err)
+		log_debug("types of wrong frees of process %u: %s", p->tgid, strerror(-err));
+	return 0;
 }
 
 /* Bring a profile into order and name its frames: all of them for the files of -w and for whatever
@@ -180,6 +195,8 @@ void run__report(struct run *r, bool final)
 	struct profile *p;
 	int err = wants_check(r, final) ? checker__run(r->checker) : 0;
 
+	if (!err && r->o->diagnose)
+		err = collector__for_each_process(r->collector, name_classes, r);
 	if (!err)
 		err = sync_blocks(r);
 	if (!err)
@@ -193,7 +210,7 @@ void run__report(struct run *r, bool final)
 		warn_of_hits(r, p->elapsed_s);
 	p->command = r->o->target == OPTIONS_TARGET_COMMAND;
 	err = name_profile(r, p, final && r->o->nr_writes);
-	note_leaks(r, p);
+	note_errors(r, p);
 	if (!err && final && write__files(r->o, p))
 		r->unsaved = true;
 	if (!err && r->live)
@@ -300,6 +317,7 @@ static enum tracer_verdict program_started(void *context, pid_t pid, bool by_thr
 {
 	struct run *r = context;
 	int err = by_thread ? probe__renew(r->probe, pid) : 0;
+	enum tracer_verdict verdict;
 
 	if (!r->command) { /* the first one is the command itself */
 		r->command = pid;
@@ -310,7 +328,9 @@ static enum tracer_verdict program_started(void *context, pid_t pid, bool by_thr
 		log_warning("the new program of process %d is not traced: %s", pid, strerror(-err));
 	if (r->checker)
 		checker__program_started(r->checker, pid);
-	return attach_program(r, pid);
+	verdict = attach_program(r, pid);
+	probe__set_complete(r->probe, pid);
+	return verdict;
 }
 
 static void process_forked(void *context, pid_t pid)
@@ -684,6 +704,20 @@ static bool keeps_history(const struct options *o)
 	return false;
 }
 
+/* Whether only part of what is allocated is followed. */
+static bool is_partial(const struct options *o)
+{
+	return o->min_size || o->max_size != UINT64_MAX || o->sample_rate != 1 || o->sample_bytes ||
+	       o->pairs.families.count;
+}
+
+/* Frees of what is no block can be told where every block is seen, from the start. */
+static bool guards(const struct options *o)
+{
+	return o->diagnose && o->target == OPTIONS_TARGET_COMMAND && !is_partial(o) && !o->object &&
+	       !o->symbols_prefix;
+}
+
 static int prepare_probe(struct run *r)
 {
 	const struct options *o = r->o;
@@ -707,6 +741,8 @@ static int prepare_probe(struct run *r)
 		.stack_depth = o->stack_depth,
 		.max_unwind_memory = o->max_unwind_memory,
 		.sites = o->nr_writes || o->live, /* it can save */
+		.diagnose = o->diagnose,
+		.guard = guards(o),
 		.object = o->object,
 		.symbols_prefix = o->symbols_prefix,
 		.rows = r->rows.items,
@@ -723,6 +759,8 @@ static int prepare_probe(struct run *r)
 	};
 	int err = probe__create(&probe, &r->probe);
 
+	if (!err && o->diagnose && !probe.guard)
+		log_info("double and invalid frees are not looked for: not all blocks are seen");
 	if (!err)
 		err = collector__create(r->probe, keeps_history(o), &r->collector);
 	if (!err)
@@ -736,8 +774,7 @@ static int prepare_tracer(struct run *r)
 	const struct options *o = r->o;
 	struct checker_options options = {
 		.paths = o->show_reachable_path,
-		.partial = o->min_size || o->max_size != UINT64_MAX || o->sample_rate != 1 ||
-			   o->sample_bytes || o->pairs.families.count,
+		.partial = is_partial(o),
 	};
 	bool at_exit = o->leak_check != OPTIONS_LEAK_CHECK_NO;
 	bool checks = at_exit || o->live; /* it can ask for one */
@@ -854,7 +891,7 @@ int run(const struct options *o)
 		return 0;
 	if (r.error || r.unsaved)
 		return 1;
-	if (r.leaks_found && o->error_exitcode)
+	if (r.errors_found && o->error_exitcode)
 		return o->error_exitcode;
 	return ended && o->target == OPTIONS_TARGET_COMMAND ? r.status : 0;
 }

@@ -49,10 +49,10 @@ struct run {
 	bool done;
 	struct live *live; /* NULL: no view */
 	char *output_path; /* where the command writes to, as the view has the terminal */
-	bool leaks_found;
-	bool unsaved; /* a file of -w could not be written at the end */
-	int error;    /* -errno of what made the run end early; 0: nothing */
-	int status;   /* of the command, as an exit status */
+	bool errors_found; /* lost blocks, wrong frees */
+	bool unsaved;	   /* a file of -w could not be written at the end */
+	int error;	   /* -errno of what made the run end early; 0: nothing */
+	int status;	   /* of the command, as an exit status */
 };
 
 /* End the run, because of @error (-errno) if it is not 0. */

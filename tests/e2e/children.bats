@@ -26,6 +26,17 @@ run_tool() {
 	check_children
 }
 
+@test "a vfork child that allocates and frees in its parent's memory" {
+	require_bpf
+	run_tool -- "$PROGRAMS/vforks"
+	[ "$status" = 0 ]
+	check_children
+	# Ended without exec, it has left nothing behind either.
+	run_tool --no-follow -- "$PROGRAMS/vforks"
+	[ "$status" = 0 ]
+	holds '[.processes[].errors[]] == []'
+}
+
 @test "make -j4" {
 	local n
 	require_bpf

@@ -24,7 +24,7 @@ PROGRAM_MISSING := $(if $(HAVE_JEMALLOC),,jemalloc_api) $(if $(HAVE_TCMALLOC),,t
 PROGRAM_C := $(filter-out lib%,$(notdir $(basename $(wildcard tests/programs/*.c))))
 PROGRAM_CXX := $(notdir $(basename $(wildcard tests/programs/*.cc)))
 PROGRAM_VARIANTS := malloc_one_nopie malloc_one_stripped \
-	family_static family_static_pie threads_static deep_static new_delete_static nothing_static nothing_static_pie baseline_cxx_static \
+	family_static family_static_pie threads_static deep_static new_delete_static wrong_frees_static nothing_static nothing_static_pie baseline_cxx_static \
 	deep_fp deep200 deep200_fp frames_static_pie frames_split frames_stripped frames_cxx_stripped \
 	$(if $(HAVE_JEMALLOC),family_jemalloc new_delete_jemalloc bad_alloc_jemalloc \
 		family_jemalloc_static) \
@@ -63,6 +63,11 @@ $(PROGRAMS)/leaks: LIBS := -ldl -Wl,-z,now
 $(PROGRAMS)/leaks: $(PROGRAMS)/libkeeper.so
 $(PROGRAMS)/libpass.so: LIBS := -ldl
 $(PROGRAMS)/own_malloc: FLAGS := -fno-builtin
+DIAGNOSED := $(addprefix $(PROGRAMS)/,cause_never_freed cause_mismatched cause_destructor cause_cycle \
+	wrong_frees wrong_frees_static clean_own_operators clean_objects clean_threads)
+$(DIAGNOSED): FLAGS := -fno-builtin -fno-optimize-sibling-calls -Wno-mismatched-new-delete -Wno-delete-non-virtual-dtor -Wno-array-bounds
+$(PROGRAMS)/clean_objects: FLAGS += -std=c++20 -fcoroutines
+$(DIAGNOSED): tests/programs/findings.h
 $(PROGRAMS)/jemalloc_api: LIBS := -ljemalloc
 $(PROGRAMS)/mimalloc_api: LIBS := -lmimalloc
 $(PROGRAMS)/tcmalloc_api: LIBS := -ltcmalloc_minimal

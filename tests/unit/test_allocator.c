@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <gnu/lib-names.h>
 #include <link.h>
@@ -72,6 +73,8 @@ static void test_libc(void **state)
 	assert_true(a.has_heap);
 	assert_false(a.is_go);
 	assert_int_equal(find(&a, "free")->call, MEMLEAK_CALL_FREE);
+	assert_true(find(&a, "free")->guarded);
+	assert_int_equal(find(&a, "free")->families, 1 << MEMLEAK_FAMILY_MALLOC);
 	/* mmap and mmap64 are one function, probed once. */
 	assert_true(!!find(&a, "mmap") != !!find(&a, "mmap64"));
 	allocator__release(&a);
@@ -81,6 +84,52 @@ static void test_libc(void **state)
 	assert_non_null(find(&a, "munmap"));
 	allocator__release(&a);
 	object__destroy(o);
+}
+
+/* C++'s own operators are but notes of the family, and are trusted; where it is not installed there
+ * is nothing to look at. */
+static void test_operators(void **state)
+{
+	static const struct {
+		const char *name;
+		enum memleak_call call;
+		enum memleak_family family;
+	} operators[] = {
+		{"_Znwm", MEMLEAK_CALL_NEW, MEMLEAK_FAMILY_NEW},
+		{"_Znam", MEMLEAK_CALL_NEW, MEMLEAK_FAMILY_NEW_ARRAY},
+		{"_ZdlPv", MEMLEAK_CALL_DELETE, MEMLEAK_FAMILY_NEW},
+		{"_ZdlPvm", MEMLEAK_CALL_DELETE, MEMLEAK_FAMILY_NEW},
+		{"_ZdaPv", MEMLEAK_CALL_DELETE, MEMLEAK_FAMILY_NEW_ARRAY},
+	};
+	void *library = dlopen("libstdc++.so.6", RTLD_NOW);
+	struct search s = {.name = "libstdc++.so.6"};
+	struct allocator a;
+	struct object *o;
+	size_t i;
+
+	(void)state;
+	if (!library)
+		skip();
+	assert_int_equal(dl_iterate_phdr(match, &s), 1);
+	o = open_object(s.path);
+	assert_int_equal(allocator__find(o, &(struct allocator_search){0}, &a), 0);
+	for (i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
+		const struct allocator_function *f = find(&a, operators[i].name);
+
+		if (!f)
+			fail_msg("%s not found in %s", operators[i].name, s.path);
+		assert_true(allocator__is_note(f));
+		assert_int_equal(f->call, operators[i].call);
+		assert_int_equal(f->family, operators[i].family);
+		assert_int_equal(f->families, 1 << operators[i].family);
+	}
+	/* Only one of these is told the size. */
+	assert_int_not_equal(MEMLEAK_FORM_ARGUMENT(find(&a, "_ZdlPvm")->form, 16), 0);
+	assert_int_equal(MEMLEAK_FORM_ARGUMENT(find(&a, "_ZdlPv")->form, 16), 0);
+	assert_false(a.has_heap);
+	allocator__release(&a);
+	object__destroy(o);
+	dlclose(library);
 }
 
 static void test_loader(void **state)
@@ -164,7 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_libc),   cmocka_unit_test(test_loader),
 		cmocka_unit_test(test_no_elf), cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names),  cmocka_unit_test(test_operators),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

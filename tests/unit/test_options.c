@@ -321,7 +321,6 @@ static void wrong_usage_is_status_2(void **state)
 		/* Not in this version. */
 		"-p 1 -f yaml",
 		"-p 1 -w x.txt",
-		"-p 1 --diagnose",
 		"-p 1 --blocks-dir=",
 		"-p 1 -l -t",
 		"-p 1 --live --output x",

@@ -173,6 +173,32 @@ static void add_history(struct profile *p, struct profile_history *ret, uint64_t
 		sample_check(vector_push(&p->points, points[i]));
 }
 
+/* One of each kind, and of one kind several. */
+static void add_wrong_frees(struct profile *p, uint32_t stack)
+{
+	const struct profile_wrong_free all[] = {
+		{0, PROFILE_WRONG_SIZE, 1, 0x10, 64, "Derived", "new", "delete", 16, 0, stack,
+		 PROFILE_NONE, false},
+		{0, PROFILE_WRONG_MISMATCHED, 7, 0x20, 65, NULL, "malloc", "delete[]", 0, stack, 0,
+		 PROFILE_NONE, true},
+		{0, PROFILE_WRONG_MISMATCHED, 8, 0x30, 66, NULL, "new[]", "realloc", 0, 0, 0,
+		 PROFILE_NONE, false},
+		{0, PROFILE_WRONG_DOUBLE, 2, 0x40, UINT64_MAX, NULL, "malloc", "free", 0, 0, stack,
+		 stack, false},
+		{0, PROFILE_WRONG_POINTER, 1, UINT64_MAX, 0, NULL, NULL, "free", 0, PROFILE_NONE,
+		 stack, PROFILE_NONE, false},
+	};
+	size_t i;
+
+	p->diagnosed = true;
+	for (i = 0; i < ARRAY_SIZE(all); i++) {
+		struct profile_wrong_free f = all[i];
+
+		f.type = profile__intern(p, f.type);
+		sample_check(vector_push(&p->wrong_frees, f));
+	}
+}
+
 /* With all that a profile can hold. */
 static struct profile *full(void)
 {
@@ -186,7 +212,7 @@ static struct profile *full(void)
 	p->final = true;
 	p->sampling = PROFILE_SAMPLE_BYTES;
 	p->sampling_value = 524288;
-	p->losses = (struct profile_losses){1, 2, 3, 4, 5, 6, 7};
+	p->losses = (struct profile_losses){1, 2, 3, 4, 5, 6, 7, 8};
 	p->processes.items[0].error = (struct profile_error){1.5, 1234.5678};
 	p->entries.items[0].error = (struct profile_error){0.1, 1e-7};
 	p->entries.items[0].growth_bytes_per_s = 0.1 + 0.2;
@@ -210,6 +236,7 @@ static struct profile *full(void)
 	add_history(p, &p->processes.items[0].history, 6300000);
 	add_history(p, &p->sites.items[0].history, 6291456);
 	add_history(p, &p->sites.items[2].history, 10);
+	add_wrong_frees(p, stack);
 	sample_check(profile__sort(p, PROFILE_SORT_BYTES));
 	return p;
 }
@@ -404,7 +431,8 @@ static void the_contract_of_the_file(void **state)
 	for (i = 0; i < 4; i++)
 		assert_string_equal(m->string_table[m->sample_type[i]->type], types[i]);
 	assert_string_equal(m->string_table[m->default_sample_type], "inuse_space");
-	assert_int_equal(m->n_sample, p->entries.count + 1);
+	/* One of what was all freed, and of five wrong frees the ten stacks. */
+	assert_int_equal(m->n_sample, p->entries.count + 1 + 10);
 	for (i = 0; i < m->n_sample; i++) {
 		allocs += m->sample[i]->value[2];
 		alloc_bytes += m->sample[i]->value[3];

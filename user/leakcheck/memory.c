@@ -219,6 +219,11 @@ static int next_piece(void *context, struct sweep_piece *ret)
 	return 1;
 }
 
+int memory__read_regions(struct memory *m)
+{
+	return regions__read(&m->regions, m->reader, m->names);
+}
+
 int memory__scan(struct memory *m, const struct memory_thread *threads, size_t nr_threads,
 		 bool complete, bool at_exit, struct scan *s)
 {

@@ -32,6 +32,9 @@ struct memory_thread {
 int memory__create(pid_t pid, pid_t reader, struct memory **ret);
 void memory__destroy(struct memory *m);
 
+/* Learn what the process has mapped, for memory__class without a memory__scan. 0 or -errno. */
+int memory__read_regions(struct memory *m);
+
 /*
  * Look at all memory of the process that may hold pointers, now that it is stopped with the
  * @nr_threads @threads, and tell @s of it. With @complete, every block of its heap is known, so

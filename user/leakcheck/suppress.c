@@ -22,7 +22,8 @@ struct pattern {
 typedef VECTOR(struct pattern) pattern_list;
 
 struct suppression {
-	uint32_t kinds; /* a bit for each enum profile_verdict */
+	bool of_frees;	/* Memcheck:Free: of wrong frees; otherwise of losses */
+	uint32_t kinds; /* of losses: a bit for each enum profile_verdict */
 	pattern_list patterns;
 };
 
@@ -105,13 +106,13 @@ static int wrong(const struct reader *r, const char *what)
 	return -EINVAL;
 }
 
-/* "Memcheck,Other:Leak" */
-static bool is_leak(const char *text)
+/* Whether @text is "Memcheck,Other:Leak", with ":Leak" as @kind. */
+static bool is_kind(const char *text, const char *kind)
 {
 	size_t n = strcspn(text, ":");
 	const char *tool = text;
 
-	if (strcmp(text + n, ":Leak") != 0)
+	if (strcmp(text + n, kind) != 0)
 		return false;
 	while (tool < text + n) {
 		size_t length = strcspn(tool, ",:");
@@ -180,7 +181,7 @@ static int add_pattern(const struct suppressions *s, struct suppression *entry, 
 }
 
 /* The lines of an entry behind its kind, up to "}". */
-static int read_leak(const struct suppressions *s, struct reader *r, struct suppression *entry)
+static int read_frames(const struct suppressions *s, struct reader *r, struct suppression *entry)
 {
 	static const char kinds[] = "match-leak-kinds:";
 	char *text;
@@ -215,13 +216,14 @@ static int read_entry(struct suppressions *s, struct reader *r)
 	text = text ? next_line(r) : NULL;
 	if (!text || !strchr(text, ':'))
 		return wrong(r, "expected TOOL:KIND, such as Memcheck:Leak");
-	if (!is_leak(text)) {
+	entry.of_frees = is_kind(text, ":Free");
+	if (!entry.of_frees && !is_kind(text, ":Leak")) {
 		while ((text = next_line(r)))
 			if (strcmp(text, "}") == 0)
 				return 0;
 		return wrong(r, "an entry has no end ('}')");
 	}
-	err = read_leak(s, r, &entry);
+	err = read_frames(s, r, &entry);
 	if (!err)
 		err = vector_push(&s->list, entry);
 	if (!err)
@@ -303,12 +305,33 @@ static struct frame allocator_frame(const char *family)
 		"operator new[](unsigned long, std::align_val_t, std::nothrow_t const&)",
 		"_Znam",
 		NULL};
+	static const char *const frees[] = {"free", "cfree", NULL};
+	static const char *const reallocs[] = {"realloc", "reallocarray", NULL};
+	static const char *const deletes[] = {"operator delete(void*)",
+					      "operator delete(void*, unsigned long)",
+					      "operator delete(void*, std::align_val_t)",
+					      "_ZdlPv",
+					      "_ZdlPvm",
+					      NULL};
+	static const char *const array_deletes[] = {"operator delete[](void*)",
+						    "operator delete[](void*, unsigned long)",
+						    "operator delete[](void*, std::align_val_t)",
+						    "_ZdaPv",
+						    "_ZdaPvm",
+						    NULL};
+	static const struct {
+		const char *family;
+		const char *const *functions;
+	} families[] = {
+		{"new", news},	       {"new[]", arrays},   {"free", frees},
+		{"realloc", reallocs}, {"delete", deletes}, {"delete[]", array_deletes},
+	};
 	struct frame f = {.functions = mallocs, .object = VALGRIND_OBJECT, .source = ""};
+	size_t i;
 
-	if (strcmp(family, "new") == 0)
-		f.functions = news;
-	if (strcmp(family, "new[]") == 0)
-		f.functions = arrays;
+	for (i = 0; i < ARRAY_SIZE(families); i++)
+		if (strcmp(family, families[i].family) == 0)
+			f.functions = families[i].functions;
 	return f;
 }
 
@@ -341,14 +364,15 @@ struct calls {
 	size_t nr; /* with the allocator, which is the first */
 };
 
-static void list_calls(const struct profile *p, const struct profile_entry *e, struct calls *ret)
+static void list_calls(const struct profile *p, uint32_t stack, const char *family,
+		       struct calls *ret)
 {
 	static const struct profile_line nameless = {0};
-	const struct profile_stack *s = &p->stacks.items[e->stack];
+	const struct profile_stack *s = &p->stacks.items[stack];
 	uint32_t i, k;
 
 	ret->p = p;
-	ret->family = e->family;
+	ret->family = family;
 	ret->nr = 1;
 	for (i = 0; i < s->count; i++) {
 		const struct profile_location *l =
@@ -433,10 +457,19 @@ void suppressions__apply(const struct suppressions *s, struct profile *p)
 
 		if (e->verdict == PROFILE_VERDICT_NONE)
 			continue;
-		list_calls(p, e, &calls);
+		list_calls(p, e->stack, e->family, &calls);
 		for (k = 0; k < s->list.count && !e->suppressed; k++)
-			if (s->list.items[k].kinds >> e->verdict & 1 &&
+			if (!s->list.items[k].of_frees &&
+			    s->list.items[k].kinds >> e->verdict & 1 &&
 			    stack_matches(&s->list.items[k], &calls))
 				suppress(p, e);
+	}
+	for (i = 0; i < p->wrong_frees.count; i++) {
+		struct profile_wrong_free *f = &p->wrong_frees.items[i];
+
+		list_calls(p, f->free_stack, f->free_family, &calls);
+		for (k = 0; k < s->list.count && !f->suppressed; k++)
+			f->suppressed = s->list.items[k].of_frees &&
+					stack_matches(&s->list.items[k], &calls);
 	}
 }

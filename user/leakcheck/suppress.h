@@ -3,11 +3,13 @@
 #define MEMLEAK_LEAKCHECK_SUPPRESS_H
 
 /*
- * Suppressions: losses that the user does not want to hear of, in Valgrind's files.
+ * Suppressions: losses (Memcheck:Leak) and wrong frees (Memcheck:Free, of whatever kind) that the
+ * user does not want to hear of, in Valgrind's files.
  *
  * A stack begins with the allocator's function there (fun:malloc, fun:_Znwm ...), which stacks of a
  * profile leave out: any of a family's functions is taken for it. C++ functions are written mangled
- * or as the reports show them; a mangled name with a wildcard in it matches nothing.
+ * or as the reports show them; a mangled name with a wildcard in it matches nothing. A wrong free
+ * is known by the stack of the free.
  */
 
 #include <stddef.h>
@@ -27,8 +29,8 @@ void suppressions__destroy(struct suppressions *s);
  * other tools and of other kinds of error are skipped. */
 int suppressions__load(struct suppressions *s, const char *path);
 
-/* Mark the entries of @p, symbolized, that match, and move them to `suppressed` in the sums of
- * their processes. */
+/* Mark the entries and the wrong frees of @p, symbolized, that match; the former move to
+ * `suppressed` in the sums of their processes. */
 void suppressions__apply(const struct suppressions *s, struct profile *p);
 
 /* Whether @text matches @pattern, in which * stands for any characters and ? for one. */

@@ -24,16 +24,17 @@ struct attachment {
 struct attachments {
 	struct memleak *skeleton;
 	enum probe_link link;
-	bool families;
+	struct attachments_options options;
 	bool new_nops; /* placement__has_new_nops */
 	struct link_closer *closer;
 	VECTOR(struct attachment) list;
 	struct hash index; /* (pid, file) to list */
 	struct hash told;  /* files whose places were logged */
+	bool has_gaps;
 };
 
-int attachments__create(struct memleak *skeleton, enum probe_link link, bool families,
-			struct attachments **ret)
+int attachments__create(struct memleak *skeleton, enum probe_link link,
+			const struct attachments_options *options, struct attachments **ret)
 {
 	CLEANUP_FREE struct attachments *a = calloc(1, sizeof(*a));
 	int err;
@@ -42,7 +43,7 @@ int attachments__create(struct memleak *skeleton, enum probe_link link, bool fam
 		return -ENOMEM;
 	a->skeleton = skeleton;
 	a->link = link;
-	a->families = families;
+	a->options = *options;
 	a->new_nops = placement__has_new_nops();
 	err = link_closer__create(&a->closer);
 	if (err)
@@ -123,6 +124,7 @@ static int tell_places(struct attachments *all, uint32_t id, const struct file *
 		char place[192];
 
 		if (p->cost == PLACEMENT_REFUSED) {
+			all->has_gaps = true;
 			log_warning("%s: %s cannot be probed (the kernel refuses its first "
 				    "instruction): its calls are not seen",
 				    file->object->path, f->name);
@@ -160,6 +162,7 @@ enum part {
 	PART_ALLOCS,
 	PART_MAY_THROW,
 	PART_NEW_ARRAY,
+	PART_OPERATORS, /* the others of C++ */
 	PART_LIBRARIES,
 	PARTS
 };
@@ -170,8 +173,10 @@ static enum part part_of(const struct allocator_function *f)
 		return PART_FREES;
 	if (f->call == MEMLEAK_CALL_RELEASE)
 		return PART_RELEASES;
-	if (f->call == MEMLEAK_CALL_NEW_ARRAY)
-		return PART_NEW_ARRAY;
+	if (allocator__is_note(f))
+		return f->call == MEMLEAK_CALL_NEW && f->family == MEMLEAK_FAMILY_NEW_ARRAY
+			       ? PART_NEW_ARRAY
+			       : PART_OPERATORS;
 	if (f->call == MEMLEAK_CALL_LIBRARIES)
 		return PART_LIBRARIES;
 	return f->may_throw ? PART_MAY_THROW : PART_ALLOCS;
@@ -181,7 +186,8 @@ static uint64_t cookie_of(const struct allocator_function *f)
 {
 	if (f->call == MEMLEAK_CALL_LIBRARIES)
 		return MEMLEAK_COOKIE_LIBRARIES(f->distance);
-	return MEMLEAK_COOKIE(f->call, f->family) | f->form;
+	return MEMLEAK_COOKIE(f->call, f->family) | f->form | MEMLEAK_FORM_FAMILIES(f->families) |
+	       (f->guarded ? MEMLEAK_FORM_GUARDED : 0);
 }
 
 static int choose_places(const struct allocator *a, const struct placements *placements,
@@ -279,6 +285,13 @@ static int link_returns(struct attachments *all, struct attachment *a, const str
 	return link_entries(all, a, all->skeleton->progs.probe_plain_return, &r);
 }
 
+static bool is_asked_for(const struct attachments *all, enum part part)
+{
+	if (part == PART_NEW_ARRAY)
+		return all->options.families || all->options.diagnose;
+	return part != PART_OPERATORS || all->options.diagnose;
+}
+
 /* Frees first: a block whose free goes unseen would be a leak that is none. */
 static int link_file(struct attachments *all, struct attachment *a, const struct file *file)
 {
@@ -287,7 +300,8 @@ static int link_file(struct attachments *all, struct attachment *a, const struct
 		[PART_FREES] = all->skeleton->progs.probe_free,
 		[PART_RELEASES] = all->skeleton->progs.probe_release,
 		[PART_MAY_THROW] = all->skeleton->progs.probe_plain_entry,
-		[PART_NEW_ARRAY] = all->skeleton->progs.probe_new_array,
+		[PART_NEW_ARRAY] = all->skeleton->progs.probe_operator,
+		[PART_OPERATORS] = all->skeleton->progs.probe_operator,
 		[PART_LIBRARIES] = all->skeleton->progs.probe_libraries,
 	};
 	enum part part;
@@ -310,7 +324,7 @@ static int link_file(struct attachments *all, struct attachment *a, const struct
 		r.count = places.offsets.count;
 		if (part == PART_ALLOCS)
 			err = link_allocs(all, a, &r);
-		else if (part != PART_NEW_ARRAY || all->families)
+		else if (is_asked_for(all, part))
 			err = link_entries(all, a, entry_programs[part], &r);
 	}
 	return err;
@@ -323,10 +337,12 @@ int attachments__add(struct attachments *all, pid_t pid, uint32_t id, const stru
 
 	if (hash__get(&all->index, pid, id) != HASH_NONE)
 		return 0;
+	all->has_gaps |= file->allocator.has_gaps;
 	err = link_file(all, &a, file);
 	if (!err)
 		err = vector_push(&all->list, a);
 	if (err) {
+		all->has_gaps = true;
 		close_attachment(all, &a);
 		return err;
 	}
@@ -361,6 +377,11 @@ int attachments__remove(struct attachments *all, pid_t pid)
 		}
 	}
 	return 0;
+}
+
+bool attachments__has_gaps(const struct attachments *a)
+{
+	return a->has_gaps;
 }
 
 size_t attachments__count(const struct attachments *a)

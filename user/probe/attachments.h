@@ -11,10 +11,15 @@
 struct memleak;
 struct attachments;
 
-/* @skeleton is borrowed. With @families, probes that do nothing but tell families apart are placed
- * too. 0 or -errno. */
-int attachments__create(struct memleak *skeleton, enum probe_link link, bool families,
-			struct attachments **ret);
+/* Probes that do nothing but tell C++'s operators: */
+struct attachments_options {
+	bool families; /* new[] from new */
+	bool diagnose; /* each from the others, delete too */
+};
+
+/* @skeleton is borrowed. 0 or -errno. */
+int attachments__create(struct memleak *skeleton, enum probe_link link,
+			const struct attachments_options *options, struct attachments **ret);
 
 /* Take all probes out and wait until they are; NULL is accepted. */
 void attachments__destroy(struct attachments *a);
@@ -25,6 +30,9 @@ int attachments__add(struct attachments *a, pid_t pid, uint32_t id, const struct
 
 /* The process is gone: close its links, not waiting for it. 0 or -ENOMEM. */
 int attachments__remove(struct attachments *a, pid_t pid);
+
+/* Whether some allocation function of some file is not probed. */
+bool attachments__has_gaps(const struct attachments *a);
 
 /* How many files are probed, counted once a process. */
 size_t attachments__count(const struct attachments *a);

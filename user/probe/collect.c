@@ -32,6 +32,8 @@ static void release_pass(struct pass *s)
 	vector_release(&s->dead);
 	vector_release(&s->sites);
 	vector_release(&s->dead_sites);
+	vector_release(&s->wrongs);
+	vector_release(&s->dead_wrongs);
 	hash__release(&s->ended);
 	hash__release(&s->shown);
 }
@@ -65,6 +67,7 @@ void collector__destroy(struct collector *c)
 			path__destroy(c->pasts.items[i].groups.items[k].path);
 		vector_release(&c->pasts.items[i].groups);
 		vector_release(&c->pasts.items[i].sites);
+		vector_release(&c->pasts.items[i].wrongs);
 		vector_release(&c->pasts.items[i].listed);
 	}
 	vector_release(&c->pasts);
@@ -84,6 +87,7 @@ void collector__destroy(struct collector *c)
 	vector_release(&c->types);
 	hash__release(&c->type_index);
 	timeline__release(&c->timeline);
+	hash__release(&c->head_types);
 	free(c);
 }
 
@@ -290,7 +294,7 @@ static int drop_dead(struct collector *c, struct pass *s)
 		ended[n++] = image;
 	}
 	probe__forget_images(c->probe, ended, n);
-	return 0;
+	return collector__drop_wrongs(c, s);
 }
 
 /* Move the groups of processes that ended, and their blocks, to where they are kept. */
@@ -345,8 +349,7 @@ int collector__show_snapshot(struct collector *c, struct snapshot *s)
 	return 0;
 }
 
-/* The number of the type called @name, or PROFILE_NONE without memory: then it is not shown. */
-static uint32_t type_number(struct collector *c, const char *name)
+uint32_t collector__type_number(struct collector *c, const char *name)
 {
 	const char *interned = profile__intern(c->strings, name);
 	uint32_t i;
@@ -452,7 +455,7 @@ static int add_snapshot(struct collector *c, struct pass *pass, struct snapshot 
 	if (!types)
 		return -ENOMEM;
 	for (i = 0; i < s->types.count; i++)
-		types[i] = type_number(c, s->types.items[i]);
+		types[i] = collector__type_number(c, s->types.items[i]);
 	for (i = 0; i < s->nr && !err; i++) {
 		const struct snapshot_block *b = &s->blocks.items[s->items[i].index];
 		struct group like = {
@@ -525,6 +528,8 @@ static int read_tables(struct collector *c, struct pass *s)
 	if (!err && c->t.sites_fd >= 0)
 		err = batch__read(c->t.sites_fd, sizeof(struct memleak_site_key),
 				  sizeof(struct memleak_site), read_site, &r);
+	if (!err)
+		err = collector__read_wrongs(c, s);
 	if (!err)
 		err = add_snapshots(c, s);
 	if (!err)

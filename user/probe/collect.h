@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "probe/batch.h"
 #include "probe/probe.h"
 #include "probe/snapshot.h"
 #include "profile/profile.h"
@@ -41,6 +42,19 @@ int collector__activity(struct collector *c, uint64_t *ret);
  * exit stays until the process has ended. Replaces an earlier one. 0 or -ENOMEM.
  */
 int collector__show_snapshot(struct collector *c, struct snapshot *s);
+
+/* Call @fn with a context for each running process, a struct memleak_process. 0, -errno, or what
+ * @fn returned. */
+int collector__for_each_process(struct collector *c, batch_fn *fn, void *context);
+
+/* What a wrong free of the process @pid met in a block, as yet without a type: its first word. */
+typedef int collector_head_fn(void *context, uint64_t head, uint32_t image);
+
+/* Call @fn for each of them. 0, -errno, or what @fn returned. */
+int collector__untyped_heads(struct collector *c, pid_t pid, collector_head_fn *fn, void *context);
+
+/* Blocks of @image that begin with @head are of the class @name (NULL: of none). 0 or -ENOMEM. */
+int collector__set_type(struct collector *c, uint64_t head, uint32_t image, const char *name);
 
 /* Name a frame for --trace: "module+0xoff" into @buf; false where its file is unknown. */
 bool collector__name_frame(const struct collector *c, uint64_t frame, char *buf, size_t size);

@@ -478,6 +478,20 @@ static int add_listed(struct building *b, struct listed *listed, size_t n)
 	return 0;
 }
 
+static int add_wrongs(struct building *b, const struct wrong *wrongs, size_t n)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < n && !err; i++) {
+		uint32_t process = hash__get(&b->process_of, wrongs[i].key.image, 0);
+
+		if (process != HASH_NONE)
+			err = collector__add_wrong(b->collector, &wrongs[i], process, b->profile);
+	}
+	return err;
+}
+
 static int add_past(struct building *b, struct past *past)
 {
 	uint32_t entry;
@@ -496,6 +510,8 @@ static int add_past(struct building *b, struct past *past)
 		err = add_sites(b, past->sites.items, past->sites.count);
 	if (!err)
 		err = add_mapping_sites(b, past->groups.items, past->groups.count);
+	if (!err)
+		err = add_wrongs(b, past->wrongs.items, past->wrongs.count);
 	return err ? err : add_listed(b, past->listed.items, past->listed.count);
 }
 
@@ -591,6 +607,7 @@ static void copy_losses(const __u64 *l, struct profile_losses *ret)
 		.broken_stacks = l[MEMLEAK_LOSS_BROKEN],
 		.events = l[MEMLEAK_LOSS_EVENT] + l[MEMLEAK_LOSS_PROCESS] + l[MEMLEAK_LOSS_TRACE],
 		.sites = l[MEMLEAK_LOSS_SITE],
+		.wrong_frees = l[MEMLEAK_LOSS_WRONG_FREE],
 	};
 }
 
@@ -604,6 +621,7 @@ static void fill_head(struct building *b)
 	p->time_ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 	p->seq = c->seq;
 	p->final = b->pass->options->final;
+	p->diagnosed = c->t.wrong_fd >= 0;
 	p->elapsed_s = (b->pass->now_ns - c->t.start_ns) / 1e9;
 	if (c->t.sample.mean) {
 		p->sampling = PROFILE_SAMPLE_BYTES;
@@ -650,6 +668,8 @@ static int build(struct building *b)
 		err = add_sites(b, s->sites.items, s->sites.count);
 	if (!err)
 		err = add_mapping_sites(b, s->groups.items, s->groups.count);
+	if (!err)
+		err = add_wrongs(b, s->wrongs.items, s->wrongs.count);
 	if (!err)
 		err = add_listed(b, s->listed.items, s->listed.count);
 	if (!err)

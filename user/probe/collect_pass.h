@@ -49,11 +49,20 @@ struct site {
 	struct memleak_site sum;
 };
 
+/* Wrong frees at one place. */
+struct wrong {
+	struct memleak_wrong_key key;
+	struct memleak_wrong record;
+};
+
+typedef VECTOR(struct wrong) wrong_list;
+
 /* A process that ended. */
 struct past {
 	struct memleak_process process;
 	VECTOR(struct group) groups;
 	VECTOR(struct site) sites;
+	wrong_list wrongs;
 	VECTOR(struct listed) listed; /* by its own groups */
 	bool reported;
 	bool checked; /* a leak check ran at its end */
@@ -89,6 +98,7 @@ struct collector {
 	struct hash type_index; /* (address of the interned name, 0) to types */
 	bool history;
 	struct timeline timeline;
+	struct hash head_types; /* (first word, image) of a block freed wrongly to types */
 };
 
 /* One pass. */
@@ -102,6 +112,8 @@ struct pass {
 	VECTOR(struct memleak_block_key) dead;
 	VECTOR(struct site) sites; /* of images that go on */
 	VECTOR(struct memleak_site_key) dead_sites;
+	wrong_list wrongs; /* of images that go on */
+	VECTOR(struct memleak_wrong_key) dead_wrongs;
 	struct hash ended; /* (image, 0) to pasts */
 	struct hash shown; /* (image, 0) to snapshots: in place of the tables */
 };
@@ -118,6 +130,20 @@ static inline uint64_t pass__group_key(const struct group *g)
 	return (uint64_t)g->image << 32 | (uint64_t)(g->type & 0xfffff) << 12 | g->cycle << 11 |
 	       g->verdict << 8 | g->family;
 }
+
+/* The number of the type called @name, or PROFILE_NONE without memory: then it is not shown. */
+uint32_t collector__type_number(struct collector *c, const char *name);
+
+/* Read the kernel's table of wrong frees; those of processes that ended move to where they are
+ * kept. 0 or -errno. */
+int collector__read_wrongs(struct collector *c, struct pass *s);
+
+/* Take those of images that are over out of the kernel's table. 0 or -errno. */
+int collector__drop_wrongs(struct collector *c, const struct pass *s);
+
+/* Add @w to @p, as of process number @process there. 0 or -errno. */
+int collector__add_wrong(struct collector *c, const struct wrong *w, uint32_t process,
+			 struct profile *p);
 
 /* Make a profile of what @s has read; the caller owns it. 0 or -errno. */
 int collector__build(struct collector *c, const struct pass *s, struct profile **ret);

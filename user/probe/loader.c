@@ -35,6 +35,10 @@ static uint32_t max_sites(uint32_t max_stacks)
 	return max_stacks < limit / per_stack ? max_stacks * per_stack : limit;
 }
 
+/* Places of wrong frees; and frees that are remembered, some MiB of them. */
+#define MAX_WRONG_FREES 4096
+#define MAX_FREED	65536
+
 static void configure(struct memleak *s, const struct probe_options *o)
 {
 	uint32_t nr_pages, nr_shards;
@@ -53,17 +57,23 @@ static void configure(struct memleak *s, const struct probe_options *o)
 	s->rodata->sample_rate = o->sample.rate;
 	s->rodata->sample_mean = o->sample.mean;
 	s->rodata->max_depth = o->stack_depth;
+	s->rodata->diagnose = o->diagnose;
+	s->rodata->guard = o->guard;
 	s->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
 	s->rodata->own_tgid = getpid();
 	bpf_map__set_max_entries(s->maps.blocks, o->max_blocks);
 	bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
 	if (o->sites)
 		bpf_map__set_max_entries(s->maps.sites, max_sites(o->max_stacks));
+	if (o->diagnose)
+		bpf_map__set_max_entries(s->maps.wrong_frees, MAX_WRONG_FREES);
+	if (o->guard)
+		bpf_map__set_max_entries(s->maps.freed, MAX_FREED);
 	bpf_map__set_value_size(s->maps.stacks,
 				offsetof(struct memleak_stack, frames[o->stack_depth + 1]));
 }
 
-static void configure_programs(struct memleak *s, enum probe_link link)
+static void configure_programs(struct memleak *s, enum probe_link link, bool diagnose)
 {
 	uint32_t multi = link == PROBE_LINK_PERF ? 0 : LINK_TRACE_UPROBE_MULTI;
 	bool session = link == PROBE_LINK_SESSION;
@@ -72,14 +82,36 @@ static void configure_programs(struct memleak *s, enum probe_link link)
 	bpf_program__set_expected_attach_type(s->progs.probe_entry, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_return, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_free, multi);
-	bpf_program__set_expected_attach_type(s->progs.probe_new_array, multi);
+	bpf_program__set_expected_attach_type(s->progs.probe_operator, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_libraries, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_plain_entry, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_plain_return, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_release, multi);
+	bpf_program__set_expected_attach_type(s->progs.wrong_free_uprobe, multi);
+	bpf_program__set_expected_attach_type(s->progs.wrong_free_session,
+					      LINK_TRACE_UPROBE_SESSION);
+	bpf_program__set_autoload(s->progs.wrong_free_uprobe, diagnose);
+	bpf_program__set_autoload(s->progs.wrong_free_session, diagnose && session);
 	bpf_program__set_autoload(s->progs.probe_session, session);
 	bpf_program__set_autoload(s->progs.probe_entry, !session);
 	bpf_program__set_autoload(s->progs.probe_return, !session);
+}
+
+static int connect(const struct bpf_map *programs, const struct bpf_program *program)
+{
+	uint32_t first = 0, fd = bpf_program__fd(program);
+
+	return bpf_map_update_elem(bpf_map__fd(programs), &first, &fd, BPF_ANY) ? -errno : 0;
+}
+
+/* Where the probes' tail calls lead. */
+static int connect_programs(struct memleak *s, enum probe_link link)
+{
+	int err = connect(s->maps.wrong_uprobe_programs, s->progs.wrong_free_uprobe);
+
+	if (!err && link == PROBE_LINK_SESSION)
+		err = connect(s->maps.wrong_session_programs, s->progs.wrong_free_session);
+	return err;
 }
 
 /* Load for one kind of link; -ENOTSUP where the kernel does not have it. */
@@ -91,8 +123,10 @@ static int try_load(const struct probe_options *o, enum probe_link link, struct 
 	if (!s)
 		return -errno;
 	configure(s, o);
-	configure_programs(s, link);
+	configure_programs(s, link, o->diagnose);
 	err = memleak__load(s);
+	if (!err && o->diagnose)
+		err = connect_programs(s, link);
 	if (!err && link == PROBE_LINK_SESSION &&
 	    !link__is_supported(bpf_program__fd(s->progs.probe_session), LINK_TRACE_UPROBE_SESSION))
 		err = -ENOTSUP;

@@ -233,6 +233,8 @@ static int handle_event(void *context, void *data, size_t size)
 		return hash__set(&p->grown, e->tgid, 0, 0);
 	case MEMLEAK_EVENT_EXEC:
 		return hash__set(&p->replaced_images, e->image, 0, 0);
+	case MEMLEAK_EVENT_SHARER_EXIT:
+		return attachments__remove(p->attachments, e->tgid);
 	case MEMLEAK_EVENT_EXIT:
 		p->tables_stale = true;
 		p->nr_exits++;
@@ -299,6 +301,16 @@ static int learn_vdso(struct probe *p)
 	return err ? err : load_table(p, MEMLEAK_FILE_VDSO);
 }
 
+static int create_attachments(struct probe *p)
+{
+	struct attachments_options options = {
+		.families = p->options.families,
+		.diagnose = p->options.diagnose,
+	};
+
+	return attachments__create(p->skeleton, p->link, &options, &p->attachments);
+}
+
 int probe__create(const struct probe_options *options, struct probe **ret)
 {
 	struct probe *p = calloc(1, sizeof(*p));
@@ -325,7 +337,7 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 	if (!err)
 		err = loader__watch_processes(p->skeleton, p->lifecycle);
 	if (!err)
-		err = attachments__create(p->skeleton, p->link, options->families, &p->attachments);
+		err = create_attachments(p);
 	if (!err)
 		err = files__create(&p->search, &p->files);
 	if (!err)
@@ -394,6 +406,8 @@ static int attach_file(struct probe *p, pid_t pid, uint32_t id)
 	if (!file || !is_wanted(p, file))
 		return 0;
 	err = attachments__add(p->attachments, pid, id, file);
+	if (attachments__has_gaps(p->attachments))
+		__atomic_store_n(&p->skeleton->bss->unguarded, true, __ATOMIC_RELEASE);
 	if (err)
 		log_warning("cannot probe the allocation functions of %s: %s", file->object->path,
 			    strerror(-err));
@@ -561,14 +575,12 @@ int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
 		err = add_process(p, pid, exe, &process);
 	if (err == -ESRCH && p->options.all)
 		err = 0; /* it has allocated nothing so far */
-	else if (!err)
+	else if (!err && !process.shares)
 		err = note_mappings(p, process.image, &vmas);
 	if (err) {
 		snprintf(why, size, "%s", strerror(-err));
 		return err;
 	}
-	if (process.shares)
-		return 0;
 	for (i = 0; i < vmas.count; i++) {
 		const struct file *f = files__get(p->files, vmas.items[i].mapping.file);
 
@@ -618,6 +630,19 @@ int probe__attach_all(struct probe *p)
 int probe__renew(struct probe *p, pid_t pid)
 {
 	return attachments__remove(p->attachments, pid);
+}
+
+void probe__set_complete(struct probe *p, pid_t pid)
+{
+	int fd = bpf_map__fd(p->skeleton->maps.processes);
+	struct memleak_process process;
+	uint32_t tgid = pid;
+
+	/* It is stopped: nobody counts in between. */
+	if (bpf_map_lookup_elem(fd, &tgid, &process))
+		return;
+	process.complete = true;
+	bpf_map_update_elem(fd, &tgid, &process, BPF_EXIST);
 }
 
 void probe__set_traced(struct probe *p, bool traced)
@@ -685,6 +710,7 @@ void probe__tables(const struct probe *p, struct probe_tables *ret)
 		.changes_image = &p->skeleton->bss->changes_image,
 		.nr_changes = &p->skeleton->bss->nr_changes,
 		.sites_fd = p->options.sites ? bpf_map__fd(p->skeleton->maps.sites) : -1,
+		.wrong_fd = p->options.diagnose ? bpf_map__fd(p->skeleton->maps.wrong_frees) : -1,
 		.losses = p->skeleton->bss->losses,
 		.files = p->files,
 		.mappings = &p->mappings,

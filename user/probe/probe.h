@@ -41,6 +41,8 @@ struct probe_options {
 	const char *cgroup; /* with `all`: only of this cgroup v2 and those below it; NULL: no */
 	bool follow;	    /* children of followed processes */
 	bool families;	    /* tell new[] from new, for one more trap per new[] */
+	bool diagnose;	    /* look for wrong frees, for a trap more per new and some per delete */
+	bool guard;	    /* ... also for frees of what is no block: nothing is left out */
 	bool sites;	    /* count what each stack has allocated, freed or not */
 	uint64_t min_size, max_size;
 	struct sample sample;
@@ -101,6 +103,12 @@ uint64_t probe__hits(const struct probe *p);
 /* Begin to count; before, the probes do nothing. The start of elapsed times. */
 void probe__enable(struct probe *p);
 
+/*
+ * The program of @pid, stopped, has not allocated yet: every block of it will have been seen, so
+ * that the free of anything else is wrong.
+ */
+void probe__set_complete(struct probe *p, pid_t pid);
+
 /* Becomes readable when there are events. */
 int probe__event_fd(const struct probe *p);
 
@@ -114,6 +122,7 @@ struct probe_tables {
 	__u32 *changes_image;
 	const __u64 *nr_changes;
 	int sites_fd;	     /* -1: they are not counted */
+	int wrong_fd;	     /* wrong frees; -1: they are not looked for */
 	const __u64 *losses; /* by enum memleak_loss; changing */
 	const struct files *files;
 	const struct mappings *mappings;

@@ -76,17 +76,17 @@ static int find_stack(struct stacks *s, int fd, uint64_t key, const struct stack
 	return err;
 }
 
-/* If @frame returns into an operator new, that one's family; -1 otherwise. */
-static int operator_family(const struct files *files, uint64_t frame)
+/* If @frame returns into an operator new (delete), that one's family; -1 otherwise. */
+static int operator_family(const struct stacks_source *source, uint64_t frame)
 {
-	const struct file *f = files__get(files, MEMLEAK_FRAME_FILE(frame));
+	const struct file *f = files__get(source->files, MEMLEAK_FRAME_FILE(frame));
 	uint64_t offset = MEMLEAK_FRAME_OFFSET(frame) - 1; /* of the call */
 	size_t i;
 
 	for (i = 0; f && i < f->allocator.operators.count; i++) {
 		const struct allocator_range *r = &f->allocator.operators.items[i];
 
-		if (offset >= r->start && offset < r->end)
+		if (offset >= r->start && offset < r->end && r->deletes == source->frees)
 			return r->family;
 	}
 	return -1;
@@ -129,7 +129,7 @@ int stacks__add(struct stacks *s, const struct stacks_source *source, uint64_t k
 	if (!copy)
 		return profile__add_stack(p, NULL, 0, false, false, ret);
 	for (i = 0; i < copy->nr; i++) {
-		int f = operator_family(source->files, copy->frames[i]);
+		int f = operator_family(source, copy->frames[i]);
 
 		if (f < 0)
 			break;

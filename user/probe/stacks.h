@@ -21,12 +21,13 @@ struct stacks_source {
 	int stacks_fd; /* the map */
 	const struct files *files;
 	uint32_t tgid;
+	bool frees; /* they are of calls that free */
 };
 
 /*
- * Index in @p of the stack with this key. Frames of operator new are left out, since they are no
- * callers; they tell the family where *@family says malloc. A key that is unknown or 0 gives an
- * empty stack. 0 or -ENOMEM.
+ * Index in @p of the stack with this key. Frames of operator new (delete) are left out, since they
+ * are no callers; they tell the family where *@family says malloc. A key that is unknown or 0 gives
+ * an empty stack. 0 or -ENOMEM.
  */
 int stacks__add(struct stacks *s, const struct stacks_source *source, uint64_t key,
 		struct profile *p, uint8_t *family, uint32_t *ret);

@@ -37,6 +37,7 @@ static const struct field head_fields[] = {
 	HEAD("time_ms", I64, time_ms),
 	HEAD("seq", U64, seq),
 	HEAD("final", BOOL, final),
+	HEAD("diagnosed", BOOL, diagnosed),
 	HEAD("command", BOOL, command),
 	HEAD("diff", BOOL, diff),
 	HEAD("elapsed_s", DOUBLE, elapsed_s),
@@ -49,6 +50,7 @@ static const struct field head_fields[] = {
 	HEAD("losses.broken_stacks", U64, losses.broken_stacks),
 	HEAD("losses.events", U64, losses.events),
 	HEAD("losses.sites", U64, losses.sites),
+	HEAD("losses.wrong_frees", U64, losses.wrong_frees),
 };
 
 static const struct field process_fields[] = {

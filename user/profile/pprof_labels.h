@@ -54,6 +54,13 @@ enum pprof_label {
 	PPROF_LABEL_BLOCK_BYTES,
 	PPROF_LABEL_BLOCK_AGE,
 	PPROF_LABEL_HISTORY,
+	PPROF_LABEL_WRONG,
+	PPROF_LABEL_WRONG_SIDE,
+	PPROF_LABEL_WRONG_COUNT,
+	PPROF_LABEL_WRONG_ADDR,
+	PPROF_LABEL_WRONG_BYTES,
+	PPROF_LABEL_WRONG_DELETED,
+	PPROF_LABEL_WRONG_FAMILY,
 	PPROF_LABELS
 };
 
@@ -85,7 +92,20 @@ static const char *const pprof_labels[PPROF_LABELS] = {
 	[PPROF_LABEL_BLOCK_BYTES] = "block_bytes",
 	[PPROF_LABEL_BLOCK_AGE] = "block_age",
 	[PPROF_LABEL_HISTORY] = "history",
+	[PPROF_LABEL_WRONG] = "wrong_free",
+	[PPROF_LABEL_WRONG_SIDE] = "wrong_free_side",
+	[PPROF_LABEL_WRONG_COUNT] = "wrong_free_count",
+	[PPROF_LABEL_WRONG_ADDR] = "wrong_free_addr",
+	[PPROF_LABEL_WRONG_BYTES] = "wrong_free_bytes",
+	[PPROF_LABEL_WRONG_DELETED] = "deleted_bytes",
+	[PPROF_LABEL_WRONG_FAMILY] = "free_family",
 };
+
+/* A wrong free is two samples or three, of no value: one for each stack. The first one, that of the
+ * free, says what there is to say. */
+#define PPROF_SIDE_FREE	   "free"
+#define PPROF_SIDE_ALLOC   "alloc"
+#define PPROF_SIDE_FIRST   "first_free"
 
 #define PPROF_KIND	   "memleak-bpf" /* what a comment says by this member */
 #define PPROF_KIND_HEAD	   "head"

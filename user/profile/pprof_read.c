@@ -123,6 +123,7 @@ struct reader {
 	struct hash processes; /* (pid, comm) to p->processes */
 	struct hash histories; /* (text, 0) to history_list: the same text is read once */
 	VECTOR(struct profile_history) history_list;
+	bool has_wrong;	  /* the last wrong free is one whose other stacks follow */
 	size_t nr_stated; /* processes that a comment describes */
 	VECTOR(uint32_t) frames;
 	VECTOR(struct frame) said; /* of frames */
@@ -460,6 +461,8 @@ struct labels {
 	const char *by_frame_pointer, *interrupted, *offsets;
 	struct profile_entry entry;
 	struct profile_history history;
+	const char *wrong, *side; /* NULL: it is no side of a wrong free */
+	struct profile_wrong_free wrong_free;
 };
 
 static int read_decimal(const struct reader *r, int64_t i, double *ret)
@@ -524,6 +527,28 @@ static int read_history(struct reader *r, const char *text, struct profile_histo
 	if (!err)
 		err = vector_push(&r->history_list, *ret);
 	return err ? err : hash__set(&r->histories, (uintptr_t)text, 0, r->history_list.count - 1);
+}
+
+/* Labels of wrong frees alone; others are somebody else's. */
+static void read_wrong_label(enum pprof_label kind, const label *l, const char *text,
+			     struct labels *ret)
+{
+	struct profile_wrong_free *f = &ret->wrong_free;
+
+	if (kind == PPROF_LABEL_WRONG)
+		ret->wrong = text;
+	else if (kind == PPROF_LABEL_WRONG_SIDE)
+		ret->side = text;
+	else if (kind == PPROF_LABEL_WRONG_COUNT)
+		f->count = l->num;
+	else if (kind == PPROF_LABEL_WRONG_ADDR)
+		f->addr = l->num;
+	else if (kind == PPROF_LABEL_WRONG_BYTES)
+		f->bytes = l->num;
+	else if (kind == PPROF_LABEL_WRONG_DELETED)
+		f->deleted_bytes = l->num;
+	else if (kind == PPROF_LABEL_WRONG_FAMILY)
+		f->free_family = text;
 }
 
 static int read_label(struct reader *r, const label *l, struct labels *ret)
@@ -606,6 +631,8 @@ static int read_label(struct reader *r, const label *l, struct labels *ret)
 		return read_block(r, e, r->label_kinds[l->key], l->num);
 	case PPROF_LABEL_HISTORY:
 		return read_history(r, text, &ret->history);
+	default:
+		read_wrong_label(r->label_kinds[l->key], l, text, ret);
 	}
 	return 0; /* somebody else's */
 }
@@ -724,6 +751,40 @@ static bool is_nothing(const struct profile_sum *sum)
 	return !sum->blocks && !sum->bytes;
 }
 
+/* One stack of a wrong free: that of the free comes first, and the others belong to it. */
+static int read_wrong_free(struct reader *r, const struct labels *labels, uint32_t process,
+			   uint32_t stack)
+{
+	struct profile_wrong_free f = labels->wrong_free, *last;
+	int kind;
+
+	if (strcmp(labels->side, PPROF_SIDE_FREE) == 0) {
+		for (kind = 0; kind < PROFILE_WRONGS; kind++)
+			if (strcmp(labels->wrong, profile__wrong_name(kind)) == 0)
+				break;
+		r->has_wrong = kind < PROFILE_WRONGS && f.free_family &&
+			       (kind == PROFILE_WRONG_POINTER || labels->entry.family);
+		if (!r->has_wrong)
+			return 0; /* of a later version of this program, or damaged */
+		f.kind = kind;
+		f.process = process;
+		f.free_stack = stack;
+		f.alloc_stack = f.first_free = PROFILE_NONE;
+		f.alloc_family = kind == PROFILE_WRONG_POINTER ? NULL : labels->entry.family;
+		f.type = labels->entry.type;
+		f.suppressed = labels->entry.suppressed;
+		return vector_push(&r->p->wrong_frees, f);
+	}
+	if (!r->has_wrong)
+		return 0;
+	last = &r->p->wrong_frees.items[r->p->wrong_frees.count - 1];
+	if (strcmp(labels->side, PPROF_SIDE_ALLOC) == 0)
+		last->alloc_stack = stack;
+	else if (strcmp(labels->side, PPROF_SIDE_FIRST) == 0)
+		last->first_free = stack;
+	return 0;
+}
+
 static int read_sample(struct reader *r, const sample *s)
 {
 	struct labels labels = {.by_frame_pointer = "", .interrupted = "", .offsets = ""};
@@ -734,9 +795,9 @@ static int read_sample(struct reader *r, const sample *s)
 
 	for (i = 0; i < s->n_label && !err; i++)
 		err = read_label(r, s->label[i], &labels);
-	if (!err && !e->family)
+	if (!err && !e->family && !labels.wrong)
 		e->family = profile__intern(r->p, "malloc");
-	if (!err && !e->family)
+	if (!err && !e->family && !labels.wrong)
 		err = -ENOMEM;
 	if (!err)
 		err = find_process(r, &labels, &e->process);
@@ -744,6 +805,8 @@ static int read_sample(struct reader *r, const sample *s)
 		err = read_stack(r, s, &labels, &e->stack);
 	if (err)
 		return err;
+	if (labels.wrong)
+		return labels.side ? read_wrong_free(r, &labels, e->process, e->stack) : 0;
 	e->sum.blocks = value(r, s, PPROF_INUSE_OBJECTS);
 	e->sum.bytes = value(r, s, PPROF_INUSE_SPACE);
 	site.allocs.blocks = value(r, s, PPROF_ALLOC_OBJECTS);

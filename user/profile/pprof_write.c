@@ -378,13 +378,10 @@ static int64_t value_of(const struct writer *w, uint64_t n)
 	return w->p->diff || n <= INT64_MAX ? (int64_t)n : INT64_MAX;
 }
 
-/* A sample of what is outstanding (@e, or NULL) and of what was allocated (@site, or NULL). */
-static void emit_sample(struct writer *w, const struct profile_entry *e,
-			const struct profile_site *site)
+/* A sample of the labels and locations at hand. */
+static void emit_values(struct writer *w, const struct profile_sum *inuse,
+			const struct profile_sum *allocs)
 {
-	static const struct profile_sum nothing;
-	const struct profile_sum *inuse = e ? &e->sum : &nothing;
-	const struct profile_sum *allocs = site ? &site->allocs : &nothing;
 	Perftools__Profiles__Sample sample = PERFTOOLS__PROFILES__SAMPLE__INIT, *list = &sample;
 	int64_t values[PPROF_VALUES] = {
 		[PPROF_INUSE_OBJECTS] = value_of(w, inuse->blocks),
@@ -395,14 +392,6 @@ static void emit_sample(struct writer *w, const struct profile_entry *e,
 	part part = PART;
 	size_t i;
 
-	w->labels.count = 0;
-	add_process_labels(w, e ? e->process : site->process);
-	add_text(w, PPROF_LABEL_FAMILY, e ? e->family : site->family);
-	if (e)
-		add_entry_labels(w, e);
-	if (site)
-		add_history(w, &site->history);
-	add_stack(w, e ? e->stack : site->stack);
 	check(w, vector_reserve(&w->label_list, w->labels.count));
 	if (w->err)
 		return;
@@ -417,6 +406,60 @@ static void emit_sample(struct writer *w, const struct profile_entry *e,
 	part.n_sample = 1;
 	part.sample = &list;
 	emit(w, &part);
+}
+
+static const struct profile_sum nothing;
+
+/* A sample of what is outstanding (@e, or NULL) and of what was allocated (@site, or NULL). */
+static void emit_sample(struct writer *w, const struct profile_entry *e,
+			const struct profile_site *site)
+{
+	w->labels.count = 0;
+	add_process_labels(w, e ? e->process : site->process);
+	add_text(w, PPROF_LABEL_FAMILY, e ? e->family : site->family);
+	if (e)
+		add_entry_labels(w, e);
+	if (site)
+		add_history(w, &site->history);
+	add_stack(w, e ? e->stack : site->stack);
+	emit_values(w, e ? &e->sum : &nothing, site ? &site->allocs : &nothing);
+}
+
+/* One stack of a wrong free. */
+static void emit_side(struct writer *w, const struct profile_wrong_free *f, const char *side,
+		      uint32_t stack)
+{
+	if (stack == PROFILE_NONE)
+		return;
+	w->labels.count = 0;
+	add_process_labels(w, f->process);
+	add_text(w, PPROF_LABEL_WRONG, profile__wrong_name(f->kind));
+	add_text(w, PPROF_LABEL_WRONG_SIDE, side);
+	if (stack == f->free_stack) {
+		add_number(w, PPROF_LABEL_WRONG_COUNT, f->count, NULL);
+		add_number(w, PPROF_LABEL_WRONG_ADDR, f->addr, NULL);
+		add_number(w, PPROF_LABEL_WRONG_BYTES, f->bytes, "bytes");
+		add_number(w, PPROF_LABEL_WRONG_DELETED, f->deleted_bytes, "bytes");
+		add_text(w, PPROF_LABEL_FAMILY, f->alloc_family);
+		add_text(w, PPROF_LABEL_WRONG_FAMILY, f->free_family);
+		add_text(w, PPROF_LABEL_TYPE, f->type);
+		add_text(w, PPROF_LABEL_SUPPRESSED, f->suppressed ? "true" : NULL);
+	}
+	add_stack(w, stack);
+	emit_values(w, &nothing, &nothing);
+}
+
+static void emit_wrong_frees(struct writer *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->p->wrong_frees.count && !w->err; i++) {
+		const struct profile_wrong_free *f = &w->p->wrong_frees.items[i];
+
+		emit_side(w, f, PPROF_SIDE_FREE, f->free_stack);
+		emit_side(w, f, PPROF_SIDE_ALLOC, f->alloc_stack);
+		emit_side(w, f, PPROF_SIDE_FIRST, f->first_free);
+	}
 }
 
 #define SITE_KEY(x) ((uint64_t)(x)->process << 32 | (x)->stack), (uintptr_t)(x)->family
@@ -658,6 +701,7 @@ int pprof__write(const struct profile *p, FILE *out)
 	string_id(&w, ""); /* the first one */
 	emit_head(&w);
 	emit_samples(&w);
+	emit_wrong_frees(&w);
 	emit_mappings(&w);
 	for (i = 0; i < p->locations.count && !w.err; i++)
 		emit_location(&w, i);

@@ -25,6 +25,7 @@ void profile__destroy(struct profile *p)
 	vector_release(&p->processes);
 	vector_release(&p->entries);
 	vector_release(&p->sites);
+	vector_release(&p->wrong_frees);
 	vector_release(&p->stacks);
 	vector_release(&p->frames);
 	vector_release(&p->locations);
@@ -255,6 +256,48 @@ static int compare_entries(const void *x, const void *y, void *context)
 	return c ? c : compare_kinds(a, b);
 }
 
+static int compare_wrong_frees(const void *x, const void *y, void *context)
+{
+	const struct profile *p = context;
+	uint32_t i = *(const uint32_t *)x, k = *(const uint32_t *)y;
+	const struct profile_wrong_free *a = &p->wrong_frees.items[i],
+					*b = &p->wrong_frees.items[k];
+	int c = compare(b->process, a->process);
+
+	if (!c)
+		c = compare(b->kind, a->kind);
+	if (!c)
+		c = compare(a->count, b->count);
+	return c ? c : compare(k, i); /* as it was: a saved profile shows them as they were shown */
+}
+
+/* By process and kind, the most frequent first. */
+static int sort_wrong_frees(struct profile *p, const uint32_t *rank)
+{
+	size_t n = p->wrong_frees.count, i;
+	CLEANUP_FREE uint32_t *order = calloc(n + 1, sizeof(*order));
+	CLEANUP_FREE struct profile_wrong_free *sorted = calloc(n + 1, sizeof(*sorted));
+
+	if (!order || !sorted)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		order[i] = i;
+		p->wrong_frees.items[i].process = rank[p->wrong_frees.items[i].process];
+	}
+	qsort_r(order, n, sizeof(*order), compare_wrong_frees, p);
+	for (i = 0; i < n; i++) {
+		struct profile_process *process;
+
+		sorted[i] = p->wrong_frees.items[order[i]];
+		process = &p->processes.items[sorted[i].process];
+		if (!process->nr_wrongs++)
+			process->first_wrong = i;
+	}
+	if (n)
+		memcpy(p->wrong_frees.items, sorted, n * sizeof(*sorted));
+	return 0;
+}
+
 int profile__sort(struct profile *p, enum profile_sort order)
 {
 	size_t n = p->processes.count;
@@ -276,6 +319,7 @@ int profile__sort(struct profile *p, enum profile_sort order)
 		rank[by_rank[i]] = i;
 		sorted[i] = p->processes.items[by_rank[i]];
 		sorted[i].first_entry = sorted[i].nr_entries = 0;
+		sorted[i].first_wrong = sorted[i].nr_wrongs = 0;
 	}
 	if (p->entries.count)
 		qsort_r(p->entries.items, p->entries.count, sizeof(*p->entries.items),
@@ -291,7 +335,7 @@ int profile__sort(struct profile *p, enum profile_sort order)
 	}
 	for (i = 0; i < p->sites.count; i++)
 		p->sites.items[i].process = rank[p->sites.items[i].process];
-	return 0;
+	return sort_wrong_frees(p, rank);
 }
 
 bool profile__is_shown(const struct profile *p, const struct profile_entry *e, uint32_t kinds)
@@ -299,6 +343,18 @@ bool profile__is_shown(const struct profile *p, const struct profile_entry *e, u
 	if (kinds == PROFILE_ALL_KINDS || !p->final || e->verdict == PROFILE_VERDICT_NONE)
 		return true;
 	return kinds >> e->verdict & 1 && !e->suppressed;
+}
+
+const char *profile__wrong_name(enum profile_wrong kind)
+{
+	static const char *const names[] = {
+		[PROFILE_WRONG_MISMATCHED] = "mismatched_free",
+		[PROFILE_WRONG_SIZE] = "sized_delete",
+		[PROFILE_WRONG_DOUBLE] = "double_free",
+		[PROFILE_WRONG_POINTER] = "invalid_free",
+	};
+
+	return names[kind];
 }
 
 const char *profile__verdict_name(enum profile_verdict verdict)

@@ -150,6 +150,33 @@ struct profile_history {
 /* No history is longer: when one is full, every other point goes. */
 #define PROFILE_POINTS_MAX 200
 
+/* How a free was wrong. */
+enum profile_wrong {
+	PROFILE_WRONG_MISMATCHED, /* by a function of another family */
+	PROFILE_WRONG_SIZE,	  /* operator delete was told another size than operator new */
+	PROFILE_WRONG_DOUBLE,	  /* of what was freed already */
+	PROFILE_WRONG_POINTER,	  /* of what is no block */
+};
+#define PROFILE_WRONGS (PROFILE_WRONG_POINTER + 1)
+
+/* Frees of one process that are wrong in the same way, at the same place. */
+struct profile_wrong_free {
+	uint32_t process;
+	enum profile_wrong kind;
+	uint64_t count;
+	uint64_t addr; /* of the first of them, as what follows */
+	uint64_t bytes;
+	const char *type;	  /* C++ class of the block as it was freed; NULL where unknown */
+	const char *alloc_family; /* NULL: it is no block */
+	const char *free_family;  /* "free", "delete", "delete[]" or "realloc" */
+	uint64_t deleted_bytes;	  /* PROFILE_WRONG_SIZE */
+	uint32_t alloc_stack;	  /* PROFILE_NONE: it is no block */
+	uint32_t free_stack;
+	uint32_t first_free; /* PROFILE_WRONG_DOUBLE: the stack, one frame of it, of the free before
+				that; PROFILE_NONE where unknown */
+	bool suppressed;
+};
+
 /* The outstanding blocks of one process that share stack, family, verdict, type and cycle. */
 struct profile_entry {
 	uint32_t process;
@@ -193,6 +220,8 @@ struct profile_process {
 	uint32_t first_entry; /* in profile.entries once sorted */
 	uint32_t nr_entries;
 	struct profile_history history; /* of outstanding */
+	uint32_t first_wrong;		/* in profile.wrong_frees once sorted */
+	uint32_t nr_wrongs;
 };
 
 /* What a stack of one process has allocated, freed or not, and what of it was outstanding over
@@ -214,6 +243,7 @@ struct profile_losses {
 	uint64_t broken_stacks;	   /* the walk stopped short */
 	uint64_t events;	   /* mappings or process events dropped: ring buffer full */
 	uint64_t sites;		   /* allocations that no site counts: table full */
+	uint64_t wrong_frees;	   /* wrong frees at more places than the table has room for */
 };
 
 enum profile_sampling { PROFILE_SAMPLE_ALL, PROFILE_SAMPLE_RATE, PROFILE_SAMPLE_BYTES };
@@ -222,6 +252,7 @@ struct profile {
 	int64_t time_ms; /* since 1970-01-01 UTC */
 	uint64_t seq;	 /* 1 for the first report */
 	bool final;
+	bool diagnosed;	  /* wrong frees were looked for */
 	bool command;	  /* of a command that the tool ran: the final report has summaries */
 	bool diff;	  /* sums, counts and bytes are differences: int64_t, two's complement */
 	double elapsed_s; /* since the probes were in */
@@ -231,6 +262,7 @@ struct profile {
 	VECTOR(struct profile_process) processes;
 	VECTOR(struct profile_entry) entries;
 	VECTOR(struct profile_site) sites;
+	VECTOR(struct profile_wrong_free) wrong_frees;
 	VECTOR(struct profile_stack) stacks;
 	VECTOR(uint32_t) frames;
 	VECTOR(struct profile_location) locations;
@@ -302,6 +334,9 @@ bool profile__is_shown(const struct profile *p, const struct profile_entry *e, u
 
 /* "grows", "rises", "turns_over", "unchanged"; NULL for PROFILE_TREND_NONE. */
 const char *profile__trend_name(enum profile_trend trend);
+
+/* "mismatched_free", "sized_delete", "double_free", "invalid_free". */
+const char *profile__wrong_name(enum profile_wrong kind);
 
 /* "definite", "indirect", "possible", "reachable"; NULL for PROFILE_VERDICT_NONE. */
 const char *profile__verdict_name(enum profile_verdict verdict);

@@ -190,6 +190,7 @@ static struct builder losses_object(const struct profile_losses *l)
 	add_u64(&b, "broken_stacks", l->broken_stacks);
 	add_u64(&b, "events", l->events);
 	add_u64(&b, "sites", l->sites);
+	add_u64(&b, "wrong_frees", l->wrong_frees);
 	return b;
 }
 
@@ -206,6 +207,8 @@ static struct builder report_object(const struct profile *p)
 	add_bool(&b, "final", p->final);
 	if (p->diff)
 		add_bool(&b, "diff", true);
+	if (p->diagnosed)
+		add_bool(&b, "diagnosed", true);
 	add_decimal(&b, "elapsed_s", p->elapsed_s, 3);
 	add_object(&b, "sampling", &sampling);
 	add_object(&b, "losses", &losses);
@@ -435,6 +438,61 @@ static void write_entry(struct stream *out, struct frames *f, const struct profi
 	stream__write(out, "]}", 2);
 }
 
+/* Without its frames. */
+static struct builder wrong_free_object(const struct profile_wrong_free *f)
+{
+	struct builder b = builder_new();
+	char remedy[REMEDY_SIZE];
+
+	add_string(&b, "kind", profile__wrong_name(f->kind));
+	add_u64(&b, "count", f->count);
+	add_hex(&b, "addr", f->addr);
+	add_u64(&b, "bytes", f->bytes);
+	if (f->type)
+		add_string(&b, "type", f->type);
+	if (f->alloc_family)
+		add_string(&b, "alloc_family", f->alloc_family);
+	else
+		add_null(&b, "alloc_family");
+	add_string(&b, "free_family", f->free_family);
+	if (f->kind == PROFILE_WRONG_SIZE)
+		add_u64(&b, "deleted_bytes", f->deleted_bytes);
+	if (f->suppressed)
+		add_bool(&b, "suppressed", true);
+	add_string(&b, "remedy", remedy__wrong_free(f, remedy));
+	return b;
+}
+
+static void write_side(struct stream *out, struct frames *f, const char *key, uint32_t stack)
+{
+	const struct profile *p = f->profile;
+
+	stream__print(out, "],\"%s\":[", key);
+	write_frames(out, f, stack < p->stacks.count ? &p->stacks.items[stack] : NULL);
+}
+
+static void write_wrong_frees(struct stream *out, struct frames *f,
+			      const struct profile_process *process)
+{
+	uint32_t i;
+
+	for (i = 0; !out->err && i < process->nr_wrongs; i++) {
+		const struct profile_wrong_free *wrong =
+			&f->profile->wrong_frees.items[process->first_wrong + i];
+		const struct profile_stack *stacks = f->profile->stacks.items;
+		CLEANUP_BUILDER struct builder head = wrong_free_object(wrong);
+
+		stream__print(out, "%s", i ? "," : "");
+		write_object(out, &head, "alloc_frames");
+		if (wrong->alloc_stack < f->profile->stacks.count)
+			write_frames(out, f, &stacks[wrong->alloc_stack]);
+		write_side(out, f, "free_frames", wrong->free_stack);
+		if (wrong->first_free != PROFILE_NONE)
+			write_side(out, f, "first_free_frames", wrong->first_free);
+		stream__write(out, "]}", 2);
+	}
+}
+
 static void write_process(struct stream *out, struct frames *f,
 			  const struct profile_process *process, const struct report_options *o)
 {
@@ -446,6 +504,8 @@ static void write_process(struct stream *out, struct frames *f,
 		stream__print(out, "%s", i ? "," : "");
 		write_entry(out, f, &f->profile->entries.items[process->first_entry + i], o);
 	}
+	stream__print(out, "],\"errors\":[");
+	write_wrong_frees(out, f, process);
 	stream__print(out, "]}");
 }
 

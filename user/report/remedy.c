@@ -74,3 +74,38 @@ const char *remedy__text(const struct profile *p, const struct profile_entry *e,
 			 "never freed: free it before the last pointer to it goes away");
 	return buf;
 }
+
+/* What takes back what each family gives. */
+static const char *release_of(const char *family)
+{
+	if (strcmp(family, "new") == 0)
+		return "delete";
+	if (strcmp(family, "new[]") == 0)
+		return "delete[]";
+	return "free()";
+}
+
+const char *remedy__wrong_free(const struct profile_wrong_free *f, char buf[static REMEDY_SIZE])
+{
+	switch (f->kind) {
+	case PROFILE_WRONG_MISMATCHED:
+		snprintf(buf, REMEDY_SIZE, "use %s for what %s gave", release_of(f->alloc_family),
+			 f->alloc_family);
+		break;
+	case PROFILE_WRONG_SIZE:
+		snprintf(buf, REMEDY_SIZE,
+			 "deleted through a pointer to its base class? Make the base's destructor "
+			 "virtual");
+		break;
+	case PROFILE_WRONG_DOUBLE:
+		snprintf(buf, REMEDY_SIZE,
+			 "freed already: give it one owner, and set pointers to it to NULL once "
+			 "it is freed");
+		break;
+	case PROFILE_WRONG_POINTER:
+		snprintf(buf, REMEDY_SIZE,
+			 "free only what an allocation gave, by the very pointer that it gave");
+		break;
+	}
+	return buf;
+}

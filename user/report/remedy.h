@@ -16,4 +16,7 @@
 const char *remedy__text(const struct profile *p, const struct profile_entry *e,
 			 char buf[static REMEDY_SIZE]);
 
+/* The same for a wrong free. */
+const char *remedy__wrong_free(const struct profile_wrong_free *f, char buf[static REMEDY_SIZE]);
+
 #endif

@@ -171,6 +171,7 @@ static void print_losses(struct text *t)
 		 "(too deep): raise --stack-depth"},
 		{l->broken_stacks, "the outer frames of ", "stack", "(nothing led further)"},
 		{l->events, "", "event", "(buffer full): mappings or processes may be missing"},
+		{l->wrong_frees, "", "wrong free", "(table full): there are more places of them"},
 		{l->sites, "", "allocation", "in alloc_* of -w (table full): raise --max-stacks"},
 	};
 	char count[FORMAT_SIZE];
@@ -326,26 +327,26 @@ static void print_remedy(struct text *t, const struct profile_entry *e)
 /* Valgrind's entries have so many frames at most. */
 #define SUPPRESSION_FRAMES 24
 
-/* An entry that suppresses losses of this stack. */
-static void print_suppression(struct text *t, const struct profile_entry *e)
+/* An entry that suppresses what has this stack; @kinds: of losses, which ones. */
+static void print_suppression(struct text *t, uint32_t stack, const char *family, const char *kinds)
 {
 	static const struct {
 		const char *family, *function;
-	} allocators[] = {{"new", "_Znwm"}, {"new[]", "_Znam"}};
-	const struct profile_stack *s = &t->p->stacks.items[e->stack];
+	} allocators[] = {{"new", "_Znwm"},	{"new[]", "_Znam"},	{"free", "free"},
+			  {"delete", "_ZdlPv"}, {"delete[]", "_ZdaPv"}, {"realloc", "realloc"}};
+	const struct profile_stack *s = &t->p->stacks.items[stack];
 	const char *allocator = "*alloc*";
 	char name[FORMAT_NAME_SIZE];
 	uint32_t i, k, nr = 0;
 
-	if (e->verdict == PROFILE_VERDICT_NONE || e->suppressed)
-		return;
 	for (i = 0; i < ARRAY_SIZE(allocators); i++)
-		if (strcmp(e->family, allocators[i].family) == 0)
+		if (strcmp(family, allocators[i].family) == 0)
 			allocator = allocators[i].function;
-	stream__print(&t->s,
-		      "{\n   <insert_a_suppression_name_here>\n   Memcheck:Leak\n"
-		      "   match-leak-kinds: %s\n   fun:%s\n",
-		      profile__verdict_name(e->verdict), allocator);
+	stream__print(&t->s, "{\n   <insert_a_suppression_name_here>\n   Memcheck:%s\n",
+		      kinds ? "Leak" : "Free");
+	if (kinds)
+		stream__print(&t->s, "   match-leak-kinds: %s\n", kinds);
+	stream__print(&t->s, "   fun:%s\n", allocator);
 	for (i = 0; i < s->count; i++) {
 		const struct profile_location *l =
 			&t->p->locations.items[t->p->frames.items[s->first + i]];
@@ -389,8 +390,95 @@ static void print_entry(struct text *t, const struct profile_entry *e)
 		stream__print(&t->s, "      %s\n", hint);
 	if (e->path)
 		path_text__print(&t->s, t->p, &t->p->paths.items[e->path - 1]);
+	if (t->o->gen_suppressions && e->verdict != PROFILE_VERDICT_NONE && !e->suppressed)
+		print_suppression(t, e->stack, e->family, profile__verdict_name(e->verdict));
+}
+
+/* "64 bytes" */
+static const char *bytes_of(char buf[static FORMAT_SIZE], uint64_t bytes)
+{
+	char n[FORMAT_SIZE];
+
+	snprintf(buf, FORMAT_SIZE, "%.30s byte%s", format__number(n, bytes), bytes == 1 ? "" : "s");
+	return buf;
+}
+
+/* "5 times mismatched_free: 64 bytes at 0x..., allocated by new[], freed by delete" */
+static void print_wrong_head(struct text *t, const struct profile_wrong_free *f)
+{
+	char n[FORMAT_SIZE], name[FORMAT_NAME_SIZE];
+
+	stream__print(&t->s, "\n  ");
+	print_styled(t, STYLE_ALARM, "%s", profile__wrong_name(f->kind));
+	stream__print(&t->s, ": ");
+	if (f->alloc_family)
+		stream__print(&t->s, "%s at ", bytes_of(n, f->bytes));
+	stream__print(&t->s, "0x%" PRIx64, f->addr);
+	if (f->type) {
+		format__name(name, f->type, FORMAT_NAME_COLUMNS);
+		stream__print(&t->s, ", type %s", name);
+	}
+	if (f->count > 1)
+		stream__print(&t->s, "; %s", count_of(n, f->count, "time"));
+	stream__print(&t->s, "\n");
+}
+
+static void print_wrong_side(struct text *t, const char *what, const char *family, uint32_t stack)
+{
+	char name[FORMAT_NAME_SIZE];
+
+	format__name(name, family, FORMAT_NAME_COLUMNS);
+	stream__print(&t->s, "    %s %s:\n", what, name);
+	print_stack(t, stack);
+}
+
+static void print_wrong_free(struct text *t, const struct profile_wrong_free *f)
+{
+	char told[FORMAT_SIZE + 16], buf[REMEDY_SIZE], n[FORMAT_SIZE];
+
+	print_wrong_head(t, f);
+	snprintf(told, sizeof(told), "freed as %s by", bytes_of(n, f->deleted_bytes));
+	print_wrong_side(t, f->kind == PROFILE_WRONG_SIZE ? told : "freed by", f->free_family,
+			 f->free_stack);
+	if (f->first_free != PROFILE_NONE) {
+		stream__print(&t->s, "    freed before:\n");
+		print_stack(t, f->first_free);
+	}
+	if (f->alloc_family)
+		print_wrong_side(t, "allocated by", f->alloc_family, f->alloc_stack);
+	stream__print(&t->s, "      -> %s\n", remedy__wrong_free(f, buf));
 	if (t->o->gen_suppressions)
-		print_suppression(t, e);
+		print_suppression(t, f->free_stack, f->free_family, NULL);
+}
+
+/* The wrong frees, in front of the stacks: they are errors whatever is outstanding. */
+static void print_wrong_frees(struct text *t, const struct profile_process *process)
+{
+	char n[FORMAT_SIZE], places[FORMAT_SIZE];
+	uint64_t count = 0, shown = 0;
+	uint32_t i, nr = 0;
+
+	for (i = 0; i < process->nr_wrongs; i++) {
+		const struct profile_wrong_free *f =
+			&t->p->wrong_frees.items[process->first_wrong + i];
+
+		nr += !f->suppressed;
+		count += f->suppressed ? 0 : f->count;
+	}
+	if (!nr)
+		return;
+	print_styled(t, STYLE_ALARM, "  WRONG FREES: %s at %s\n", format__number(n, count),
+		     count_of(places, nr, "place"));
+	for (i = 0; i < process->nr_wrongs; i++) {
+		const struct profile_wrong_free *f =
+			&t->p->wrong_frees.items[process->first_wrong + i];
+
+		if (!f->suppressed && shown++ < t->o->top)
+			print_wrong_free(t, f);
+	}
+	if (nr > t->o->top)
+		stream__print(&t->s, "\n  ... and %s, see --top\n",
+			      count_of(places, nr - t->o->top, "more place"));
 }
 
 /* What is left out, and why. */
@@ -510,6 +598,7 @@ static void print_section(struct text *t, const struct profile_process *process)
 		print_losses(t);
 	}
 	print_leak_line(t, process);
+	print_wrong_frees(t, process);
 	if (process->running || t->p->final)
 		print_entries(t, process);
 }

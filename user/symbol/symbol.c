@@ -243,10 +243,30 @@ static int collect_path(const struct profile *p, const struct profile_entry *e, 
 	return err;
 }
 
+/* Those of the stack @index (PROFILE_NONE: of none) that have no lines yet. */
+static int want_stack(const struct profile *p, uint32_t index, bool *seen, struct wanted *wanted)
+{
+	const struct profile_stack *s = index < p->stacks.count ? &p->stacks.items[index] : NULL;
+	uint32_t i;
+
+	for (i = 0; s && i < s->count; i++) {
+		uint32_t l = p->frames.items[s->first + i];
+		int err;
+
+		if (seen[l] || p->locations.items[l].nr_lines)
+			continue;
+		seen[l] = true;
+		err = vector_push(&wanted->v, l);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 static int collect(const struct profile *p, uint64_t top, uint32_t kinds, struct wanted *wanted)
 {
 	CLEANUP_FREE bool *seen = calloc(p->locations.count + 1, sizeof(*seen));
-	size_t i, j, k;
+	size_t i, j;
 
 	if (!seen)
 		return -ENOMEM;
@@ -256,30 +276,33 @@ static int collect(const struct profile *p, uint64_t top, uint32_t kinds, struct
 		if (err)
 			return err;
 	}
+	for (i = 0; i < p->wrong_frees.count && top != UINT64_MAX; i++) {
+		const struct profile_wrong_free *f = &p->wrong_frees.items[i];
+		int err = want_stack(p, f->alloc_stack, seen, wanted);
+
+		if (!err)
+			err = want_stack(p, f->free_stack, seen, wanted);
+		if (!err)
+			err = want_stack(p, f->first_free, seen, wanted);
+		if (err)
+			return err;
+	}
 	for (i = 0; i < p->processes.count && top != UINT64_MAX; i++) {
 		const struct profile_process *process = &p->processes.items[i];
 		uint64_t left = top;
 
 		for (j = 0; j < process->nr_entries && left; j++) {
 			const struct profile_entry *e = &p->entries.items[process->first_entry + j];
-			const struct profile_stack *s = &p->stacks.items[e->stack];
+			int err;
 
 			if (!profile__is_shown(p, e, kinds))
 				continue;
 			left--;
 			if (collect_path(p, e, seen, wanted))
 				return -ENOMEM;
-			for (k = 0; k < s->count; k++) {
-				uint32_t l = p->frames.items[s->first + k];
-				int err;
-
-				if (seen[l] || p->locations.items[l].nr_lines)
-					continue;
-				seen[l] = true;
-				err = vector_push(&wanted->v, l);
-				if (err)
-					return err;
-			}
+			err = want_stack(p, e->stack, seen, wanted);
+			if (err)
+				return err;
 		}
 	}
 	return 0;

@@ -33,13 +33,13 @@
 	{                                                                                          \
 		name, MEMLEAK_CALL_MALLOC, MEMLEAK_FAMILY_NEW_ARRAY, throws, 0                     \
 	}
-#define DELETE(name)                                                                               \
+#define DELETE(name, form)                                                                         \
 	{                                                                                          \
-		name, MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW, false, 0                              \
+		name, MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW, false, form                           \
 	}
-#define DELETE_ARRAY(name)                                                                         \
+#define DELETE_ARRAY(name, form)                                                                   \
 	{                                                                                          \
-		name, MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW_ARRAY, false, 0                        \
+		name, MEMLEAK_CALL_FREE, MEMLEAK_FAMILY_NEW_ARRAY, false, form                     \
 	}
 #define MAPPING(name, call)                                                                        \
 	{                                                                                          \
@@ -81,18 +81,18 @@ static const struct allocator_row table[] = {
 	NEW_ARRAY("tc_newarray_nothrow", false),
 	NEW_ARRAY("tc_newarray_aligned", true),
 	NEW_ARRAY("tc_newarray_aligned_nothrow", false),
-	DELETE("tc_delete"),
-	DELETE("tc_delete_sized"),
-	DELETE("tc_delete_nothrow"),
-	DELETE("tc_delete_aligned"),
-	DELETE("tc_delete_sized_aligned"),
-	DELETE("tc_delete_aligned_nothrow"),
-	DELETE_ARRAY("tc_deletearray"),
-	DELETE_ARRAY("tc_deletearray_sized"),
-	DELETE_ARRAY("tc_deletearray_nothrow"),
-	DELETE_ARRAY("tc_deletearray_aligned"),
-	DELETE_ARRAY("tc_deletearray_sized_aligned"),
-	DELETE_ARRAY("tc_deletearray_aligned_nothrow"),
+	DELETE("tc_delete", 0),
+	DELETE("tc_delete_sized", SIZE(2)),
+	DELETE("tc_delete_nothrow", 0),
+	DELETE("tc_delete_aligned", 0),
+	DELETE("tc_delete_sized_aligned", SIZE(2)),
+	DELETE("tc_delete_aligned_nothrow", 0),
+	DELETE_ARRAY("tc_deletearray", 0),
+	DELETE_ARRAY("tc_deletearray_sized", SIZE(2)),
+	DELETE_ARRAY("tc_deletearray_nothrow", 0),
+	DELETE_ARRAY("tc_deletearray_aligned", 0),
+	DELETE_ARRAY("tc_deletearray_sized_aligned", SIZE(2)),
+	DELETE_ARRAY("tc_deletearray_aligned_nothrow", 0),
 
 	/* mimalloc: mimalloc.h. */
 	HEAP("mi_malloc_small", MALLOC),
@@ -150,18 +150,18 @@ static const struct allocator_row table[] = {
 	NEW_ARRAY("_ZnamRKSt9nothrow_t", false),
 	NEW_ARRAY("_ZnamSt11align_val_t", true),
 	NEW_ARRAY("_ZnamSt11align_val_tRKSt9nothrow_t", false),
-	DELETE("_ZdlPv"),
-	DELETE("_ZdlPvm"),
-	DELETE("_ZdlPvRKSt9nothrow_t"),
-	DELETE("_ZdlPvSt11align_val_t"),
-	DELETE("_ZdlPvmSt11align_val_t"),
-	DELETE("_ZdlPvSt11align_val_tRKSt9nothrow_t"),
-	DELETE_ARRAY("_ZdaPv"),
-	DELETE_ARRAY("_ZdaPvm"),
-	DELETE_ARRAY("_ZdaPvRKSt9nothrow_t"),
-	DELETE_ARRAY("_ZdaPvSt11align_val_t"),
-	DELETE_ARRAY("_ZdaPvmSt11align_val_t"),
-	DELETE_ARRAY("_ZdaPvSt11align_val_tRKSt9nothrow_t"),
+	DELETE("_ZdlPv", 0),
+	DELETE("_ZdlPvm", SIZE(2)),
+	DELETE("_ZdlPvRKSt9nothrow_t", 0),
+	DELETE("_ZdlPvSt11align_val_t", 0),
+	DELETE("_ZdlPvmSt11align_val_t", SIZE(2)),
+	DELETE("_ZdlPvSt11align_val_tRKSt9nothrow_t", 0),
+	DELETE_ARRAY("_ZdaPv", 0),
+	DELETE_ARRAY("_ZdaPvm", SIZE(2)),
+	DELETE_ARRAY("_ZdaPvRKSt9nothrow_t", 0),
+	DELETE_ARRAY("_ZdaPvSt11align_val_t", 0),
+	DELETE_ARRAY("_ZdaPvmSt11align_val_t", SIZE(2)),
+	DELETE_ARRAY("_ZdaPvSt11align_val_tRKSt9nothrow_t", 0),
 
 	MAPPING("mmap", MMAP),
 	MAPPING("mmap64", MMAP),
@@ -185,6 +185,8 @@ static const char *const mappers[] = {
 	"unix_mmap_prim",		    /* mimalloc 2.1 */
 };
 
+#define NEW_HANDLER "_ZSt15get_new_handlerv"
+
 /* A row's function as this object defines it. */
 struct definition {
 	const struct allocator_row *row;
@@ -199,7 +201,12 @@ struct search {
 	VECTOR(struct definition) definitions;
 	VECTOR(struct allocator_range) internals;
 	bool is_go;
-	uint64_t r_debug; /* address of the loader's _r_debug; 0: none */
+	bool trusts_free;      /* its free is called with what probed functions gave */
+	bool trusts_operators; /* families_of */
+	bool is_library;       /* it has a name as one: others call what is in it */
+	uint64_t r_debug;      /* address of the loader's _r_debug; 0: none */
+	uint64_t libc_malloc;  /* address of __libc_malloc, glibc's own; 0: none */
+	uint64_t new_handler;  /* address of std::get_new_handler; 0: none */
 };
 
 static void cleanup_search(struct search *s)
@@ -297,6 +304,10 @@ static int add_symbol(struct search *s, const GElf_Sym *sym, const char *name)
 		s->is_go = true;
 	if (strcmp(name, "_r_debug") == 0)
 		s->r_debug = sym->st_value;
+	if (strcmp(name, "__libc_malloc") == 0)
+		s->libc_malloc = sym->st_value;
+	if (strcmp(name, NEW_HANDLER) == 0)
+		s->new_handler = sym->st_value;
 	/* An indirect function's address is that of its resolver. */
 	if (GELF_ST_TYPE(sym->st_info) != STT_FUNC || !sym->st_value)
 		return 0;
@@ -322,6 +333,18 @@ static bool is_go_section(Elf *elf, const GElf_Shdr *sh)
 	return name && strcmp(name, ".gopclntab") == 0;
 }
 
+static bool has_soname(Elf_Scn *scn)
+{
+	Elf_Data *data = elf_getdata(scn, NULL);
+	GElf_Dyn dyn;
+	int i;
+
+	for (i = 0; data && gelf_getdyn(data, i, &dyn) && dyn.d_tag != DT_NULL; i++)
+		if (dyn.d_tag == DT_SONAME)
+			return true;
+	return false;
+}
+
 static int scan_section(struct search *s, Elf *elf, Elf_Scn *scn)
 {
 	GElf_Shdr sh;
@@ -331,6 +354,8 @@ static int scan_section(struct search *s, Elf *elf, Elf_Scn *scn)
 	if (!gelf_getshdr(scn, &sh))
 		return 0;
 	s->is_go |= is_go_section(elf, &sh);
+	if (sh.sh_type == SHT_DYNAMIC)
+		s->is_library |= has_soname(scn);
 	if (sh.sh_type != SHT_SYMTAB && sh.sh_type != SHT_DYNSYM)
 		return 0;
 	data = elf_getdata(scn, NULL);
@@ -378,28 +403,37 @@ static bool leads_to_probed(const struct search *s, const struct calls_slot *slo
 	return false;
 }
 
-/* Whether @vaddr is an allocation function's first byte, or the stub of one. */
-static bool is_probed(const struct search *s, uint64_t vaddr)
+/* Where a call leads: to @vaddr in this object, or (@slot, where it is not NULL) by that slot. */
+typedef bool callee_fn(const struct search *s, uint64_t vaddr, const struct calls_slot *slot);
+
+/* Whether that is an allocation function's first byte. */
+static bool is_probed(const struct search *s, uint64_t vaddr, const struct calls_slot *slot)
 {
 	size_t i;
 
-	for (i = 0; i < s->definitions.count; i++)
+	for (i = 0; !slot && i < s->definitions.count; i++)
 		if (s->definitions.items[i].vaddr == vaddr)
 			return true;
-	return leads_to_probed(s, calls__stub(&s->calls, vaddr));
+	return leads_to_probed(s, slot);
+}
+
+static bool is_new_handler(const struct search *s, uint64_t vaddr, const struct calls_slot *slot)
+{
+	return slot ? strcmp(slot->name, NEW_HANDLER) == 0 : vaddr && vaddr == s->new_handler;
 }
 
 /*
- * Whether the operator at @d calls or jumps to another function that is probed, directly or through
+ * Whether the operator at @d calls or jumps to a function that @wanted tells, directly or through
  * the global offset table. Every byte is tried as the begin of an instruction: a displacement that
  * hits such a function's first byte by accident is as good as impossible.
  */
-static bool ends_in_probed(const struct search *s, const struct definition *d)
+static bool leads_to(const struct search *s, const struct definition *d, callee_fn *wanted)
 {
 	unsigned char code[MAX_OPERATOR_BYTES];
 	size_t n = d->size && d->size < sizeof(code) ? d->size : sizeof(code);
 	ssize_t got = pread(s->object->fd, code, n, d->offset);
 	unsigned int stride = s->object->machine == EM_AARCH64 ? 4 : 1;
+	const struct calls_slot *slot;
 	ssize_t i;
 
 	for (i = 0; i < got; i += stride) {
@@ -411,24 +445,69 @@ static bool ends_in_probed(const struct search *s, const struct definition *d)
 		to = d->vaddr + i + step.target;
 		if (step.flow == PLACEMENT_FLOW_CALL_SLOT ||
 		    step.flow == PLACEMENT_FLOW_JUMP_SLOT) {
-			if (leads_to_probed(s, calls__slot(&s->calls, to)))
+			slot = calls__slot(&s->calls, to);
+			if (slot && wanted(s, 0, slot))
 				return true;
 		} else if (step.flow == PLACEMENT_FLOW_CALL || step.flow == PLACEMENT_FLOW_JUMP) {
-			if (to != d->vaddr && is_probed(s, to))
+			if (to != d->vaddr && wanted(s, to, calls__stub(&s->calls, to)))
 				return true;
 		}
 	}
 	return false;
 }
 
-static bool is_listed(const struct allocator *a, const struct definition *d)
+/* The function at @offset, met under another name or in another symbol table; NULL: it is new. */
+static struct allocator_function *find_listed(const struct allocator *a, uint64_t offset)
 {
 	size_t i;
 
 	for (i = 0; i < a->functions.count; i++)
-		if (a->functions.items[i].offset == d->offset)
-			return true; /* an alias, or both symbol tables have it */
+		if (a->functions.items[i].offset == offset)
+			return &a->functions.items[i];
+	return NULL;
+}
+
+/*
+ * The families of a function, as the kernel side wants them (MEMLEAK_COOKIE_FAMILIES). An operator
+ * that a program replaces by its own may be inlined where it is called, or keep blocks for itself:
+ * nothing is said of it. The standard's asks for the new-handler; that of an allocator's library is
+ * called from outside.
+ */
+static uint8_t families_of(const struct search *s, const struct definition *d)
+{
+	if (d->row->family >= MEMLEAK_FAMILY_MMAP)
+		return 0;
+	if (is_operator(d->row) && !s->trusts_operators)
+		return 0;
+	return 1 << d->row->family;
+}
+
+static bool defines(const struct search *s, const char *name, uint64_t *vaddr)
+{
+	size_t i;
+
+	for (i = 0; i < s->definitions.count; i++)
+		if (strcmp(s->definitions.items[i].row->name, name) == 0) {
+			*vaddr = s->definitions.items[i].vaddr;
+			return true;
+		}
 	return false;
+}
+
+/* What this object's functions are worth for finding wrong frees. */
+static void find_trust(struct search *s)
+{
+	uint64_t vaddr;
+	size_t i;
+
+	if (defines(s, "malloc", &vaddr)) {
+		s->trusts_free = s->is_library || (vaddr && vaddr == s->libc_malloc);
+		s->trusts_operators = s->is_library;
+	}
+	for (i = 0; i < s->definitions.count; i++)
+		if (is_operator_new(s->definitions.items[i].row) &&
+		    leads_to(s, &s->definitions.items[i], is_new_handler))
+			s->trusts_operators = true;
 }
 
 /* Add the returns of the function at @d, each once; false where they cannot be found. */
@@ -481,11 +560,12 @@ static int list_function(const struct search *s, const struct definition *d,
 			    f->family < MEMLEAK_FAMILY_USER || f->form & MEMLEAK_FORM_RESOURCE
 				    ? ""
 				    : " (unless ':nothrow' says that no exception leaves it)");
+		a->has_gaps = true;
 		return 0;
 	}
 	if (f->family >= MEMLEAK_FAMILY_USER)
 		a->has_rows = true;
-	else if (f->call != MEMLEAK_CALL_NEW_ARRAY && f->family != MEMLEAK_FAMILY_MMAP)
+	else if (!allocator__is_note(f) && f->family != MEMLEAK_FAMILY_MMAP)
 		a->has_heap = true;
 	return vector_push(&a->functions, *f);
 }
@@ -500,7 +580,10 @@ static int list_definition(const struct search *s, const struct definition *d, s
 		.family = d->row->family,
 		.may_throw = d->row->may_throw,
 		.form = d->row->form,
+		.families = families_of(s, d),
+		.guarded = d->row->call == MEMLEAK_CALL_FREE && s->trusts_free,
 	};
+	struct allocator_function *listed;
 	struct allocator_range r = {
 		.start = d->offset,
 		.end = d->offset + d->size,
@@ -510,16 +593,18 @@ static int list_definition(const struct search *s, const struct definition *d, s
 
 	if (f.call == MEMLEAK_CALL_LIBRARIES && s->r_debug)
 		f.distance = s->r_debug - d->vaddr;
-	if (is_operator_new(d->row))
+	r.deletes = is_operator(d->row) && !is_operator_new(d->row);
+	if (is_operator(d->row))
 		err = vector_push(&a->operators, r);
 	if (err)
 		return err;
-	if (is_listed(a, d))
+	listed = find_listed(a, d->offset);
+	if (listed) {
+		listed->families |= f.families;
 		return 0;
-	if (is_operator(d->row) && ends_in_probed(s, d)) {
-		if (!is_operator_new(d->row) || d->row->family != MEMLEAK_FAMILY_NEW_ARRAY)
-			return 0;
-		f.call = MEMLEAK_CALL_NEW_ARRAY;
+	}
+	if (is_operator(d->row) && leads_to(s, d, is_probed)) {
+		f.call = is_operator_new(d->row) ? MEMLEAK_CALL_NEW : MEMLEAK_CALL_DELETE;
 		f.may_throw = false;
 	}
 	return list_function(s, d, &f, a);
@@ -568,6 +653,7 @@ int allocator__find(const struct object *o, const struct allocator_search *searc
 	if (!err && s.definitions.count)
 		err = calls__read(o, elf, &s.calls);
 	calls__mark(&s.calls, has_return_probe, &s);
+	find_trust(&s);
 	if (s.definitions.count)
 		qsort(s.definitions.items, s.definitions.count, sizeof(s.definitions.items[0]),
 		      compare_definitions);
@@ -582,6 +668,11 @@ int allocator__find(const struct object *o, const struct allocator_search *searc
 	*ret = a;
 	a = (struct allocator){0};
 	return 0;
+}
+
+bool allocator__is_note(const struct allocator_function *f)
+{
+	return f->call == MEMLEAK_CALL_NEW || f->call == MEMLEAK_CALL_DELETE;
 }
 
 void allocator__release(struct allocator *a)

@@ -33,13 +33,16 @@ struct allocator_function {
 	uint8_t family; /* enum memleak_family */
 	bool may_throw; /* allocations: probe `returns`, place no return probe */
 	uint64_t form;
+	uint8_t families; /* MEMLEAK_COOKIE_FAMILIES */
+	bool guarded;	  /* MEMLEAK_FORM_GUARDED */
 	int64_t distance; /* MEMLEAK_CALL_LIBRARIES: from here to _r_debug; 0: there is none */
 };
 
-/* Where C++'s operator new lies: its frames are no callers, and they tell the family of a block. */
+/* Where C++'s operators lie: their frames are no callers, and they tell the family of a block. */
 struct allocator_range {
 	uint64_t start, end; /* file offsets */
 	enum memleak_family family;
+	bool deletes;
 };
 
 struct allocator {
@@ -49,6 +52,7 @@ struct allocator {
 	calls_returns returns; /* where those that may throw return: file offsets, each once */
 	bool has_heap;	       /* one of the functions is of the heap, not of the mmap family */
 	bool has_rows;	       /* one of them is the user's */
+	bool has_gaps;	       /* a function is missing: its calls cannot be followed */
 	bool is_go;	       /* a Go program: its allocator cannot be probed */
 };
 
@@ -62,13 +66,16 @@ struct allocator_search {
 /*
  * Find them by the object's symbol tables. Where there is a prefix, the heap functions are called
  * PREFIXmalloc or PREFIX_malloc instead; the mmap family keeps its names. An operator new that ends
- * in a malloc which is probed itself is not listed in functions: one probe is enough for the block.
- * Its operator new[] is listed all the same, as MEMLEAK_CALL_NEW_ARRAY. A function that may throw
- * and whose returns cannot be found is not listed, after a warning. 0 (perhaps with nothing found)
- * or -ENOMEM. *@ret is released with allocator__release.
+ * in a malloc which is probed itself, and an operator delete that ends in such a free, are listed
+ * as what only tells the family: allocator__is_note. A function that may throw and whose returns
+ * cannot be found is not listed, after a warning. 0 (perhaps with nothing found) or -ENOMEM. *@ret
+ * is released with allocator__release.
  */
 int allocator__find(const struct object *o, const struct allocator_search *search,
 		    struct allocator *ret);
+
+/* Whether @f is an operator on its way to another function of the list or of another object. */
+bool allocator__is_note(const struct allocator_function *f);
 
 /* Whether @name is that of an allocation function, as source code or a demangler writes it. */
 bool allocator__is_name(const char *name);
