@@ -46,7 +46,7 @@ UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check check-all unit-tests fuzz lint install uninstall clean
+.PHONY: all check check-all unit-tests lint install uninstall clean
 
 all: memleak-bpf
 
@@ -111,6 +111,7 @@ unit-tests: $(UNIT_TESTS)
 include tests/programs/programs.mk
 include tests/browser/browser.mk
 include tests/bench/bench.mk
+include tests/fuzz/fuzz.mk
 
 # NO_SKIP=1: a test that was skipped fails the run.
 check: all unit-tests programs
@@ -118,22 +119,6 @@ check: all unit-tests programs
 
 check-all: all unit-tests programs
 	tests/run $(if $(NO_SKIP),--no-skip)
-
-FUZZ_SECONDS ?= 10
-FUZZ_SOURCES := $(wildcard user/unwind/*.c user/profile/*.c user/report/*.c user/util/*.c) $(PROFILE_PROTO)
-FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-
-$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES) | $(PAGE)
-	@mkdir -p $(@D)
-	@echo '  FUZZ    $@'
-	@$(CLANG) -std=gnu11 -O1 -g -D_GNU_SOURCE -DMEMLEAK_PAGE='"$(PAGE)"' -Iuser -I. -I$(BUILD) $(PKG_CFLAGS) \
-		-fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
-
-fuzz: $(FUZZERS)
-	@for f in $(FUZZERS); do \
-		mkdir -p $$f.corpus && \
-		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 $$f.corpus || exit 1; \
-	done
 
 lint:
 	clang-format --dry-run -Werror $$(git ls-files '*.[ch]' | grep -v ^tests/programs)

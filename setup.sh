@@ -50,6 +50,7 @@ cmd:addr2line      binutils         binutils             binutils    binutils
 cmd:eu-addr2line   elfutils         elfutils             elfutils    elfutils
 cmd:file           file             file                 file        file
 cmd:xz             xz-utils         xz                   xz          xz
+fuzzer:            libclang-rt-dev  compiler-rt          compiler-rt -
 '
 # Without these some tests are skipped. Debian's redis-tools has the server too, and starts no service.
 optional_needs='
@@ -101,6 +102,8 @@ have() {
 	run:*) find_bpftool >/dev/null ;;
 	pc:*) pkg-config --exists "${1#pc:}" 2>/dev/null ;;
 	link:*) echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - "-l${1#link:}" 2>/dev/null ;;
+	fuzzer:) echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+		clang -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null ;;
 	static:*) echo 'int main(void) { return 0; }' | cc -static -x c -o /dev/null - 2>/dev/null ;;
 	esac
 }

@@ -4,15 +4,10 @@
  * the contents of a section of call frame information.
  *
  * What comes out must hold the invariants that the kernel side relies on.
- *
- *   clang -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. -Iuser \
- *           tests/fuzz/fuzz_cfi.c user/unwind/[a-z]*.c -lz
  */
 #include <elf.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 
+#include "tests/fuzz/fuzz.h"
 #include "unwind/cfi.h"
 #include "unwind/table.h"
 
@@ -24,14 +19,6 @@ enum {
 	KIND_MASK = 0x03,
 	KIND_ARM64 = 0x04,
 };
-
-#define REQUIRE(condition)                                                                         \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 static void check_page(const struct unwind_table *t, size_t i, size_t nr_rules)
 {

@@ -49,19 +49,22 @@ struct arena {
 	size_t used;
 };
 
-#define ARENA_CHUNK MIB
+/* Most profiles are small. */
+#define ARENA_FIRST_CHUNK 65536
+#define ARENA_CHUNK	  MIB
 
 static void *arena_alloc(void *data, size_t size)
 {
 	struct arena *a = data;
-	size_t chunk;
+	size_t chunk = a->chunks.count ? ARENA_CHUNK : ARENA_FIRST_CHUNK;
 	char *memory;
 
 	if (size > MESSAGES_LIMIT)
 		return NULL;
 	size = (size + 15) & ~(size_t)15;
 	if (size > a->left || !a->chunks.count) {
-		chunk = size > ARENA_CHUNK ? size : ARENA_CHUNK;
+		if (chunk < size)
+			chunk = size;
 		if (a->used + chunk > MESSAGES_LIMIT)
 			return NULL;
 		memory = malloc(chunk);

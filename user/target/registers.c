@@ -51,7 +51,7 @@ static void read_vectors(pid_t tid, struct registers *ret)
 	if (read_set(tid, NT_PRFPREG, &regs, sizeof(regs)) != sizeof(regs))
 		return;
 	memcpy(ret->vectors, regs.xmm_space, sizeof(regs.xmm_space));
-	ret->nr_vectors = sizeof(regs.xmm_space) / sizeof(uint64_t);
+	ret->nr_vectors = sizeof(regs.xmm_space) / (sizeof(uint64_t));
 }
 
 void registers__name(size_t i, bool vector, char *buf, size_t size)

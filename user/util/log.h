@@ -8,6 +8,7 @@
  */
 
 enum log_level {
+	LOG_LEVEL_NONE,	   /* nothing: for tests */
 	LOG_LEVEL_ERROR,   /* the work cannot be done */
 	LOG_LEVEL_WARNING, /* a result is incomplete */
 	LOG_LEVEL_NOTICE,  /* what takes long, and why; the default shows up to here */
