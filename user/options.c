@@ -324,10 +324,17 @@ static int set_regex(struct parser *p, const struct row *row, const char *value)
 	char option[32], why[100];
 	int err = set_string(p, row, value);
 
-	if (!err && filter__check(value, why, sizeof(why)))
-		err = wrong_value(row_name(row, option), value, "is not a regular expression: %s",
-				  why);
-	return err;
+	if (err)
+		return err;
+	switch (filter__check(value, why, sizeof(why))) {
+	case 0:
+		return 0;
+	case -ENOMEM:
+		return out_of_memory(p);
+	default:
+		return wrong_value(row_name(row, option), value, "is not a regular expression: %s",
+				   why);
+	}
 }
 
 static int set_suppressions(struct parser *p, const struct row *row, const char *value)
@@ -795,6 +802,7 @@ static int parse_words(struct parser *p, int argc, char **argv)
 	CLEANUP_FREE char **words = calloc((size_t)argc + 2, sizeof(*words));
 	char program[] = PROGRAM;
 	size_t i, n = 0;
+	int err;
 
 	if (!words)
 		return out_of_memory(p);
@@ -805,7 +813,9 @@ static int parse_words(struct parser *p, int argc, char **argv)
 	words[0] = program;
 	for (i = 1; (int)i < argc; i++)
 		words[i] = argv[i];
-	return argp_parse(&argp, argc > 0 ? argc : 1, words, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, p);
+	err = argp_parse(&argp, argc > 0 ? argc : 1, words, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, p);
+	/* argp says nothing of its own memory. */
+	return err == ENOMEM && p->status != 1 ? out_of_memory(p) : err;
 }
 
 /* What no option can see alone. */

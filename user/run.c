@@ -240,10 +240,12 @@ int run__save(struct run *r, const struct options *o)
 	}
 	p->command = r->o->target == OPTIONS_TARGET_COMMAND;
 	err = name_profile(r, p, true);
-	if (err)
+	if (err) {
+		log_error("cannot name the stacks: %s", strerror(-err));
 		run__stop(r, err);
-	else
+	} else {
 		err = write__files(o, p); /* there will be another try at the end */
+	}
 	profile__destroy(p);
 	return err;
 }
@@ -872,6 +874,8 @@ int run(const struct options *o)
 	int err;
 
 	err = prepare(&r);
+	if (err == -ENOMEM)
+		log_error("not enough memory: nothing is traced");
 	if (err)
 		r.error = err; /* a command that was refused has left its own */
 	if (!r.error && o->live)

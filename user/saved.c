@@ -66,8 +66,20 @@ static int load_all(const struct options *o, struct profile **ret)
 		log_error("'%s' holds differences already", o->profiles[base->diff ? 0 : 1]);
 		return -EINVAL;
 	}
-	if (!err)
-		err = diff__create(base, p, ret);
+	if (err)
+		return err;
+	err = diff__create(base, p, ret);
+	if (err)
+		log_error("cannot compare the profiles: %s", strerror(-err));
+	return err;
+}
+
+static int sort(const struct options *o, struct profile *p)
+{
+	int err = profile__sort(p, o->sort);
+
+	if (err)
+		log_error("cannot sort the profile: %s", strerror(-err));
 	return err;
 }
 
@@ -77,8 +89,10 @@ static int print_report(const struct options *o, struct profile *p)
 	FILE *out;
 	int err = filter__stacks(p, o->focus, o->ignore);
 
-	if (!err)
-		err = profile__sort(p, o->sort);
+	if (err)
+		log_error("cannot filter the profile: %s", strerror(-err));
+	else
+		err = sort(o, p);
 	if (!err)
 		err = write__open(o, &out);
 	if (err)
@@ -101,7 +115,7 @@ int saved(const struct options *o)
 	if (!err)
 		err = load_all(o, &p);
 	if (!err)
-		err = profile__sort(p, o->sort);
+		err = sort(o, p);
 	if (!err)
 		err = write__files(o, p);
 	if (!err)

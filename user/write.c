@@ -2,6 +2,7 @@
 #include "write.h"
 
 #include <errno.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,6 +17,22 @@ bool write__wants_color(const struct options *o, FILE *out)
 	if (o->color == OPTIONS_COLOR_AUTO)
 		return isatty(fileno(out)) && !getenv("NO_COLOR");
 	return o->color == OPTIONS_COLOR_ALWAYS;
+}
+
+/* Write all of @text, or, with @cut, nothing: half a report misleads whoever reads the file. */
+static int write_text(const char *text, size_t size, FILE *out, bool cut)
+{
+	off_t before = cut ? ftello(out) : -1;
+	int err;
+
+	errno = 0;
+	if (fwrite(text, 1, size, out) == size && !fflush(out))
+		return 0;
+	err = errno ? -errno : -EIO;
+	__fpurge(out);
+	if (before >= 0 && ftruncate(fileno(out), before))
+		log_debug("what was written of the report stays: %m");
+	return err;
 }
 
 typedef int report_fn(const struct profile *p, const struct report_options *o, FILE *out);
@@ -35,8 +52,17 @@ int write__report(const struct options *o, const struct profile *p, FILE *out)
 		.leak_kinds = o->leak_kinds,
 		.gen_suppressions = o->gen_suppressions,
 	};
+	CLEANUP_FREE char *text = NULL;
+	size_t size = 0;
+	FILE *buffer = open_memstream(&text, &size);
+	int err = buffer ? formats[o->format](p, &options, buffer) : -errno;
 
-	return formats[o->format](p, &options, out);
+	if (buffer && fclose(buffer) && !err)
+		err = -errno;
+	/* glibc's (2.36) closes it without an error where it cannot shrink the text. */
+	if (!err && !text)
+		err = -ENOMEM;
+	return err ? err : write_text(text, size, out, o->output);
 }
 
 /* One file of -w. */

@@ -12,7 +12,8 @@
 /* Whether text on @out has colour. */
 bool write__wants_color(const struct options *o, FILE *out);
 
-/* Print a report of @p, sorted and with the lines that it needs, to @out. 0 or -errno. */
+/* Print a report of @p, sorted and with the lines that it needs, to @out: in full or, in a
+ * file of --output, not at all. 0 or -errno. */
 int write__report(const struct options *o, const struct profile *p, FILE *out);
 
 /* Write the files of -w, all stacks of @p, which is sorted and has all its lines. 0, or -errno of

@@ -32,7 +32,7 @@ PROGRAM_VARIANTS := malloc_one_nopie malloc_one_stripped \
 		baseline_cxx_tcmalloc_static new_delete_tcmalloc_static) \
 	$(if $(shell command -v rustc),leak_rust) $(if $(shell command -v go),leak_go) \
 	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl sampled_musl forks_musl_static)
-PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libbump.so libpass.so libkeeper.so liblate.so
+PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libbump.so libpass.so libkeeper.so liblate.so libfaults.so
 
 PROGRAM_ALL := $(addprefix $(PROGRAMS)/,$(filter-out deep $(PROGRAM_MISSING),$(PROGRAM_C)) deep \
 	$(filter-out $(PROGRAM_MISSING),$(PROGRAM_CXX)) \
@@ -77,7 +77,7 @@ $(PROGRAMS)/worked_apr: FLAGS = $(shell $(PKG_CONFIG) --cflags apr-1)
 $(PROGRAMS)/worked_apr: LIBS = $(shell $(PKG_CONFIG) --libs apr-1)
 $(PROGRAMS)/worked_glib: FLAGS = $(shell $(PKG_CONFIG) --cflags glib-2.0)
 $(PROGRAMS)/worked_glib: LIBS = $(shell $(PKG_CONFIG) --libs glib-2.0)
-$(PROGRAMS)/libbump.so $(PROGRAMS)/libpass.so: FLAGS := -fno-builtin
+$(PROGRAMS)/libbump.so $(PROGRAMS)/libpass.so $(PROGRAMS)/libfaults.so: FLAGS := -fno-builtin
 $(PROGRAMS)/libplugin_b.so: FLAGS := -DPLUGIN=plugin_b
 
 # Quiet, as the Makefile is.

@@ -14,26 +14,34 @@ int filter__check(const char *regex, char *why, size_t size)
 
 	if (err) {
 		regerror(err, &compiled, why, size);
-		return -EINVAL;
+		return err == REG_ESPACE ? -ENOMEM : -EINVAL;
 	}
 	regfree(&compiled);
 	return 0;
 }
 
-static bool matches(const regex_t *regex, const char *text)
+struct filter {
+	regex_t regex;
+	bool no_memory; /* a match was not to be had: what it said is wrong */
+};
+
+static bool matches(struct filter *f, const char *text)
 {
-	return text && regexec(regex, text, 0, NULL, 0) == 0;
+	int result = text ? regexec(&f->regex, text, 0, NULL, 0) : REG_NOMATCH;
+
+	f->no_memory |= result == REG_ESPACE;
+	return !result;
 }
 
 static bool location_matches(const struct profile *p, const struct profile_location *l,
-			     const regex_t *regex)
+			     struct filter *f)
 {
 	uint32_t i;
 
-	if (l->module < p->modules.count && matches(regex, p->modules.items[l->module].path))
+	if (l->module < p->modules.count && matches(f, p->modules.items[l->module].path))
 		return true;
 	for (i = 0; i < l->nr_lines; i++)
-		if (matches(regex, l->lines[i].symbol) || matches(regex, l->lines[i].file))
+		if (matches(f, l->lines[i].symbol) || matches(f, l->lines[i].file))
 			return true;
 	return false;
 }
@@ -53,14 +61,16 @@ static bool stack_matches(const struct profile *p, uint32_t index, const bool *m
 static int keep(struct profile *p, const char *text, bool wanted)
 {
 	CLEANUP_FREE bool *matching = calloc(p->locations.count + 1, sizeof(*matching));
-	regex_t regex;
+	struct filter f = {0};
 	size_t i, n = 0;
 
-	if (!matching || regcomp(&regex, text, FLAGS))
+	if (!matching || regcomp(&f.regex, text, FLAGS))
 		return -ENOMEM;
 	for (i = 0; i < p->locations.count; i++)
-		matching[i] = location_matches(p, &p->locations.items[i], &regex);
-	regfree(&regex);
+		matching[i] = location_matches(p, &p->locations.items[i], &f);
+	regfree(&f.regex);
+	if (f.no_memory)
+		return -ENOMEM;
 	for (i = 0; i < p->entries.count; i++)
 		if (stack_matches(p, p->entries.items[i].stack, matching) == wanted)
 			p->entries.items[n++] = p->entries.items[i];

@@ -14,7 +14,7 @@
  */
 int filter__stacks(struct profile *p, const char *focus, const char *ignore);
 
-/* 0 where @regex is valid; otherwise -EINVAL with the reason in @why, of @size bytes. */
+/* 0 where @regex is valid; otherwise -EINVAL or -ENOMEM with the reason in @why, of @size bytes. */
 int filter__check(const char *regex, char *why, size_t size);
 
 #endif

@@ -405,6 +405,8 @@ static int for_each_comment(struct reader *r, const char *kind, size_t *nr,
 			continue;
 		json_tokener_reset(tokener);
 		object = json_tokener_parse_ex(tokener, text, length);
+		if (!object && json_tokener_get_error(tokener) == json_tokener_success)
+			err = -ENOMEM; /* what begins so is no null */
 		if (json_object_object_get_ex(object, PPROF_KIND, &value) &&
 		    json_object_is_type(value, json_type_string) &&
 		    strcmp(json_object_get_string(value), kind) == 0) {

@@ -101,13 +101,14 @@ char *format__age(char buf[static FORMAT_SIZE], double ms)
 char *format__decimal(char buf[static FORMAT_SIZE], double x, int decimals)
 {
 	double scaled = x;
-	uint64_t n, unit = 1;
+	uint64_t n = UINT64_MAX, unit = 1;
 	int i;
 
 	for (i = 0; i < decimals; i++)
 		unit *= 10;
 	scaled = isfinite(x) ? fabs(x) * unit + 0.5 : 0;
-	n = scaled < 0x1p64 ? scaled : UINT64_MAX;
+	if (scaled < 0x1p64)
+		n = scaled;
 	snprintf(buf, FORMAT_SIZE, "%s%" PRIu64 ".%0*" PRIu64, x < 0 && n ? "-" : "", n / unit,
 		 decimals, n % unit);
 	return buf;
