@@ -18,6 +18,7 @@ WERROR ?= -Werror
 
 VERSION := 0.1.0
 BUILD := build
+PROGRAM := memleak-bpf
 ARCH := $(shell uname -m | sed -e s/aarch64/arm64/ -e s/x86_64/x86/)
 
 PACKAGES := libbpf libelf libdw liblzma json-c zlib libprotobuf-c ncursesw
@@ -48,9 +49,9 @@ UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
 .SECONDARY:
 .PHONY: all check check-all unit-tests lint install uninstall clean
 
-all: memleak-bpf
+all: $(PROGRAM)
 
-memleak-bpf: $(OBJECTS)
+$(PROGRAM): $(OBJECTS)
 	@echo '  LINK    $@'
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
@@ -112,6 +113,8 @@ include tests/programs/programs.mk
 include tests/browser/browser.mk
 include tests/bench/bench.mk
 include tests/fuzz/fuzz.mk
+include tests/sanitize.mk
+include packaging/packaging.mk
 
 # NO_SKIP=1: a test that was skipped fails the run.
 check: all unit-tests programs

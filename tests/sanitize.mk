@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# make check-asan      the unit tests, and end-to-end tests of options, profiles and signals, with AddressSanitizer and
+#                      UndefinedBehaviorSanitizer, in $(BUILD)/asan
+# make check-valgrind  the unit tests under Valgrind's memcheck
+# make check-compilers both compilers, and for BPF all versions of clang that are installed: no warning
+
+ASAN := $(BUILD)/asan
+ASAN_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+# Each test of these is a run of the tool.
+ASAN_TESTS := usage profiles signals
+
+# Not the tests that measure time or memory, nor those that mutate files for minutes.
+VALGRIND_TESTS := $(filter-out %/test_symbol_hostile %/test_unwind_elfutils %/test_unwind_cfi,$(UNIT_TESTS))
+VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect --child-silent-after-fork=yes
+
+.PHONY: check-asan check-valgrind check-compilers
+check-asan: programs
+	$(MAKE) BUILD=$(ASAN) PROGRAM=$(ASAN)/memleak-bpf CFLAGS='$(ASAN_FLAGS)' all unit-tests
+	MEMLEAK=$(CURDIR)/$(ASAN)/memleak-bpf UBSAN_OPTIONS=print_stacktrace=1 tests/run $(if $(NO_SKIP),--no-skip) \
+		$(UNIT_TESTS:$(BUILD)/%=$(ASAN)/%) $(ASAN_TESTS:%=tests/e2e/%.bats)
+
+check-valgrind: unit-tests
+	@for t in $(VALGRIND_TESTS); do \
+		echo "  MEMCHECK $$t"; \
+		$(VALGRIND) $$t >$(BUILD)/valgrind.log 2>&1 || { cat $(BUILD)/valgrind.log; exit 1; }; \
+	done
+
+CLANGS := $(notdir $(wildcard /usr/bin/clang-[0-9] /usr/bin/clang-[0-9][0-9]))
+check-compilers:
+	$(MAKE) BUILD=$(BUILD)/gcc PROGRAM=$(BUILD)/gcc/memleak-bpf CC=gcc all unit-tests
+	$(MAKE) BUILD=$(BUILD)/clang PROGRAM=$(BUILD)/clang/memleak-bpf CC=$(CLANG) all unit-tests
+	for c in $(CLANGS); do \
+		$(MAKE) BUILD=$(BUILD)/$$c CLANG=$$c CC=$$c PROGRAM=$(BUILD)/$$c/memleak-bpf all || exit 1; \
+	done
