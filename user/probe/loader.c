@@ -16,14 +16,9 @@
 
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char line[2048];
-
 	(void)level;
-	if (!log__enabled(LOG_LEVEL_DEBUG))
-		return 0;
-	vsnprintf(line, sizeof(line), format, args);
-	line[strcspn(line, "\n")] = 0;
-	log_debug("%s", line);
+	if (log__enabled(LOG_LEVEL_DEBUG))
+		vfprintf(stderr, format, args); /* the verifier's log has thousands of lines */
 	return 0;
 }
 
