@@ -5,7 +5,7 @@
 # make check-all  all of them
 # make bench      the benchmark tables
 # make fuzz       every fuzzer for FUZZ_SECONDS (10)
-# make lint       shellcheck and the format of the sources
+# make lint       shellcheck and the format of the sources; make tidy: clang-tidy
 # make install    into $(DESTDIR)$(prefix); make uninstall
 # make clean
 
@@ -47,7 +47,7 @@ UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check check-all unit-tests lint install uninstall clean
+.PHONY: all check check-all unit-tests lint tidy install uninstall clean
 
 all: $(PROGRAM)
 
@@ -114,6 +114,7 @@ include tests/browser/browser.mk
 include tests/bench/bench.mk
 include tests/fuzz/fuzz.mk
 include tests/sanitize.mk
+include tests/soak/soak.mk
 include packaging/packaging.mk
 
 # NO_SKIP=1: a test that was skipped fails the run.
@@ -126,7 +127,12 @@ check-all: all unit-tests programs
 lint:
 	clang-format --dry-run -Werror $$(git ls-files '*.[ch]' | grep -v ^tests/programs)
 	shellcheck setup.sh .ci/run tests/run tests/browser/test_page completions/memleak-bpf.bash $$(git ls-files 'tests/*.bash') \
-		tests/vm/run tests/vm/cross-arm64
+		tests/vm/run tests/vm/cross-arm64 tests/packaging/chroot
+
+# Minutes of processor time: not a part of lint.
+TIDY ?= clang-tidy
+tidy: all
+	printf '%s\n' $(SOURCES) | xargs -P $$(nproc) -I{} $(TIDY) --quiet {} -- $(filter-out -MMD -MP,$(ALL_CFLAGS))
 
 prefix ?= /usr/local
 bindir ?= $(prefix)/bin

@@ -52,7 +52,7 @@ $(PROGRAMS)/frames $(PROGRAMS)/frames_cxx $(PROGRAMS)/frames_static_pie \
 $(PROGRAMS)/deep $(PROGRAMS)/deep_static $(PROGRAMS)/deep200: FLAGS := -fomit-frame-pointer
 $(PROGRAMS)/deep_fp $(PROGRAMS)/deep200_fp: FLAGS := -fno-omit-frame-pointer
 $(PROGRAMS)/deep200 $(PROGRAMS)/deep200_fp: FLAGS += -DDEPTH=200
-$(PROGRAMS)/exec_by_thread $(PROGRAMS)/contended $(PROGRAMS)/threads $(PROGRAMS)/thread_first $(PROGRAMS)/thread_caches $(PROGRAMS)/ends \
+$(PROGRAMS)/soak $(PROGRAMS)/exec_by_thread $(PROGRAMS)/contended $(PROGRAMS)/threads $(PROGRAMS)/thread_first $(PROGRAMS)/thread_caches $(PROGRAMS)/ends \
 $(PROGRAMS)/threads_static: FLAGS := -pthread
 $(PROGRAMS)/ctor: LIBS := -L$(PROGRAMS) -lctor -Wl,-rpath,'$$ORIGIN'
 $(PROGRAMS)/ctor: $(PROGRAMS)/libctor.so

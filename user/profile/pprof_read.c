@@ -937,7 +937,7 @@ int pprof__read(int fd, struct profile **ret)
 	CLEANUP_FREE char *bytes = NULL;
 	CLEANUP_CLOSE int copy = -1;
 	struct stat st;
-	size_t size, limit;
+	size_t size = 0, limit;
 	int err;
 
 	if (fstat(fd, &st))

@@ -87,7 +87,7 @@ static void print_stack(struct folded *f, uint32_t index)
 
 static bool is_shown(const struct folded *f, const struct profile_entry *e)
 {
-	return e->sum.bytes && strcmp(e->family, "mmap") &&
+	return e->sum.bytes && strcmp(e->family, "mmap") != 0 &&
 	       (!f->p->diff || (int64_t)e->sum.bytes > 0);
 }
 

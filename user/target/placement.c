@@ -339,7 +339,7 @@ static bool x86_read(const unsigned char *code, size_t n, struct x86 *x)
 	if (x->at + immediate > n)
 		return false;
 	if (x->operands == 'j')
-		x->displacement = (signed char)code[x->at];
+		x->displacement = (int8_t)code[x->at];
 	else if (x->operands == 'J')
 		memcpy(&x->displacement, code + x->at, sizeof(x->displacement));
 	x->length = x->at + immediate;
