@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make check-asan      the unit tests, and end-to-end tests of options, profiles and signals, with AddressSanitizer and
 #                      UndefinedBehaviorSanitizer, in $(BUILD)/asan
-# make check-valgrind  the unit tests under Valgrind's memcheck
+# make check-valgrind  the unit tests under Valgrind's memcheck: some minutes
 # make check-compilers both compilers, and for BPF all versions of clang that are installed: no warning
 
 ASAN := $(BUILD)/asan
@@ -9,9 +9,8 @@ ASAN_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-s
 # Each test of these is a run of the tool.
 ASAN_TESTS := usage profiles signals
 
-# Not the tests that measure time or memory, nor those that mutate files for minutes.
-VALGRIND_TESTS := $(filter-out %/test_symbol_hostile %/test_unwind_elfutils %/test_unwind_cfi,$(UNIT_TESTS))
-VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect --child-silent-after-fork=yes
+VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect \
+	--child-silent-after-fork=yes
 
 .PHONY: check-asan check-valgrind check-compilers
 check-asan: programs
@@ -20,7 +19,7 @@ check-asan: programs
 		$(UNIT_TESTS:$(BUILD)/%=$(ASAN)/%) $(ASAN_TESTS:%=tests/e2e/%.bats)
 
 check-valgrind: unit-tests
-	@for t in $(VALGRIND_TESTS); do \
+	@for t in $(UNIT_TESTS); do \
 		echo "  MEMCHECK $$t"; \
 		$(VALGRIND) $$t >$(BUILD)/valgrind.log 2>&1 || { cat $(BUILD)/valgrind.log; exit 1; }; \
 	done

@@ -418,31 +418,6 @@ static int run(struct check *c)
 	return collector__show_snapshot(c->checker->collector, TAKE_PTR(c->snapshot));
 }
 
-static int check_process(struct checker *checker, pid_t pid, pid_t reader, bool at_exit)
-{
-	CLEANUP(release_check)
-	struct check c = {.checker = checker, .pid = pid, .reader = reader, .at_exit = at_exit};
-	int err = run(&c);
-
-	if (err == -ETIMEDOUT)
-		log_warning("no leak check of process %d: a thread of it could not be stopped",
-			    pid);
-	else if (err == -EPERM)
-		log_warning("no leak check of process %d: somebody else traces it", pid);
-	else if (err && err != -ESRCH)
-		log_warning("no leak check of process %d: %s", pid, strerror(-err));
-	return err;
-}
-
-void checker__run_at_exit(struct checker *c, pid_t pid, pid_t tid)
-{
-	int err = classes__name_wrong_frees(c->collector, pid, tid);
-
-	if (err)
-		log_debug("types of wrong frees of process %d: %s", pid, strerror(-err));
-	check_process(c, pid, tid, true);
-}
-
 /* A thread whose memory can be read: the first one may have ended before the others. */
 static pid_t find_reader(pid_t pid)
 {
@@ -461,6 +436,34 @@ static pid_t find_reader(pid_t pid)
 			return tid;
 	}
 	return pid;
+}
+
+static int check_process(struct checker *checker, pid_t pid, pid_t reader, bool at_exit)
+{
+	CLEANUP(release_check)
+	struct check c = {.checker = checker, .pid = pid, .reader = reader, .at_exit = at_exit};
+	int err = run(&c);
+
+	/* It ended meanwhile: it is in the report as one that has ended. */
+	if (err && err != -ENOMEM && !process__is_alive(find_reader(pid)))
+		return -ESRCH;
+	if (err == -ETIMEDOUT)
+		log_warning("no leak check of process %d: a thread of it could not be stopped",
+			    pid);
+	else if (err == -EPERM)
+		log_warning("no leak check of process %d: somebody else traces it", pid);
+	else if (err && err != -ESRCH)
+		log_warning("no leak check of process %d: %s", pid, strerror(-err));
+	return err;
+}
+
+void checker__run_at_exit(struct checker *c, pid_t pid, pid_t tid)
+{
+	int err = classes__name_wrong_frees(c->collector, pid, tid);
+
+	if (err)
+		log_debug("types of wrong frees of process %d: %s", pid, strerror(-err));
+	check_process(c, pid, tid, true);
 }
 
 typedef VECTOR(pid_t) pid_list;

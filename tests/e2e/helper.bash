@@ -36,6 +36,11 @@ require_program() {
 	[ -e "$PROGRAMS/$1" ] || skip "$1 was not built: its compiler or static libraries are missing"
 }
 
+# Skips where the tool was built with a sanitizer, which has an allocator of its own and slows it down.
+require_plain() {
+	! nm "$MEMLEAK" 2>/dev/null | grep -q ' __asan_init$' || skip "the tool has a sanitizer in it"
+}
+
 setup() {
 	report=$BATS_TEST_TMPDIR/report
 	expect=$BATS_TEST_TMPDIR/expect

@@ -256,6 +256,7 @@ best_of() {
 
 @test "a command is up within half a second" {
 	require_bpf
+	require_plain
 	best_of 500 "$MEMLEAK" -- /bin/true
 }
 

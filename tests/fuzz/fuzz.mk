@@ -16,6 +16,9 @@ FUZZ_MODULES := $(filter-out $(addprefix $(FUZZ_DIR)/user/,run.o check.o),$(FUZZ
 .PHONY: fuzz fuzz-programs
 fuzz-programs: $(FUZZ:%=$(FUZZ_DIR)/fuzz_%)
 
+$(FUZZ_DIR)/user/report/html.o: $(PAGE)
+$(FUZZ_DIR)/user/report/html.o: ALL_CFLAGS += -DMEMLEAK_PAGE='"$(PAGE)"'
+
 $(FUZZ_DIR)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo '  FUZZ    $@'

@@ -152,7 +152,7 @@ def join_group():
 target = subprocess.Popen([program, plugin], stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=join_group)
 what = ["--cgroup", group] if group else ["-A"]
 profiler = subprocess.Popen([tool, "-f", "json", "-o", "0", "-T", "1000000", "--leak-check=each", "--output", report,
-                             *what, str(INTERVAL)])
+                             *what, str(INTERVAL)], stderr=open(os.path.join(folder, "said"), "w"))
 try:
     wait_until("the first report", lambda: reports() or profiler.poll() is not None)
     target.stdin.write(b"\n")
@@ -172,6 +172,11 @@ try:
     print(f"{seconds:.0f} s: {truth}")
     print(f"  the tool: {early[0] >> 10} KiB, later {late[0] >> 10}; tables: {early[1] >> 10} KiB, later {late[1] >> 10}")
     check("the tool ended well", profiler.returncode == 0)
+    with open(os.path.join(folder, "said")) as f:
+        said = f.read()
+    # What ends while it is looked at has just ended.
+    check("no check was missed", "no leak check" not in said)
+    sys.stdout.write(said[-2000:])
     judge(truth)
     check("the tool's memory is flat", late[0] <= early[0] + RSS_SLACK)
     check("the kernel's memory is flat", late[1] <= early[1] + KERNEL_SLACK)

@@ -408,7 +408,6 @@ static void refuse(const struct file *f, int err)
 static void other_files(void **state)
 {
 	FILE_BYTES f = {0};
-	int fd CLEANUP_CLOSE = -1;
 	int pipes[2];
 	struct unwind_table *t = NULL;
 
