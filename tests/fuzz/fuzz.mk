@@ -11,7 +11,7 @@ FUZZ_DIR := $(BUILD)/fuzz
 FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=undefined
 FUZZ_MODULES := $(patsubst $(BUILD)/%,$(FUZZ_DIR)/%,$(filter-out $(BUILD)/user/probe/%,$(MODULES)))
-FUZZ_MODULES := $(filter-out $(addprefix $(FUZZ_DIR)/user/,run.o check.o),$(FUZZ_MODULES))
+FUZZ_MODULES := $(filter-out $(addprefix $(FUZZ_DIR)/user/,run.o run_live.o check.o),$(FUZZ_MODULES))
 
 .PHONY: fuzz fuzz-programs
 fuzz-programs: $(FUZZ:%=$(FUZZ_DIR)/fuzz_%)
