@@ -227,7 +227,7 @@ void draw__keys(struct drawing *d)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(keys); i++)
-		if (several || strncmp(keys[i], "tab", 3))
+		if (several || strncmp(keys[i], "tab", 3) != 0)
 			snprintf(text + strlen(text), sizeof(text) - strlen(text), " %s ", keys[i]);
 	draw__put(d, 0, d->c->width, CANVAS_BAR, "%s", text);
 }
