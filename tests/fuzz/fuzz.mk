@@ -11,7 +11,6 @@ FUZZ_DIR := $(BUILD)/fuzz
 FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=undefined
 FUZZ_MODULES := $(patsubst $(BUILD)/%,$(FUZZ_DIR)/%,$(filter-out $(BUILD)/user/probe/%,$(MODULES)))
-FUZZ_MODULES := $(filter-out $(addprefix $(FUZZ_DIR)/user/,run.o run_live.o check.o),$(FUZZ_MODULES))
 
 .PHONY: fuzz fuzz-programs
 fuzz-programs: $(FUZZ:%=$(FUZZ_DIR)/fuzz_%)
@@ -30,7 +29,11 @@ $(FUZZ_DIR)/profile/profile.pb-c.o: $(PROFILE_PROTO)
 
 $(patsubst %.c,$(FUZZ_DIR)/%.o,$(wildcard user/profile/*.c)): $(PROFILE_PROTO:.c=.h)
 
-$(FUZZ_DIR)/fuzz_%: $(FUZZ_DIR)/tests/fuzz/fuzz_%.o $(FUZZ_MODULES)
+# An archive: of what needs the kernel's side nothing is linked.
+$(FUZZ_DIR)/modules.a: $(FUZZ_MODULES)
+	@rm -f $@ && ar rcs $@ $^
+
+$(FUZZ_DIR)/fuzz_%: $(FUZZ_DIR)/tests/fuzz/fuzz_%.o $(FUZZ_DIR)/modules.a
 	@echo '  LINK    $@'
 	@$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
