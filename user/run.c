@@ -24,10 +24,12 @@
 #include <time.h>
 
 #include "classes.h"
+#include "privilege.h"
 #include "probe/stacks.h"
 #include "profile/filter.h"
 #include "report/report.h"
 #include "symbol/demangle.h"
+#include "target/command.h"
 #include "target/process.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -380,19 +382,11 @@ static const struct tracer_callbacks tracer_callbacks = {
 
 static int start_command(struct run *r)
 {
-	int err = r->o->live ? run_live__divert_command(r) : 0;
-	size_t i;
-	pid_t pid;
+	int err = tracer__launch(r->tracer, &r->forked);
 
-	if (err)
-		return err;
-	pid = tracer__launch(r->tracer, r->o->command, r->o->user, &r->inherited);
-	for (i = 0; i < ARRAY_SIZE(r->inherited.stdio); i++)
-		cleanup_close(&r->inherited.stdio[i]);
-	if (pid < 0)
-		return pid;
-	r->alive = 1;
-	return 0;
+	command__release(&r->forked);
+	r->alive = !err;
+	return err;
 }
 
 int run__watch(struct run *r, int fd, uint32_t events)
@@ -632,10 +626,10 @@ static int prepare_signals(struct run *r)
 		sigaddset(&set, SIGQUIT);
 		sigaddset(&set, SIGWINCH);
 	}
-	sigprocmask(SIG_BLOCK, &set, &r->inherited.blocked);
-	r->inherited.ignores_pipe = signal(SIGPIPE, SIG_IGN) == SIG_IGN;
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
 	/* Ignored, children would vanish before they are waited for. */
-	r->inherited.ignores_child = signal(SIGCHLD, SIG_DFL) == SIG_IGN;
+	signal(SIGCHLD, SIG_DFL);
 	r->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	return r->signals < 0 ? -errno : run__watch(r, r->signals, EPOLLIN);
 }
@@ -791,35 +785,62 @@ static int prepare_tracer(struct run *r)
 	return checker__create(&options, r->probe, r->collector, r->tracer, &r->checker);
 }
 
-static int prepare(struct run *r)
+static int fork_command(struct run *r)
 {
-	/* Every file that is mapped stays open. */
-	CLEANUP_FREE char *path = NULL;
-	struct rlimit files;
+	int stdio[COMMAND_STDIO] = {-1, -1, -1}, err;
+	size_t i;
+
+	err = r->o->live ? run_live__divert_command(r, stdio) : 0;
+	if (!err)
+		err = command__fork(r->o->command, r->o->user, stdio, &r->forked);
+	for (i = 0; i < ARRAY_SIZE(stdio); i++)
+		cleanup_close(&stdio[i]);
+	return err;
+}
+
+/* What is refused is refused at once, before anything is loaded; the command is forked off before
+ * anything is changed. */
+static int prepare_privileges(struct run *r)
+{
 	size_t i;
 	int err = 0;
+
+	for (i = 0; i < r->o->nr_pids && !err; i++)
+		err = process__check(r->o->pids[i]);
+	if (!err)
+		err = write__check(r->o);
+	if (!err && r->o->live)
+		err = live__check();
+	if (!err && r->o->target == OPTIONS_TARGET_COMMAND)
+		err = fork_command(r);
+	return err ? err : privilege__reduce(r->o, r->forked.as_other);
+}
+
+/* Every file that is mapped stays open. */
+static void raise_limits(void)
+{
+	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	/* What is refused is refused at once, before anything is loaded. */
-	if (r->o->nr_suppressions)
+}
+
+static int prepare(struct run *r)
+{
+	size_t i;
+	int err = prepare_privileges(r);
+
+	if (!err && r->o->nr_suppressions)
 		err = suppressions__create(demangle, &r->suppressions);
 	for (i = 0; i < r->o->nr_suppressions && !err; i++)
 		err = suppressions__load(r->suppressions, r->o->suppressions[i]);
-	for (i = 0; i < r->o->nr_pids && !err; i++)
-		err = process__check(r->o->pids[i]);
-	if (!err && r->o->target == OPTIONS_TARGET_COMMAND)
-		err = tracer__find_command(r->o->command[0], &path);
-	if (!err)
-		err = write__check(r->o);
-	if (!err && r->o->live)
-		err = live__check();
 	if (!err && r->o->blocks_dir)
 		err = blocks_dir__open(r->o->blocks_dir, &r->blocks);
 	if (err)
 		return err;
+	raise_limits();
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
 	err = r->epoll < 0 ? -errno : prepare_signals(r);
 	if (!err)
@@ -841,6 +862,7 @@ static void release(struct run *r)
 
 	free(r->output_path);
 	blocks_dir__close(r->blocks);
+	command__release(&r->forked);
 	tracer__destroy(r->tracer);
 	checker__destroy(r->checker);
 	suppressions__destroy(r->suppressions);
@@ -864,12 +886,7 @@ static void release(struct run *r)
 
 int run(const struct options *o)
 {
-	struct run r = {.o = o,
-			.epoll = -1,
-			.signals = -1,
-			.timer = -1,
-			.blocks_timer = -1,
-			.inherited.stdio = {-1, -1, -1}};
+	struct run r = {.o = o, .epoll = -1, .signals = -1, .timer = -1, .blocks_timer = -1};
 	bool ended = false;
 	int err;
 

@@ -28,10 +28,10 @@ static off_t output_size(const char *path)
 	return stat(path, &st) ? -1 : st.st_size;
 }
 
-int run_live__divert_command(struct run *r)
+int run_live__divert_command(struct run *r, int stdio[COMMAND_STDIO])
 {
 	const char *folder = getenv("TMPDIR");
-	int *stdio = r->inherited.stdio, err;
+	int err;
 
 	stdio[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (asprintf(&r->output_path, "%s/" OUTPUT, folder && *folder ? folder : "/tmp") < 0) {

@@ -35,7 +35,6 @@ struct run {
 	uint64_t activity;		   /* when they were last brought up to date */
 	FILE *out;
 	int epoll, signals, timer, blocks_timer;
-	struct tracer_inherited inherited;
 	VECTOR(int) pidfds; /* of -p's processes; -1: it has ended */
 	size_t alive;	    /* how many of them run; the command counts as one */
 	uint64_t reports;
@@ -43,6 +42,7 @@ struct run {
 	double hits_at_s;
 	bool warned_of_hits;
 	unsigned int interrupts;
+	struct command forked; /* the command, until it runs */
 	pid_t command;
 	bool attached;	     /* the command is probed */
 	struct hash refused; /* (pid, 0): said why they are not traced */
@@ -71,7 +71,7 @@ int run__watch(struct run *r, int fd, uint32_t events);
 
 /* The command cannot share the terminal: where its output goes instead. 0, or -errno after a line
  * that says why. */
-int run_live__divert_command(struct run *r);
+int run_live__divert_command(struct run *r, int stdio[COMMAND_STDIO]);
 
 /* Take the terminal, with a first report. What fails ends the run. */
 void run_live__open(struct run *r);

@@ -10,7 +10,6 @@
 #include "bpf/memleak.skel.h"
 #include "probe/link.h"
 #include "probe/tables.h"
-#include "target/process.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -145,8 +144,6 @@ const char *loader__link_name(enum probe_link link)
 
 static int explain_load_failure(int err)
 {
-	if ((err == -EPERM || err == -EACCES) && process__explain_capabilities())
-		return err;
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
 		log_error("this kernel has no BTF (/sys/kernel/btf/vmlinux is missing): it needs "
 			  "CONFIG_DEBUG_INFO_BTF=y and BPF");

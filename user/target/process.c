@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -161,38 +160,4 @@ uint64_t process__auxv(pid_t pid, unsigned long type)
 			return entry.a_un.a_val;
 	}
 	return 0;
-}
-
-bool process__explain_capabilities(void)
-{
-	static const struct {
-		int number;
-		const char *name;
-	} needed[] = {
-		{CAP_BPF, "CAP_BPF"},
-		{CAP_PERFMON, "CAP_PERFMON"},
-		{CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
-		{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"},
-		{CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE"},
-	};
-	char value[64], missing[256] = "";
-	uint64_t have, sysadmin = 1ULL << CAP_SYS_ADMIN;
-	size_t i;
-
-	if (read_status(getpid(), "CapEff", value, sizeof(value)))
-		return false;
-	have = strtoull(value, NULL, 16);
-	for (i = 0; i < ARRAY_SIZE(needed); i++) {
-		bool covered = have & sysadmin && needed[i].number != CAP_SYS_PTRACE &&
-			       needed[i].number != CAP_DAC_READ_SEARCH;
-
-		if (have & 1ULL << needed[i].number || covered)
-			continue;
-		snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), "%s%s",
-			 missing[0] ? ", " : "", needed[i].name);
-	}
-	if (!missing[0])
-		return false;
-	log_error("not permitted: missing %s; run it with sudo", missing);
-	return true;
 }

@@ -34,7 +34,4 @@ char *process__exe(pid_t pid);
 /* The value of entry @type of the auxiliary vector (getauxval(3)); 0 if absent. */
 uint64_t process__auxv(pid_t pid, unsigned long type);
 
-/* Say which of the capabilities that the tool needs are missing, in one line; false if none is. */
-bool process__explain_capabilities(void);
-
 #endif

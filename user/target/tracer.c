@@ -13,20 +13,17 @@
 #include "target/tracer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "target/process.h"
 #include "target/registers.h"
-#include "target/run_as.h"
 #include "util/cleanup.h"
 #include "util/hash.h"
 #include "util/log.h"
@@ -549,162 +546,36 @@ void tracer__resume(struct tracer *t, pid_t pid)
 
 /* --- starting and letting go --- */
 
-/* In the child: wait until the parent traces us, become the program. */
-static void __attribute__((noreturn))
-run_child(const char *path, char *const argv[], const struct run_as *user,
-	  const struct tracer_inherited *inherited, int go, int failed)
-{
-	char byte;
-	int err;
-
-	size_t fd;
-
-	for (fd = 0; fd < ARRAY_SIZE(inherited->stdio); fd++)
-		if (inherited->stdio[fd] >= 0)
-			dup2(inherited->stdio[fd], fd);
-	signal(SIGPIPE, inherited->ignores_pipe ? SIG_IGN : SIG_DFL);
-	signal(SIGCHLD, inherited->ignores_child ? SIG_IGN : SIG_DFL);
-	sigprocmask(SIG_SETMASK, &inherited->blocked, NULL);
-	if (read(go, &byte, 1) != 1)
-		_exit(127);
-	err = user ? run_as__become(user) : 0;
-	if (!err) {
-		execv(path, argv);
-		err = -errno;
-	}
-	if (write(failed, &err, sizeof(err)) != sizeof(err))
-		_exit(126);
-	_exit(127);
-}
-
-static int explain_exec_failure(const char *name, int err)
-{
-	struct stat st;
-	bool exists = stat(name, &st) == 0;
-
-	if (exists && S_ISDIR(st.st_mode))
-		log_error("cannot run '%s': it is a directory", name);
-	else if (exists && err == -ENOENT)
-		log_error("cannot run '%s': its interpreter does not exist", name);
-	else if (exists && err == -EACCES)
-		log_error("cannot run '%s': not executable; see `ls -l` for its permissions", name);
-	else if (err == -ENOEXEC)
-		log_error("cannot run '%s': not a program (a script needs a #! line)", name);
-	else
-		log_error("cannot run '%s': %s", name, strerror(-err));
-	return err;
-}
-
-static bool is_program(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
-}
-
-int tracer__find_command(const char *name, char **path)
-{
-	const char *dirs = getenv("PATH"), *end;
-
-	if (strchr(name, '/')) {
-		struct stat st;
-
-		if (stat(name, &st))
-			return explain_exec_failure(name, -errno);
-		if (S_ISDIR(st.st_mode))
-			return explain_exec_failure(name, -EACCES);
-		*path = strdup(name);
-		return *path ? 0 : -ENOMEM;
-	}
-	/* As execvp(3) looks for it; an empty directory is the current one. */
-	for (dirs = dirs ? dirs : "/bin:/usr/bin";; dirs = end + 1) {
-		CLEANUP_FREE char *found = NULL;
-
-		end = strchrnul(dirs, ':');
-		if (asprintf(&found, "%.*s%s%s", (int)(end - dirs), dirs, end > dirs ? "/" : "",
-			     name) < 0)
-			return -ENOMEM;
-		if (is_program(found)) {
-			*path = TAKE_PTR(found);
-			return 0;
-		}
-		if (!*end)
-			break;
-	}
-	log_error("command '%s' not found in PATH", name);
-	return -ENOENT;
-}
-
-/* Seize the child, let it exec, see what became of it. 0 or -errno. */
-static int start_child(struct tracer *t, pid_t pid, int go, int failed, const char *name)
+int tracer__launch(struct tracer *t, const struct command *c)
 {
 	int status, err = 0;
 
-	if (ptrace(PTRACE_SEIZE, pid, 0, ptrace_options(t))) {
+	if (ptrace(PTRACE_SEIZE, c->pid, 0, ptrace_options(t))) {
 		err = -errno;
 		log_error("cannot trace the command: %s", strerror(-err));
 		return err;
 	}
-	if (!add_task(t, pid, pid))
+	if (!add_task(t, c->pid, c->pid))
 		return -ENOMEM;
-	if (write(go, "", 1) != 1)
-		return -errno;
+	err = command__go(c);
+	if (err)
+		return err;
 	/* Either the exec closes the pipe or its failure comes through it; signals of a terminal
 	 * may stop the child in between. */
 	for (;;) {
-		if (waitpid(pid, &status, __WALL) != pid)
+		if (waitpid(c->pid, &status, __WALL) != c->pid)
 			return -errno;
 		if (!WIFSTOPPED(status))
 			break;
 		if (status >> 16 == PTRACE_EVENT_EXEC) {
-			t->command = pid;
-			handle_stop(t, pid, status);
+			t->command = c->pid;
+			handle_stop(t, c->pid, status);
 			return 0;
 		}
-		ptrace(PTRACE_CONT, pid, 0, status >> 16 ? 0 : WSTOPSIG(status));
+		ptrace(PTRACE_CONT, c->pid, 0, status >> 16 ? 0 : WSTOPSIG(status));
 	}
-	remove_task(t, pid);
-	if (read(failed, &err, sizeof(err)) != sizeof(err))
-		err = -ECHILD;
-	return explain_exec_failure(name, err);
-}
-
-pid_t tracer__launch(struct tracer *t, char *const argv[], const char *user_name,
-		     const struct tracer_inherited *inherited)
-{
-	CLEANUP(run_as__release) struct run_as user = {0};
-	CLEANUP_FREE char *path = NULL;
-	int go[2] = {-1, -1}, failed[2] = {-1, -1};
-	int err, other;
-	pid_t pid;
-
-	err = tracer__find_command(argv[0], &path);
-	if (err)
-		return err;
-	other = run_as__find(user_name, &user);
-	if (other < 0)
-		return other;
-	if (pipe2(go, O_CLOEXEC))
-		return -errno;
-	if (pipe2(failed, O_CLOEXEC)) {
-		err = -errno;
-		close(go[0]);
-		close(go[1]);
-		return err;
-	}
-	pid = fork();
-	if (pid == 0) {
-		close(go[1]);
-		run_child(path, argv, other ? &user : NULL, inherited, go[0], failed[1]);
-	}
-	err = pid < 0 ? -errno : 0;
-	close(go[0]);
-	close(failed[1]);
-	if (!err)
-		err = start_child(t, pid, go[1], failed[0], path);
-	close(go[1]);
-	close(failed[0]);
-	return err ? err : pid;
+	remove_task(t, c->pid);
+	return command__explain(c, status);
 }
 
 int tracer__seize(struct tracer *t, pid_t pid)

@@ -12,10 +12,10 @@
  * lets all of them go.
  */
 
-#include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "target/command.h"
 #include "util/vector.h"
 
 struct tracer;
@@ -58,27 +58,11 @@ int tracer__create(const struct tracer_callbacks *callbacks, void *context, bool
 void tracer__destroy(struct tracer *t);
 
 /*
- * The file that the command @name is, by PATH where it has no slash; freed with free(). 0, or
- * -errno after one line that says why there is none (not found, a directory).
+ * Let the command go and trace it from its first instruction on. Returns at once; the callbacks
+ * come from tracer__dispatch. The command is the caller's child. 0, or -errno after one line that
+ * says why (not executable ...).
  */
-int tracer__find_command(const char *name, char **path);
-
-/* What the command inherits: of signals what the tool itself was started with, where it has changed
- * it. What else is ignored (by nohup, by a shell's background jobs) is inherited untouched. */
-struct tracer_inherited {
-	sigset_t blocked;
-	bool ignores_pipe, ignores_child;
-	int stdio[3]; /* what becomes its standard input, output and error; -1: the tool's own */
-};
-
-/*
- * Start @argv as @user (NULL: whoever runs the tool), with @inherited. Returns at once; the
- * callbacks come from tracer__dispatch. The command is the caller's child. Its pid, or -errno after
- * one line that says why (not found, not executable
- * ...).
- */
-pid_t tracer__launch(struct tracer *t, char *const argv[], const char *user,
-		     const struct tracer_inherited *inherited);
+int tracer__launch(struct tracer *t, const struct command *c);
 
 /* Trace the running process @pid with all its threads, to follow its children. 0 or -errno. */
 int tracer__seize(struct tracer *t, pid_t pid);

@@ -11,8 +11,7 @@
 
 #define TEMPORARY ".memleak-bpf-XXXXXX"
 
-/* The folder that @path is in; free() it. */
-static char *folder_of(const char *path)
+char *replace__folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -23,7 +22,7 @@ static char *folder_of(const char *path)
 
 int replace__check(const char *path)
 {
-	CLEANUP_FREE char *folder = folder_of(path);
+	CLEANUP_FREE char *folder = replace__folder(path);
 	struct stat st;
 
 	if (!folder)
@@ -78,7 +77,7 @@ static void sync_folder(const char *folder)
 
 int replace__file(const char *path, replace_fn *write, void *context)
 {
-	CLEANUP_FREE char *folder = folder_of(path), *temporary = NULL;
+	CLEANUP_FREE char *folder = replace__folder(path), *temporary = NULL;
 	void (*limit)(int);
 	int fd, err;
 

@@ -20,4 +20,7 @@ int replace__file(const char *path, replace_fn *write, void *context);
  * regular file. 0 or -errno. */
 int replace__check(const char *path);
 
+/* The folder that @path is in; the caller's to free(). NULL without memory. */
+char *replace__folder(const char *path);
+
 #endif

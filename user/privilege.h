@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MEMLEAK_PRIVILEGE_H
+#define MEMLEAK_PRIVILEGE_H
+
+#include "options.h"
+
+/*
+ * Give up every capability that the run does not need, and the way to get any back (no_new_privs).
+ * Once, before there are threads and before anything of a target is read; after the command was
+ * forked, which keeps all that it had. @as_other: the command runs as another user than the tool.
+ * 0, or -errno after a line that says what is missing.
+ */
+int privilege__reduce(const struct options *o, bool as_other);
+
+#endif
