@@ -122,6 +122,9 @@ int privilege__reduce(const struct options *o, bool as_other)
 	err = capability__set(&sets);
 	if (err)
 		return err;
+	/* Whether perf's links are needed is known once the programs are loaded. */
+	if (o->link != OPTIONS_LINK_SESSION && o->link != OPTIONS_LINK_MULTI)
+		keep |= CAPABILITY(CAP_SYS_ADMIN) & sets.permitted;
 	/* Root writes where others alone may, such as a home below sudo, by a right of its own. */
 	keep |= needed_for_files(o) & sets.permitted;
 	sets = (struct capability_sets){.permitted = keep, .effective = keep};
@@ -129,4 +132,19 @@ int privilege__reduce(const struct options *o, bool as_other)
 	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		err = -errno;
 	return err;
+}
+
+int privilege__settle(bool perf_links)
+{
+	const uint64_t admin = CAPABILITY(CAP_SYS_ADMIN);
+	const uint64_t instead =
+		CAPABILITY(CAP_BPF) | CAPABILITY(CAP_PERFMON) | CAPABILITY(CAP_CHECKPOINT_RESTORE);
+	struct capability_sets sets;
+	int err = capability__get(&sets);
+
+	if (err || perf_links || (sets.permitted & instead) != instead)
+		return err;
+	sets.permitted &= ~admin;
+	sets.effective &= ~admin;
+	return capability__set(&sets);
 }

@@ -2,6 +2,8 @@
 #ifndef MEMLEAK_PRIVILEGE_H
 #define MEMLEAK_PRIVILEGE_H
 
+#include <stdbool.h>
+
 #include "options.h"
 
 /*
@@ -11,5 +13,11 @@
  * 0, or -errno after a line that says what is missing.
  */
 int privilege__reduce(const struct options *o, bool as_other);
+
+/*
+ * The programs are loaded: give up CAP_SYS_ADMIN too, unless there are @perf_links, which the
+ * kernel (seen in 6.18) makes for nobody else, or it stands for another. 0 or -errno.
+ */
+int privilege__settle(bool perf_links);
 
 #endif

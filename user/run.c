@@ -758,6 +758,8 @@ static int prepare_probe(struct run *r)
 	if (!err && o->diagnose && !probe.guard)
 		log_info("double and invalid frees are not looked for: not all blocks are seen");
 	if (!err)
+		err = privilege__settle(strcmp(probe__link_name(r->probe), "perf") == 0);
+	if (!err)
 		err = collector__create(r->probe, keeps_history(o), &r->collector);
 	if (!err)
 		err = symbolizer__create(&symbols, locate_module, r, &r->symbolizer);

@@ -14,7 +14,7 @@ BASE='bpf perfmon sys_ptrace dac_read_search checkpoint_restore'
 bits() {
 	local name sum=0
 	local -A number=([dac_override]=1 [dac_read_search]=2 [kill]=5 [setgid]=6 [setuid]=7
-		[sys_ptrace]=19 [sys_nice]=23 [perfmon]=38 [bpf]=39 [checkpoint_restore]=40)
+		[sys_ptrace]=19 [sys_admin]=21 [sys_nice]=23 [perfmon]=38 [bpf]=39 [checkpoint_restore]=40)
 	for name; do
 		((sum |= 1 << number[$name]))
 	done
@@ -62,6 +62,14 @@ RECIPE=cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search,cap_checkpoint_res
 	ask_report
 	# shellcheck disable=SC2086
 	has_capabilities "$tool_pid" $BASE
+	# Threads too.
+	[ "$(cat /proc/"$tool_pid"/task/*/status | grep -c 'CapEff:.*0000000000000000')" = \
+		$(($(find /proc/"$tool_pid"/task -maxdepth 1 -name '[0-9]*' | wc -l) - 1)) ]
+	end_tool
+	start_tool -p "$target" --link=perf
+	ask_report
+	# shellcheck disable=SC2086
+	has_capabilities "$tool_pid" $BASE sys_admin
 	end_tool
 	start_tool -p "$target" --leak-check final
 	ask_report

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "util/capability.h"
 #include "util/cleanup.h"
 
 #define FLAG_RETURN 1 /* BPF_F_UPROBE_MULTI_RETURN */
@@ -107,6 +108,8 @@ static void *run_closer(void *context)
 	struct link_closer *c = context;
 	int fd;
 
+	/* It needs none; what the main thread gives up later would stay here. */
+	(void)capability__drop_all();
 	while (read(c->pipe[0], &fd, sizeof(fd)) == sizeof(fd))
 		close(fd);
 	return NULL;
