@@ -21,7 +21,7 @@ BUILD := build
 PROGRAM := memleak-bpf
 ARCH := $(shell uname -m | sed -e s/aarch64/arm64/ -e s/x86_64/x86/)
 
-PACKAGES := libbpf libelf libdw liblzma json-c zlib libprotobuf-c ncursesw
+PACKAGES := libbpf libelf libdw liblzma libseccomp json-c zlib libprotobuf-c ncursesw
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -liberty -lm
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra $(WERROR) -D_GNU_SOURCE -DMEMLEAK_VERSION='"$(VERSION)"' \

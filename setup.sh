@@ -36,6 +36,7 @@ cmd:protoc-c       protobuf-c-compiler protobuf-c-compiler protobuf-c protobuf-c
 pc:ncursesw        libncurses-dev   ncurses-devel        ncurses     ncurses-devel
 pc:liblzma         liblzma-dev      xz-devel             xz          xz-devel
 cmd:basenc         coreutils        coreutils            coreutils   coreutils
+pc:libseccomp      libseccomp-dev   libseccomp-devel     libseccomp   libseccomp-devel
 link:iberty        libiberty-dev    binutils-devel       binutils    binutils-devel
 '
 test_needs='

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "helper.h"
 #include "options.h"
 #include "run.h"
+#include "sandbox/sandbox.h"
 #include "saved.h"
 #include "util/log.h"
 
@@ -25,6 +28,8 @@ int main(int argc, char **argv)
 	struct options o;
 	int status;
 
+	if (argc && strcmp(argv[0], SANDBOX_NAME) == 0)
+		return helper();
 	guard_standard_streams();
 	status = options__parse(argc, argv, &o);
 	if (status >= 0)

@@ -28,6 +28,7 @@
 #include "probe/stacks.h"
 #include "profile/filter.h"
 #include "report/report.h"
+#include "sandbox/sandbox.h"
 #include "symbol/demangle.h"
 #include "target/command.h"
 #include "target/process.h"
@@ -654,10 +655,12 @@ static int start_timers(struct run *r)
 	return err;
 }
 
-static int open_debug_file(void *context, int fd, const char *path)
+static int compile_table(void *context, int fd, const char *path, struct unwind_table **ret)
 {
-	(void)context;
-	return symbol__open_debug_file(&(struct symbol_source){.fd = fd, .path = path});
+	struct run *r = context;
+
+	return symbol__compile_table(r->sandbox, &(struct symbol_source){.fd = fd, .path = path},
+				     ret);
 }
 
 /* The user's functions as the probe takes them. */
@@ -746,11 +749,13 @@ static int prepare_probe(struct run *r)
 		.families_defined = r->families.items,
 		.nr_families_defined = r->families.count,
 		.trace = o->trace ? trace_event : NULL,
-		.debug_file = open_debug_file,
+		.compile = compile_table,
+		.sandbox = r->sandbox,
 		.context = r,
 	};
 	struct symbolizer_options symbols = {
 		.debuginfod = o->debuginfod,
+		.sandbox = r->sandbox,
 		.progress = o->verbosity >= 0,
 	};
 	int err = probe__create(&probe, &r->probe);
@@ -834,6 +839,9 @@ static int prepare(struct run *r)
 	size_t i;
 	int err = prepare_privileges(r);
 
+	raise_limits();
+	if (!err)
+		err = sandbox__create(&r->sandbox);
 	if (!err && r->o->nr_suppressions)
 		err = suppressions__create(demangle, &r->suppressions);
 	for (i = 0; i < r->o->nr_suppressions && !err; i++)
@@ -842,7 +850,6 @@ static int prepare(struct run *r)
 		err = blocks_dir__open(r->o->blocks_dir, &r->blocks);
 	if (err)
 		return err;
-	raise_limits();
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
 	err = r->epoll < 0 ? -errno : prepare_signals(r);
 	if (!err)
@@ -871,6 +878,7 @@ static void release(struct run *r)
 	symbolizer__destroy(r->symbolizer);
 	collector__destroy(r->collector);
 	probe__destroy(r->probe);
+	sandbox__destroy(r->sandbox);
 	if (r->out && r->out != stdout)
 		fclose(r->out);
 	for (i = 0; i < r->pidfds.count; i++)

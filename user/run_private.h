@@ -23,6 +23,7 @@
 
 struct run {
 	const struct options *o;
+	struct sandbox *sandbox;
 	struct probe *probe;
 	struct collector *collector;
 	struct symbolizer *symbolizer;

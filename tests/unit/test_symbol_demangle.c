@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "symbol/demangle.h"
-#include "symbol/text.h"
+#include "util/text.h"
 
 static void expect(const char *mangled, const char *wanted)
 {

@@ -121,7 +121,7 @@ static int load_table(struct probe *p, uint32_t id)
 		struct tables_source source = {
 			.fd = f->object->fd,
 			.path = f->object->path,
-			.debug_file = p->options.debug_file,
+			.compile = p->options.compile,
 			.context = p->options.context,
 		};
 

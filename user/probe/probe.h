@@ -32,8 +32,11 @@ struct probe_family {
 /* An event of --trace. */
 typedef void probe_trace_fn(void *context, const struct memleak_event *event);
 
-/* A descriptor of the debug file that belongs to the one behind @fd at @path, or -errno. */
-typedef int probe_debug_file_fn(void *context, int fd, const char *path);
+struct sandbox;
+struct unwind_table;
+
+/* Compile the unwind table of the file behind @fd at @path. 0 or -errno. */
+typedef int probe_compile_fn(void *context, int fd, const char *path, struct unwind_table **ret);
 
 struct probe_options {
 	enum probe_link link;
@@ -54,9 +57,10 @@ struct probe_options {
 	size_t nr_rows;
 	const struct probe_family *families_defined;
 	size_t nr_families_defined;
-	probe_trace_fn *trace;		 /* NULL: no events for blocks */
-	probe_debug_file_fn *debug_file; /* NULL: there are none */
-	void *context;			 /* of both */
+	probe_trace_fn *trace; /* NULL: no events for blocks */
+	probe_compile_fn *compile;
+	struct sandbox *sandbox; /* reads files */
+	void *context;		 /* of both */
 };
 
 /* Load everything; nothing is probed yet. 0, or -errno after the lines that say why and what to do.

@@ -299,12 +299,11 @@ static void cleanup_table(struct unwind_table **u)
 
 static int compile(const struct tables_source *s, struct unwind_table **ret)
 {
-	CLEANUP_CLOSE int debug_fd = s->debug_file ? s->debug_file(s->context, s->fd, s->path) : -1;
-	int err = unwind_table__compile(s->fd, debug_fd, ret);
+	int err = s->compile(s->context, s->fd, s->path, ret);
 
 	if (!err || err == -ENOMEM)
 		return err;
-	/* Damaged or of another machine: nothing is known of its frames. */
+	/* Damaged, of another machine, deadly: nothing is known of its frames. */
 	*ret = calloc(1, sizeof(**ret));
 	return *ret ? 0 : -ENOMEM;
 }

@@ -14,6 +14,7 @@
 #include "bpf/memleak.h"
 
 struct tables;
+struct unwind_table;
 
 /* The maps' descriptors, borrowed, and how large the loader made them. */
 struct tables_maps {
@@ -33,11 +34,11 @@ void tables__sizes(uint64_t bytes, uint32_t *nr_pages, uint32_t *nr_shards);
 int tables__create(const struct tables_maps *maps, struct tables **ret);
 void tables__destroy(struct tables *t);
 
-/* Where unwind information is: in the file itself, and in the debug file that is asked for. */
+/* A file, and who compiles its table: 0, -ENOMEM, -errno. */
 struct tables_source {
 	int fd;
 	const char *path;
-	int (*debug_file)(void *context, int fd, const char *path); /* a descriptor; NULL: none */
+	int (*compile)(void *context, int fd, const char *path, struct unwind_table **ret);
 	void *context;
 };
 

@@ -8,17 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "symbol/debuginfod.h"
+#include "symbol/debugpath.h"
 #include "symbol/elffile.h"
 
-/* Where to look. */
+/* Who opens what is looked for. */
 struct debugfile_search {
-	int process_root;	       /* directory descriptor; -1: none, or the same as ours */
-	int own_root;		       /* directory descriptor of "/" */
-	const char *path;	       /* of the file itself, in its own root */
-	const char *shown;	       /* the same, printable */
-	struct debuginfod *debuginfod; /* NULL: ask nobody */
-	bool tell;		       /* say it when a server is slow */
+	debugpath_fn *open;
+	void *context;
 };
 
 /*
@@ -36,10 +32,10 @@ int debugfile__fetch(const struct debugfile_search *s, const struct elffile *fil
 
 /*
  * The file that dwz put the common parts of several debug files into: by @build_id, then by @name,
- * which may be relative to where @from (the file that names it; its own descriptor or @from_fd) is.
+ * which may be relative to where the file is that names it: the module or its debug file.
  * 0, -ENOENT, -ENOMEM.
  */
-int debugfile__find_alt(const struct debugfile_search *s, int from_fd, const char *name,
+int debugfile__find_alt(const struct debugfile_search *s, bool from_module, const char *name,
 			const uint8_t *build_id, size_t size, struct elffile **ret);
 
 /* The symbol table in the xz-compressed .gnu_debugdata of @file. 0, -ENOENT, -ENOMEM, -EINVAL where

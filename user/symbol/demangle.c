@@ -22,7 +22,7 @@
 #endif
 #undef ARRAY_SIZE /* ours says the same */
 
-#include "symbol/text.h"
+#include "util/text.h"
 #include "util/cleanup.h"
 
 #define MAX_MANGLED   16384

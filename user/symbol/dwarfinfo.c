@@ -63,7 +63,7 @@ static int begin(const struct elffile *file, int fd, struct elffile **image, Dwa
 	return *ret ? 0 : -ENOENT;
 }
 
-static int begin_alt(struct dwarfinfo *d, int fd, const struct debugfile_search *search)
+static int begin_alt(struct dwarfinfo *d, bool from_module, const struct debugfile_search *search)
 {
 	const char *name;
 	const void *id;
@@ -72,7 +72,7 @@ static int begin_alt(struct dwarfinfo *d, int fd, const struct debugfile_search 
 
 	if (size <= 0)
 		return 0; /* libdw looks for none then */
-	err = debugfile__find_alt(search, fd, name, id, size, &d->alt_file);
+	err = debugfile__find_alt(search, from_module, name, id, size, &d->alt_file);
 	if (!err)
 		err = begin(d->alt_file, d->alt_file->fd, &d->alt_image, &d->alt);
 	if (err && err != -ENOMEM) {
@@ -95,8 +95,8 @@ static void cleanup_dwarfinfo(struct dwarfinfo **d)
 	dwarfinfo__destroy(*d);
 }
 
-int dwarfinfo__create(const struct elffile *file, int fd, const struct debugfile_search *search,
-		      struct dwarfinfo **ret)
+int dwarfinfo__create(const struct elffile *file, int fd, bool is_module,
+		      const struct debugfile_search *search, struct dwarfinfo **ret)
 {
 	CLEANUP(cleanup_dwarfinfo) struct dwarfinfo *d = NULL;
 	int err;
@@ -106,7 +106,7 @@ int dwarfinfo__create(const struct elffile *file, int fd, const struct debugfile
 		return -ENOMEM;
 	err = begin(file, fd, &d->image, &d->dwarf);
 	if (!err)
-		err = begin_alt(d, fd, search);
+		err = begin_alt(d, is_module, search);
 	if (err)
 		return err;
 	*ret = TAKE_PTR(d);

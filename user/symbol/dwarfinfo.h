@@ -29,11 +29,12 @@ struct dwarfinfo;
 
 /*
  * Take the DWARF of @file, which must outlive the object and was read from @fd: what dwz took out
- * of it is looked for from there. 0, -ENOENT where there is none that can be read, -EFBIG where it
- * would take more memory than any real one, -ENOMEM.
+ * of it is looked for from there; @is_module: it is no debug file of another. 0, -ENOENT where
+ * there is none that can be read, -EFBIG where it would take more memory than any real one,
+ * -ENOMEM.
  */
-int dwarfinfo__create(const struct elffile *file, int fd, const struct debugfile_search *search,
-		      struct dwarfinfo **ret);
+int dwarfinfo__create(const struct elffile *file, int fd, bool is_module,
+		      const struct debugfile_search *search, struct dwarfinfo **ret);
 void dwarfinfo__destroy(struct dwarfinfo *d);
 
 /*

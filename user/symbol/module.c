@@ -2,11 +2,9 @@
 #include "symbol/module.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "symbol/debugfile.h"
 #include "symbol/demangle.h"
@@ -15,18 +13,15 @@
 #include "symbol/elffile.h"
 #include "symbol/perfmap.h"
 #include "symbol/symtab.h"
-#include "symbol/text.h"
+#include "util/text.h"
 #include "target/allocator.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
 struct module {
-	char *path;		 /* may be NULL */
-	char *shown;		 /* the path, printable */
-	char *root;		 /* NULL: ours */
-	int fd;			 /* borrowed; -1: none */
+	char *shown;		 /* its path, printable */
+	int fd;			 /* -1: none */
 	struct perfmap *perfmap; /* generated code: nothing below is used */
-	struct debuginfod *debuginfod;
 	struct effort effort;
 	bool opened;
 	struct elffile *file, *debug, *mini; /* NULL where there is none */
@@ -39,8 +34,7 @@ static void cleanup_module(struct module **m)
 	module__destroy(*m);
 }
 
-int module__create(const struct symbol_source *source, struct debuginfod *debuginfod, bool tell,
-		   struct module **ret)
+int module__create(const struct symbol_source *source, bool tell, struct module **ret)
 {
 	CLEANUP(cleanup_module) struct module *m = calloc(1, sizeof(*m));
 	int err;
@@ -48,11 +42,8 @@ int module__create(const struct symbol_source *source, struct debuginfod *debugi
 	if (!m)
 		return -ENOMEM;
 	m->fd = source->fd;
-	m->debuginfod = debuginfod;
-	m->path = source->path ? strdup(source->path) : NULL;
 	m->shown = strdup(source->path ? source->path : "?");
-	m->root = source->root ? strdup(source->root) : NULL;
-	if ((source->path && !m->path) || (source->root && !m->root) || !m->shown)
+	if (!m->shown)
 		return -ENOMEM;
 	text__clean(m->shown, PATH_MAX);
 	m->effort = (struct effort){.what = "reading symbols of", .path = m->shown, .tell = tell};
@@ -76,22 +67,8 @@ void module__destroy(struct module *m)
 	elffile__destroy(m->debug);
 	elffile__destroy(m->file);
 	perfmap__destroy(m->perfmap);
-	free(m->path);
 	free(m->shown);
-	free(m->root);
 	free(m);
-}
-
-/* The process's root where it is another directory than ours. */
-static int open_other_root(const char *root, int own)
-{
-	CLEANUP_CLOSE int fd = root ? open(root, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-	struct stat a, b;
-
-	if (fd < 0 || fstat(fd, &a) || fstat(own, &b) ||
-	    (a.st_dev == b.st_dev && a.st_ino == b.st_ino))
-		return -1;
-	return TAKE_FD(fd);
 }
 
 static int no_memory_only(int err)
@@ -166,51 +143,15 @@ static int open_dwarf(struct module *m, const struct debugfile_search *search)
 
 	if (!from)
 		return 0;
-	err = dwarfinfo__create(from, own ? m->fd : from->fd, search, &m->dwarf);
+	err = dwarfinfo__create(from, own ? m->fd : from->fd, own, search, &m->dwarf);
 	if (err == -EFBIG)
 		log_warning("%s: its debug information is too large to be read", m->shown);
 	return no_memory_only(err);
 }
 
-int symbol__open_debug_file(const struct symbol_source *source)
-{
-	CLEANUP_CLOSE int own_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP_CLOSE int process_root = open_other_root(source->root, own_root);
-	struct debugfile_search search = {
-		.process_root = process_root,
-		.own_root = own_root,
-		.path = source->path,
-		.shown = "",
-	};
-	struct elffile *file, *found;
-	int err, fd;
-
-	elf_version(EV_CURRENT);
-	err = elffile__open(source->fd, false, &file);
-	if (err)
-		return err == -ENOMEM ? err : -ENOENT;
-	err = debugfile__find(&search, file, &found);
-	elffile__destroy(file);
-	if (err)
-		return err;
-	fd = fcntl(found->fd, F_DUPFD_CLOEXEC, 0);
-	elffile__destroy(found);
-	return fd < 0 ? -errno : fd;
-}
-
 /* Find and read everything but what dwarfinfo reads on demand. */
-static int open_module(struct module *m)
+static int open_module(struct module *m, const struct debugfile_search *search)
 {
-	CLEANUP_CLOSE int own_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP_CLOSE int process_root = open_other_root(m->root, own_root);
-	struct debugfile_search search = {
-		.process_root = process_root,
-		.own_root = own_root,
-		.path = m->path,
-		.shown = m->shown,
-		.debuginfod = m->debuginfod,
-		.tell = m->effort.tell,
-	};
 	int err;
 
 	m->opened = true;
@@ -219,14 +160,14 @@ static int open_module(struct module *m)
 	err = elffile__open(m->fd, false, &m->file);
 	if (err)
 		return no_memory_only(err);
-	err = find_debug_file(m, &search);
+	err = find_debug_file(m, search);
 	if (err)
 		return err;
 	effort__begin(&m->effort);
 	err = read_symtab(m);
 	effort__tell(&m->effort);
 	if (!err)
-		err = open_dwarf(m, &search);
+		err = open_dwarf(m, search);
 	effort__tell(&m->effort);
 	effort__end(&m->effort);
 	if (!err)
@@ -325,8 +266,17 @@ static int find_in_file(struct module *m, uint64_t at, uint64_t pc, struct profi
 	return err;
 }
 
-static int find_generated(struct module *m, uint64_t at, uint64_t pc, struct profile *strings,
-			  struct module_lines *lines, bool *keep)
+static int open_map(void *context)
+{
+	const struct debugfile_search *search = context;
+	struct debugpath_question q = {.kind = DEBUGPATH_PERF_MAP};
+	bool ours;
+
+	return search->open(search->context, &q, &ours);
+}
+
+static int find_generated(struct module *m, const struct symbol_question *q, uint64_t at,
+			  struct profile *strings, struct module_lines *lines, bool *keep)
 {
 	struct profile_line line = {0};
 	const char *name;
@@ -337,7 +287,7 @@ static int find_generated(struct module *m, uint64_t at, uint64_t pc, struct pro
 	if (err) {
 		give_up(m, no_memory_only(err));
 	} else {
-		line.offset = pc - start;
+		line.offset = q->pc - start;
 		err = intern_symbol(strings, name, SIZE_MAX, &line.symbol);
 		if (err)
 			return err;
@@ -345,35 +295,44 @@ static int find_generated(struct module *m, uint64_t at, uint64_t pc, struct pro
 	return vector_push(&lines->v, line);
 }
 
-int module__find(struct module *m, uint64_t pc, bool interrupted, struct profile *strings,
+/* One line: the variable and how far into it. */
+static int find_variable(struct module *m, uint64_t addr, struct profile *strings,
+			 struct module_lines *lines)
+{
+	struct profile_line line = {0};
+	const char *symbol;
+	uint64_t start;
+	int err = 0;
+
+	if (!m->variables && m->file)
+		give_up(m, collect_symbols(m, SYMTAB_VARIABLES, &m->variables));
+	if (m->variables && symtab__find(m->variables, addr, &symbol, &start)) {
+		line.offset = addr - start;
+		err = intern_symbol(strings, symbol, unversioned_size(symbol), &line.symbol);
+	}
+	return err ? err : vector_push(&lines->v, line);
+}
+
+int module__find(struct module *m, const struct debugfile_search *search,
+		 const struct symbol_question *q, struct profile *strings,
 		 struct module_lines *lines, bool *keep)
 {
 	/* A call may be the last instruction of its function: the return address is behind it. */
-	uint64_t at = interrupted || !pc ? pc : pc - 1;
+	uint64_t at = q->interrupted || !q->pc ? q->pc : q->pc - 1;
+	int err;
 
 	*keep = true;
-	if (m->perfmap)
-		return find_generated(m, at, pc, strings, lines, keep);
+	if (m->perfmap && q->variable)
+		return vector_push(&lines->v, (struct profile_line){0});
+	if (m->perfmap) {
+		perfmap__open_by(m->perfmap, open_map, (void *)search);
+		err = find_generated(m, q, at, strings, lines, keep);
+		perfmap__open_by(m->perfmap, NULL, NULL);
+		return err;
+	}
 	if (!m->opened)
-		give_up(m, open_module(m));
-	return find_in_file(m, at, pc, strings, lines);
-}
-
-int module__find_variable(struct module *m, uint64_t addr, struct profile *strings,
-			  const char **name, uint64_t *offset)
-{
-	const char *symbol;
-	uint64_t start;
-
-	*name = NULL;
-	if (m->perfmap)
-		return 0;
-	if (!m->opened)
-		give_up(m, open_module(m));
-	if (!m->variables && m->file)
-		give_up(m, collect_symbols(m, SYMTAB_VARIABLES, &m->variables));
-	if (!m->variables || !symtab__find(m->variables, addr, &symbol, &start))
-		return 0;
-	*offset = addr - start;
-	return intern_symbol(strings, symbol, unversioned_size(symbol), name);
+		give_up(m, open_module(m, search));
+	if (q->variable)
+		return find_variable(m, q->pc, strings, lines);
+	return find_in_file(m, at, q->pc, strings, lines);
 }

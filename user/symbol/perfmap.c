@@ -23,6 +23,8 @@ struct entry {
 
 struct perfmap {
 	pid_t pid;
+	perfmap_open_fn *open; /* NULL: perfmap__open */
+	void *context;
 	bool read; /* once at least */
 	struct stat seen;
 	char *text; /* each name ends with a NUL */
@@ -104,15 +106,20 @@ static int open_in(const char *root, pid_t name, pid_t pid)
 	return TAKE_FD(fd);
 }
 
-/* A descriptor of the map, or -errno. */
-static int open_map(const struct perfmap *m)
+int perfmap__open(pid_t pid)
 {
 	char root[64];
 	int fd;
 
-	snprintf(root, sizeof(root), "/proc/%d/root", m->pid);
-	fd = open_in(root, namespace_pid(m->pid), m->pid);
-	return fd >= 0 ? fd : open_in("/", m->pid, m->pid);
+	snprintf(root, sizeof(root), "/proc/%d/root", pid);
+	fd = open_in(root, namespace_pid(pid), pid);
+	return fd >= 0 ? fd : open_in("/", pid, pid);
+}
+
+void perfmap__open_by(struct perfmap *m, perfmap_open_fn *open, void *context)
+{
+	m->open = open;
+	m->context = context;
 }
 
 static bool same_file(const struct stat *a, const struct stat *b)
@@ -176,7 +183,7 @@ static int parse(struct perfmap *m, char *text, size_t size)
 
 static int read_map(struct perfmap *m)
 {
-	CLEANUP_CLOSE int fd = open_map(m);
+	CLEANUP_CLOSE int fd = m->open ? m->open(m->context) : perfmap__open(m->pid);
 	struct stat st;
 	size_t size = 0, max;
 	ssize_t n;

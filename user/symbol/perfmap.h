@@ -18,6 +18,13 @@ struct perfmap;
 int perfmap__create(pid_t pid, struct perfmap **ret);
 void perfmap__destroy(struct perfmap *m);
 
+/* The map of process @pid: a descriptor or -errno. */
+int perfmap__open(pid_t pid);
+
+/* Whoever may not open it himself has it opened from now on by @open, which gives the same. */
+typedef int perfmap_open_fn(void *context);
+void perfmap__open_by(struct perfmap *m, perfmap_open_fn *open, void *context);
+
 /*
  * The function that holds @addr, by the last entry that does; the file is read again if @addr is in
  * none and the file has changed. *@name is the file's own and valid until the next call. 0, -ENOENT

@@ -2,15 +2,16 @@
 #include "symbol/symbol.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
-#include <libelf.h>
-
 #include "symbol/debuginfod.h"
-#include "symbol/module.h"
+#include "symbol/debugpath.h"
+#include "symbol/modules.h"
+#include "symbol/remote.h"
 #include "util/cleanup.h"
 #include "util/hash.h"
-#include "util/log.h"
+#include "util/text.h"
 
 /* What is kept; then all is forgotten: a program may generate code for ever. */
 #define MAX_RESULTS (1U << 20)
@@ -25,9 +26,8 @@ struct symbolizer {
 	struct symbolizer_options options;
 	symbol_source_fn *source;
 	void *context;
-	struct debuginfod *debuginfod;	 /* NULL: ask nobody */
-	VECTOR(struct module *) modules; /* NULL where nothing is known */
-	struct hash module_index;	 /* by id */
+	struct debuginfod *debuginfod; /* NULL: ask nobody */
+	struct modules *modules;       /* those of this process; NULL: the helper's */
 	/* What was found out: by (address, module, interrupted) to results. */
 	struct hash result_index;
 	VECTOR(struct result) results;
@@ -48,13 +48,15 @@ int symbolizer__create(const struct symbolizer_options *options, symbol_source_f
 
 	if (!s)
 		return -ENOMEM;
-	elf_version(EV_CURRENT);
 	s->options = *options;
 	s->source = source;
 	s->context = context;
 	s->strings = profile__create();
 	if (!s->strings)
 		return -ENOMEM;
+	err = options->sandbox ? 0 : modules__create(&s->modules);
+	if (err)
+		return err;
 	if (options->debuginfod) {
 		err = debuginfod__create(&s->debuginfod);
 		if (err == -ENOMEM)
@@ -66,14 +68,9 @@ int symbolizer__create(const struct symbolizer_options *options, symbol_source_f
 
 void symbolizer__destroy(struct symbolizer *s)
 {
-	size_t i;
-
 	if (!s)
 		return;
-	for (i = 0; i < s->modules.count; i++)
-		module__destroy(s->modules.items[i]);
-	vector_release(&s->modules);
-	hash__release(&s->module_index);
+	modules__destroy(s->modules);
 	hash__release(&s->result_index);
 	vector_release(&s->results);
 	vector_release(&s->lines.v);
@@ -96,80 +93,81 @@ static int forget_results(struct symbolizer *s)
 	return 0;
 }
 
-/* *@ret is NULL where nothing is known of the module. */
-static int get_module(struct symbolizer *s, uint32_t id, struct module **ret)
+static void cleanup_path(struct debugpath *p)
 {
-	uint32_t i = id == PROFILE_NONE ? HASH_NONE : hash__get(&s->module_index, id, 0);
-	struct symbol_source source = {.fd = -1};
-	struct module *m = NULL;
-	int err;
-
-	*ret = NULL;
-	if (id == PROFILE_NONE)
-		return 0;
-	if (i != HASH_NONE) {
-		*ret = s->modules.items[i];
-		return 0;
-	}
-	if (s->source(s->context, id, &source) == 0) {
-		err = module__create(&source, s->debuginfod, s->options.progress, &m);
-		if (err)
-			return err;
-	}
-	err = vector_push(&s->modules, m);
-	if (err) {
-		module__destroy(m);
-		return err;
-	}
-	*ret = m;
-	return hash__set(&s->module_index, id, 0, s->modules.count - 1);
+	debugpath__release(p);
 }
 
-/* Append what stands at @l to the symbolizer's lines. */
-static int look_up(struct symbolizer *s, uint32_t id, const struct profile_location *l, bool *keep)
+/* The same in this process. */
+static int find_here(struct symbolizer *s, uint32_t id, struct debugpath *where,
+		     const struct symbol_question *questions, size_t nr,
+		     struct symbol_answer *answers)
 {
-	struct module *m;
-	int err = get_module(s, id, &m);
+	struct debugfile_search search = {debugpath__open, where};
+	struct module *m = modules__get(s->modules, id);
+	size_t i;
+	int err = 0;
 
-	*keep = id != PROFILE_NONE;
-	if (err)
-		return err;
 	if (!m)
-		return vector_push(&s->lines.v, (struct profile_line){0});
-	return module__find(m, l->pc, l->interrupted, s->strings, &s->lines, keep);
+		err = modules__add(s->modules, id, &where->source, where->tell, &m);
+	for (i = 0; i < nr && !err; i++) {
+		answers[i].first = s->lines.v.count;
+		err = module__find(m, &search, &questions[i], s->strings, &s->lines,
+				   &answers[i].keep);
+		answers[i].nr = s->lines.v.count - answers[i].first;
+	}
+	return err;
 }
 
-/* The lines of @l, from before or found out now. With *@keep false they must be dropped after use.
- */
-static int get_result(struct symbolizer *s, uint32_t id, const struct profile_location *l,
-		      struct result *ret, bool *keep)
+/* A path that can be printed, the caller's. */
+static char *printable(const char *path)
 {
-	uint64_t key = (uint64_t)id << 1 | l->interrupted;
-	uint32_t i = hash__get(&s->result_index, l->pc, key);
-	struct result r;
+	char *ret = strdup(path ? path : "?");
+
+	if (ret)
+		text__clean(ret, PATH_MAX);
+	return ret;
+}
+
+static int find(struct symbolizer *s, uint32_t id, const struct symbol_question *questions,
+		size_t nr, struct symbol_answer *answers)
+{
+	CLEANUP(cleanup_path)
+	struct debugpath where = {
+		.source.fd = -1,
+		.debuginfod = s->debuginfod,
+		.tell = s->options.progress,
+		.last = -1,
+	};
+	CLEANUP_FREE char *shown = NULL;
 	int err;
 
-	*keep = true;
-	if (i != HASH_NONE) {
-		*ret = s->results.items[i];
+	if (id == PROFILE_NONE || s->source(s->context, id, &where.source))
 		return 0;
-	}
-	if (s->results.count >= MAX_RESULTS || s->lines.v.count >= MAX_LINES) {
-		err = forget_results(s);
+	where.shown = shown = printable(where.source.path);
+	if (!shown)
+		return -ENOMEM;
+	if (!s->options.sandbox)
+		return find_here(s, id, &where, questions, nr, answers);
+	err = remote__find(s->options.sandbox, id, &where, questions, nr, s->strings, &s->lines,
+			   answers);
+	return err == -EOWNERDEAD ? 0 : err; /* said and counted there */
+}
+
+/* What was not answered is one nameless line. */
+static int fill_in(struct symbolizer *s, size_t nr, struct symbol_answer *answers)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		int err = answers[i].nr ? 0 : vector_push(&s->lines.v, (struct profile_line){0});
+
 		if (err)
 			return err;
+		if (!answers[i].nr)
+			answers[i] = (struct symbol_answer){s->lines.v.count - 1, 1, true};
 	}
-	r.first = s->lines.v.count;
-	err = look_up(s, id, l, keep);
-	r.nr = s->lines.v.count - r.first;
-	if (!err && *keep)
-		err = vector_push(&s->results, r);
-	if (!err && *keep)
-		err = hash__set(&s->result_index, l->pc, key, s->results.count - 1);
-	if (err)
-		s->lines.v.count = r.first;
-	*ret = r;
-	return err;
+	return 0;
 }
 
 /* Give location @index of @p the @nr lines @from, with strings of its own. */
@@ -191,20 +189,73 @@ static int set_lines(struct profile *p, uint32_t index, const struct profile_lin
 	return profile__set_lines(p, index, lines, nr);
 }
 
-static int resolve_location(struct symbolizer *s, struct profile *p, uint32_t index)
+#define BATCH 512 /* addresses that are asked about at once */
+
+/* Addresses of one module. */
+struct batch {
+	uint32_t id;
+	uint32_t locations[BATCH]; /* indexes in the profile */
+	struct symbol_question questions[BATCH];
+	struct symbol_answer answers[BATCH];
+	size_t nr;
+};
+
+static uint64_t key_of(const struct batch *b, const struct symbol_question *q)
 {
-	const struct profile_location *l = &p->locations.items[index];
-	struct result r;
-	bool keep;
+	return (uint64_t)b->id << 1 | q->interrupted;
+}
+
+/* Find out what is in the batch, and keep it for the next profile. */
+static int resolve_batch(struct symbolizer *s, struct profile *p, struct batch *b)
+{
+	size_t i;
 	int err;
 
-	err = get_result(s, p->modules.items[l->module].id, l, &r, &keep);
+	memset(b->answers, 0, sizeof(b->answers));
+	err = find(s, b->id, b->questions, b->nr, b->answers);
+	if (!err)
+		err = fill_in(s, b->nr, b->answers);
+	for (i = 0; i < b->nr && !err; i++) {
+		const struct symbol_answer *a = &b->answers[i];
+
+		if (a->keep && b->id != PROFILE_NONE) {
+			err = vector_push(&s->results, ((struct result){a->first, a->nr}));
+			if (!err)
+				err = hash__set(&s->result_index, b->questions[i].pc,
+						key_of(b, &b->questions[i]), s->results.count - 1);
+		}
+		if (!err)
+			err = set_lines(p, b->locations[i], &s->lines.v.items[a->first], a->nr);
+	}
+	b->nr = 0;
+	if (!err && (s->results.count >= MAX_RESULTS || s->lines.v.count >= MAX_LINES))
+		err = forget_results(s);
+	return err;
+}
+
+/* Give a location what is known already, or put it into the batch, which may be done first. */
+static int resolve_location(struct symbolizer *s, struct profile *p, struct batch *b,
+			    uint32_t index)
+{
+	const struct profile_location *l = &p->locations.items[index];
+	uint32_t id = p->modules.items[l->module].id, i;
+	struct symbol_question q = {.pc = l->pc, .interrupted = l->interrupted};
+	int err = 0;
+
+	if (b->nr == BATCH || (b->nr && b->id != id))
+		err = resolve_batch(s, p, b);
 	if (err)
 		return err;
-	err = set_lines(p, index, &s->lines.v.items[r.first], r.nr);
-	if (!keep)
-		s->lines.v.count = r.first;
-	return err;
+	b->id = id;
+	i = hash__get(&s->result_index, q.pc, key_of(b, &q));
+	if (i != HASH_NONE) {
+		const struct result *r = &s->results.items[i];
+
+		return set_lines(p, index, &s->lines.v.items[r->first], r->nr);
+	}
+	b->locations[b->nr] = index;
+	b->questions[b->nr++] = q;
+	return 0;
 }
 
 struct wanted {
@@ -313,21 +364,32 @@ static void cleanup_wanted(struct wanted *wanted)
 	vector_release(&wanted->v);
 }
 
+static int name_variable(struct symbolizer *s, struct profile *p, struct profile_path *path)
+{
+	struct symbol_question q = {.pc = path->pc, .variable = true};
+	struct symbol_answer a = {0};
+	const struct profile_line *line;
+	int err = find(s, path->module_id, &q, 1, &a);
+
+	if (err || !a.nr)
+		return err;
+	line = &s->lines.v.items[a.first];
+	path->offset = line->offset;
+	path->name = profile__intern(p, line->symbol);
+	return line->symbol && !path->name ? -ENOMEM : 0;
+}
+
 static int name_variables(struct symbolizer *s, struct profile *p)
 {
-	struct module *m;
 	size_t i;
 	int err = 0;
 
 	for (i = 0; i < p->paths.count && !err; i++) {
 		struct profile_path *path = &p->paths.items[i];
 
-		if (path->root != PROFILE_ROOT_GLOBAL || path->name ||
-		    path->module_id == PROFILE_NONE)
-			continue;
-		err = get_module(s, path->module_id, &m);
-		if (!err && m)
-			err = module__find_variable(m, path->pc, p, &path->name, &path->offset);
+		if (path->root == PROFILE_ROOT_GLOBAL && !path->name &&
+		    path->module_id != PROFILE_NONE)
+			err = name_variable(s, p, path);
 	}
 	return err;
 }
@@ -335,8 +397,9 @@ static int name_variables(struct symbolizer *s, struct profile *p)
 int symbolizer__resolve(struct symbolizer *s, struct profile *p, uint64_t top, uint32_t kinds)
 {
 	CLEANUP(cleanup_wanted) struct wanted wanted = {0};
+	CLEANUP_FREE struct batch *b = calloc(1, sizeof(*b));
 	size_t i;
-	int err = collect(p, top, kinds, &wanted);
+	int err = b ? collect(p, top, kinds, &wanted) : -ENOMEM;
 
 	if (!err)
 		err = name_variables(s, p);
@@ -344,20 +407,31 @@ int symbolizer__resolve(struct symbolizer *s, struct profile *p, uint64_t top, u
 		return err;
 	qsort_r(wanted.v.items, wanted.v.count, sizeof(*wanted.v.items), compare, p);
 	for (i = 0; !err && i < wanted.v.count; i++)
-		err = resolve_location(s, p, wanted.v.items[i]);
-	return err;
+		err = resolve_location(s, p, b, wanted.v.items[i]);
+	return err || !b->nr ? err : resolve_batch(s, p, b);
+}
+
+int symbol__compile_table(struct sandbox *sandbox, const struct symbol_source *source,
+			  struct unwind_table **ret)
+{
+	CLEANUP(cleanup_path) struct debugpath where = {.source = *source, .last = -1};
+	CLEANUP_FREE char *shown = printable(source->path);
+
+	where.shown = shown;
+	return shown ? remote__compile(sandbox, &where, ret) : -ENOMEM;
 }
 
 int symbolizer__resolve_stack(struct symbolizer *s, struct profile *p, uint32_t stack)
 {
 	const struct profile_stack *frames = &p->stacks.items[stack];
+	CLEANUP_FREE struct batch *b = calloc(1, sizeof(*b));
 	uint32_t i, l;
-	int err = 0;
+	int err = b ? 0 : -ENOMEM;
 
 	for (i = 0; i < frames->count && !err; i++) {
 		l = p->frames.items[frames->first + i];
 		if (!p->locations.items[l].nr_lines)
-			err = resolve_location(s, p, l);
+			err = resolve_location(s, p, b, l);
 	}
-	return err;
+	return err || !b->nr ? err : resolve_batch(s, p, b);
 }

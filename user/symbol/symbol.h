@@ -14,8 +14,9 @@
  * characters, and a file that is damaged, too large or takes too long loses names, with one
  * warning.
  *
- * In the folder: symbol.c asks a module.c for each file; that finds the debugfile.c, reads the
- * symtab.c and the dwarfinfo.c, and demangles; perfmap.c is for generated code.
+ * In the folder: symbol.c asks, through remote.c and service.c, a module.c in the helper for each
+ * file; that has the debugfile.c opened by debugpath.c, which is the tool again, reads the symtab.c
+ * and the dwarfinfo.c, and demangles; perfmap.c is for generated code.
  */
 
 #include <stdbool.h>
@@ -25,7 +26,9 @@
 
 #include "profile/profile.h"
 
+struct sandbox;
 struct symbolizer;
+struct unwind_table;
 
 /* Where a module's bytes are. */
 struct symbol_source {
@@ -42,7 +45,8 @@ typedef int symbol_source_fn(void *context, uint32_t id, struct symbol_source *r
 
 struct symbolizer_options {
 	bool debuginfod; /* ask the servers in DEBUGINFOD_URLS for what is not on this machine */
-	bool progress;	 /* say on standard error what takes longer than a second */
+	struct sandbox *sandbox; /* the helper that reads files; NULL: read them here, for tests */
+	bool progress;		 /* say on standard error what takes longer than a second */
 };
 
 /* 0 or -ENOMEM. @source is called with @context at the first look-up in a module. */
@@ -51,10 +55,11 @@ int symbolizer__create(const struct symbolizer_options *options, symbol_source_f
 void symbolizer__destroy(struct symbolizer *s);
 
 /*
- * A descriptor, the caller's, of the separate debug file of @source on this machine (no server is
- * asked). -ENOENT where there is none, -ENOMEM.
+ * unwind_table__compile() of the file of @source and of its separate debug file on this machine,
+ * by the helper. 0, its errors, -EOWNERDEAD where the helper died of it (which is said), -ENOMEM.
  */
-int symbol__open_debug_file(const struct symbol_source *source);
+int symbol__compile_table(struct sandbox *sandbox, const struct symbol_source *source,
+			  struct unwind_table **ret);
 
 /*
  * Give lines to the locations of the stacks of the first @top entries of each process of @p, which

@@ -10,9 +10,6 @@
 #include "unwind/elf_image.h"
 #include "util/cleanup.h"
 
-/* 1 GiB of text, from the first described function to the last. */
-#define MAX_PAGES (1UL << 21)
-
 static void cleanup_image(struct elf_image **e)
 {
 	elf_image__destroy(*e);
@@ -168,7 +165,7 @@ static int fill_table(struct unwind_table *t, const struct cfi_rows *rows)
 	t->start = row->offset & -(uint64_t)UNWIND_PAGE_SIZE;
 	/* The last row begins a gap, which needs no page of its own. */
 	nr_pages = (end[-1].offset - t->start + UNWIND_PAGE_SIZE - 1) >> UNWIND_PAGE_SHIFT;
-	if (nr_pages > MAX_PAGES)
+	if (nr_pages > UNWIND_TABLE_MAX_PAGES)
 		return -EFBIG;
 	t->pages = calloc(nr_pages, sizeof(*t->pages));
 	/* Each page repeats at most one row of those before it. */

@@ -44,6 +44,9 @@ struct unwind_table_page {
 	uint32_t n;
 };
 
+/* 1 GiB of text, from the first described function to the last. */
+#define UNWIND_TABLE_MAX_PAGES (1UL << 21)
+
 struct unwind_table {
 	uint64_t start; /* file offset of the first page, a multiple of UNWIND_PAGE_SIZE */
 	struct unwind_table_page *pages;

@@ -18,6 +18,14 @@ void log__divert(log_fn *fn, void *context)
 	diverted_context = context;
 }
 
+/* And whether it has none. */
+static log_sink *sink;
+
+void log__set_sink(log_sink *fn)
+{
+	sink = fn;
+}
+
 void log__set_level(enum log_level level)
 {
 	shown = level;
@@ -44,6 +52,11 @@ void log__print(enum log_level level, const char *fmt, ...)
 	errno = saved; /* for %m */
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (sink) {
+		sink(level, text);
+		errno = saved;
+		return;
+	}
 	/* One write, so that lines of the traced command do not land in the middle. */
 	snprintf(line, sizeof(line), "memleak-bpf: %s%s\n", prefix[level], text);
 	if (diverted)

@@ -24,6 +24,10 @@ void log__set_level(enum log_level level);
 typedef void log_fn(void *context, const char *line);
 void log__divert(log_fn *fn, void *context);
 
+/* Where messages go instead, as they are; set once, as the level. */
+typedef void log_sink(enum log_level level, const char *line);
+void log__set_sink(log_sink *fn);
+
 /* True where a message of @level would be shown: guards work done only for a message. */
 int log__enabled(enum log_level level);
 

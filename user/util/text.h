@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef MEMLEAK_SYMBOL_TEXT_H
-#define MEMLEAK_SYMBOL_TEXT_H
+#ifndef MEMLEAK_UTIL_TEXT_H
+#define MEMLEAK_UTIL_TEXT_H
 
 /* Names out of files that somebody else made, before they reach a terminal or a report. */
 
