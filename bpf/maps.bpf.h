@@ -33,7 +33,7 @@ const volatile bool guard __weak;	   /* ... and for those of what is no block */
 const volatile bool user_functions __weak; /* --alloc-fn, --resource */
 const volatile __u32 max_depth __weak = 127;
 const volatile __u32 page_shift __weak = 12;
-const volatile __u32 own_tgid __weak; /* the tool itself is never followed */
+const volatile __u32 own_tgid __weak; /* the tool itself and its helper are never followed */
 
 /* Numbers given out so far; also counted up by the loader, atomically. */
 __u32 last_image __weak = 0;
@@ -251,10 +251,13 @@ static __always_inline __u32 current_tgid(void)
 	return bpf_get_current_pid_tgid() >> 32;
 }
 
-/* With -A and --cgroup: whether the current process, not known yet, is one to follow. */
+/* With -A and --cgroup: whether the current process, not known yet, is one to follow. The tool's
+ * only child is then its helper. */
 static __always_inline bool is_wanted(void)
 {
-	if (current_tgid() == own_tgid)
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if ((__u32)task->tgid == own_tgid || (__u32)task->real_parent->tgid == own_tgid)
 		return false;
 	return !in_cgroup || bpf_current_task_under_cgroup(&cgroups, 0) == 1;
 }

@@ -5,12 +5,13 @@
 #include "sandbox/kinds.h"
 #include "sandbox/serve.h"
 #include "symbol/service.h"
+#include "target/inspect.h"
 #include "util/log.h"
 
 int helper(void)
 {
 	static serve_fn *const services[SANDBOX_KINDS] = {
-		[SANDBOX_OBJECT] = symbol_service__demangle,
+		[SANDBOX_OBJECT] = inspect__serve,
 		[SANDBOX_TABLE] = symbol_service__compile,
 		[SANDBOX_FIND] = symbol_service__find,
 		[SANDBOX_DEMANGLE] = symbol_service__demangle,

@@ -152,6 +152,7 @@ struct task_struct {
 	sigset_t blocked;
 	pid_t pid;
 	pid_t tgid;
+	struct task_struct *real_parent;
 	char comm[16];
 	struct mm_struct *mm;
 	struct signal_struct *signal;

@@ -149,7 +149,7 @@ static void test_top(void **state)
 	assert_int_equal(symbolizer__resolve(f.symbolizer, p, UINT64_MAX, PROFILE_ALL_KINDS), 0);
 	assert_int_equal(p->locations.items[d].nr_lines, 1);
 	for (i = 0; i < ARRAY_SIZE(f.asked); i++)
-		assert_int_equal(f.asked[i], i != SELF);
+		assert_int_equal(f.asked[i] > 0, i != SELF);
 	profile__destroy(p);
 	end(&f);
 }

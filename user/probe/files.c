@@ -6,19 +6,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "target/inspect.h"
 #include "util/vector.h"
 
 struct files {
 	VECTOR(struct file) list; /* by number */
+	struct sandbox *sandbox;
 	const struct allocator_search *search;
 };
 
-int files__create(const struct allocator_search *search, struct files **ret)
+int files__create(struct sandbox *sandbox, const struct allocator_search *search,
+		  struct files **ret)
 {
 	struct files *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return -ENOMEM;
+	f->sandbox = sandbox;
 	f->search = search;
 	*ret = f;
 	return 0;
@@ -55,10 +59,7 @@ int files__add(struct files *f, uint32_t id, int fd, const char *path)
 		}
 	}
 	file = &f->list.items[id];
-	err = object__create(fd, path, &file->object);
-	if (err)
-		return err;
-	return allocator__find(file->object, f->search, &file->allocator);
+	return inspect(f->sandbox, fd, path, f->search, &file->object, &file->allocator);
 }
 
 const struct file *files__get(const struct files *f, uint32_t id)

@@ -17,9 +17,13 @@ struct file {
 };
 
 struct files;
+struct sandbox;
 
-/* Allocation functions are looked for as @search says, which is borrowed. 0 or -ENOMEM. */
-int files__create(const struct allocator_search *search, struct files **ret);
+/* Allocation functions are looked for as @search says, by @sandbox; both are borrowed. 0 or
+ * -ENOMEM.
+ */
+int files__create(struct sandbox *sandbox, const struct allocator_search *search,
+		  struct files **ret);
 void files__destroy(struct files *f);
 
 /*

@@ -21,6 +21,7 @@
 #include "probe/loader.h"
 #include "probe/tables.h"
 #include "target/cgroup.h"
+#include "target/inspect.h"
 #include "target/process.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -89,9 +90,7 @@ static int check_object(struct probe *p)
 			  path);
 		return -EINVAL;
 	}
-	err = object__create(fd, path, &o);
-	if (!err)
-		err = allocator__find(o, &p->search, &a);
+	err = inspect(p->options.sandbox, fd, path, &p->search, &o, &a);
 	if (err)
 		return err;
 	if (!o->machine) {
@@ -339,7 +338,7 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 	if (!err)
 		err = create_attachments(p);
 	if (!err)
-		err = files__create(&p->search, &p->files);
+		err = files__create(options->sandbox, &p->search, &p->files);
 	if (!err)
 		err = create_tables(p);
 	if (!err)

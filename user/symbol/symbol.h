@@ -49,7 +49,8 @@ struct symbolizer_options {
 	bool progress;		 /* say on standard error what takes longer than a second */
 };
 
-/* 0 or -ENOMEM. @source is called with @context at the first look-up in a module. */
+/* 0 or -ENOMEM. @source is called with @context whenever there is something to
+ * look up in a module. */
 int symbolizer__create(const struct symbolizer_options *options, symbol_source_fn *source,
 		       void *context, struct symbolizer **ret);
 void symbolizer__destroy(struct symbolizer *s);

@@ -675,6 +675,46 @@ bool allocator__is_note(const struct allocator_function *f)
 	return f->call == MEMLEAK_CALL_NEW || f->call == MEMLEAK_CALL_DELETE;
 }
 
+static const struct allocator_row *row_of(const struct allocator_search *search, size_t number)
+{
+	if (number < search->nr_rows)
+		return &search->rows[number];
+	number -= search->nr_rows;
+	return number < ARRAY_SIZE(table) ? &table[number] : NULL;
+}
+
+uint32_t allocator__row_number(const struct allocator_search *search,
+			       const struct allocator_function *f)
+{
+	const struct allocator_row *r;
+	uint32_t i;
+
+	/* A function has its name from its row: the very pointer. */
+	for (i = 0; (r = row_of(search, i)); i++)
+		if (r->name == f->name)
+			break;
+	return i;
+}
+
+bool allocator__from_row(const struct allocator_search *search, uint32_t number, bool note,
+			 struct allocator_function *ret)
+{
+	const struct allocator_row *r = row_of(search, number);
+
+	if (!r || (note && !is_operator(r)))
+		return false;
+	*ret = (struct allocator_function){
+		.name = r->name,
+		.call = r->call,
+		.family = r->family,
+		.may_throw = r->may_throw && !note,
+		.form = r->form,
+	};
+	if (note)
+		ret->call = is_operator_new(r) ? MEMLEAK_CALL_NEW : MEMLEAK_CALL_DELETE;
+	return true;
+}
+
 void allocator__release(struct allocator *a)
 {
 	vector_release(&a->functions);

@@ -77,6 +77,16 @@ int allocator__find(const struct object *o, const struct allocator_search *searc
 /* Whether @f is an operator on its way to another function of the list or of another object. */
 bool allocator__is_note(const struct allocator_function *f);
 
+/*
+ * A function as a number and back: that of its row, the user's first. @note: it is listed as
+ * allocator__is_note. False where there is no such row; what the object says of the function is
+ * not filled in.
+ */
+uint32_t allocator__row_number(const struct allocator_search *search,
+			       const struct allocator_function *f);
+bool allocator__from_row(const struct allocator_search *search, uint32_t number, bool note,
+			 struct allocator_function *ret);
+
 /* Whether @name is that of an allocation function, as source code or a demangler writes it. */
 bool allocator__is_name(const char *name);
 

@@ -10,9 +10,6 @@
 
 #include "util/cleanup.h"
 
-/* A program has a handful; whoever writes thousands into a file means us harm. */
-#define MAX_SEGMENTS 1024
-
 static void cleanup_elf(Elf **elf)
 {
 	elf_end(*elf); /* accepts NULL */
@@ -96,7 +93,7 @@ static int read_headers(struct object *o)
 	elf_version(EV_CURRENT);
 	elf = elf_begin(o->fd, ELF_C_READ, NULL);
 	if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &eh) ||
-	    elf_getphdrnum(elf, &n) || n > MAX_SEGMENTS)
+	    elf_getphdrnum(elf, &n) || n > OBJECT_MAX_SEGMENTS)
 		return 0;
 	o->segments = calloc(n + 1, sizeof(*o->segments));
 	if (!o->segments)
@@ -113,11 +110,9 @@ static int read_headers(struct object *o)
 	return 0;
 }
 
-int object__create(int fd, const char *path, struct object **ret)
+int object__create_unread(int fd, const char *path, struct object **ret)
 {
 	struct object *o = calloc(1, sizeof(*o));
-	struct stat st;
-	int err;
 
 	if (!o) {
 		if (fd >= 0)
@@ -126,9 +121,37 @@ int object__create(int fd, const char *path, struct object **ret)
 	}
 	o->fd = fd;
 	o->path = strdup(path);
-	err = o->path ? 0 : -ENOMEM;
+	if (!o->path) {
+		object__destroy(o);
+		return -ENOMEM;
+	}
+	*ret = o;
+	return 0;
+}
+
+bool object__is_readable(const struct object *o)
+{
+	struct stat st;
+
 	/* Reading a FIFO would wait, reading a device has effects. */
-	if (!err && fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+	return o->fd >= 0 && fstat(o->fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+void object__forget(struct object *o)
+{
+	free(o->build_id);
+	free(o->segments);
+	*o = (struct object){.fd = o->fd, .path = o->path};
+}
+
+int object__create(int fd, const char *path, struct object **ret)
+{
+	struct object *o;
+	int err = object__create_unread(fd, path, &o);
+
+	if (err)
+		return err;
+	if (object__is_readable(o))
 		err = read_headers(o);
 	if (err) {
 		object__destroy(o);

@@ -12,6 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A program has a handful; whoever writes thousands into a file means us harm. */
+#define OBJECT_MAX_SEGMENTS 1024
+
 struct object_segment { /* a PT_LOAD */
 	uint64_t offset, vaddr, filesz, memsz;
 	bool executable;
@@ -36,6 +39,15 @@ struct object {
  */
 int object__create(int fd, const char *path, struct object **ret);
 void object__destroy(struct object *o);
+
+/* The same without reading anything: for whoever has it read by somebody else. */
+int object__create_unread(int fd, const char *path, struct object **ret);
+
+/* Whether there is a regular file to be read. */
+bool object__is_readable(const struct object *o);
+
+/* Nothing was read of it, after all. */
+void object__forget(struct object *o);
 
 /* The address that file offset @offset has in the module (what addr2line takes); false where no
  * segment holds it: then *@ret is @offset itself. */
