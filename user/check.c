@@ -215,7 +215,7 @@ static int find_type(struct check *c, struct hash *known, uint64_t vptr, uint32_
 	if (*ret != HASH_NONE)
 		return 0;
 	*ret = PROFILE_NONE;
-	err = classes__name(c->memory, vptr, &name);
+	err = classes__name(c->checker->options.sandbox, c->memory, vptr, &name);
 	if (err || !name)
 		return err;
 	err = vector_push(&c->snapshot->types, name);
@@ -459,7 +459,7 @@ static int check_process(struct checker *checker, pid_t pid, pid_t reader, bool 
 
 void checker__run_at_exit(struct checker *c, pid_t pid, pid_t tid)
 {
-	int err = classes__name_wrong_frees(c->collector, pid, tid);
+	int err = classes__name_wrong_frees(c->options.sandbox, c->collector, pid, tid);
 
 	if (err)
 		log_debug("types of wrong frees of process %d: %s", pid, strerror(-err));

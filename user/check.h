@@ -13,9 +13,11 @@
 #include "target/tracer.h"
 
 struct checker;
+struct sandbox;
 
 struct checker_options {
-	bool paths;   /* say what keeps reachable blocks alive */
+	bool paths;		 /* say what keeps reachable blocks alive */
+	struct sandbox *sandbox; /* reads the names of classes */
 	bool partial; /* some blocks are not followed (sizes, sampling, pools): gaps are roots */
 };
 

@@ -77,7 +77,7 @@ static int name_classes(void *context, const void *key, const void *value)
 {
 	struct run *r = context;
 	const struct memleak_process *p = value;
-	int err = classes__name_wrong_frees(r->collector, p->tgid, p->tgid);
+	int err = classes__name_wrong_frees(r->sandbox, r->collector, p->tgid, p->tgid);
 
 	(void)key;
 	if (err)
@@ -97,6 +97,7 @@ static int name_profile(struct run *r, struct profile *p, bool saved)
 	if (!err && (all || !r->live))
 		err = symbolizer__resolve(r->symbolizer, p, all ? UINT64_MAX : r->o->top,
 					  text ? r->o->leak_kinds : PROFILE_ALL_KINDS);
+	p->losses.unread_files = sandbox__unread(r->sandbox);
 	if (!err && r->suppressions)
 		suppressions__apply(r->suppressions, p);
 	return err;
@@ -777,6 +778,7 @@ static int prepare_tracer(struct run *r)
 	const struct options *o = r->o;
 	struct checker_options options = {
 		.paths = o->show_reachable_path,
+		.sandbox = r->sandbox,
 		.partial = is_partial(o),
 	};
 	bool at_exit = o->leak_check != OPTIONS_LEAK_CHECK_NO;

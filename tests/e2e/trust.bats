@@ -200,3 +200,68 @@ while True: x = bytearray(100000); time.sleep(0.01)' 3>&- 4>&- &
 	setcap "$RECIPE" "$MEMLEAK"
 	refused 1 "missing CAP_SETUID, CAP_SETGID" -u root -- /bin/true
 }
+
+helper_of() {
+	pgrep -P "$1" -f '^memleak-bpf-reader$' || true
+}
+
+@test "the process that reads files may nothing, and ends with the tool" {
+	require_bpf
+	local helper
+	start_pump
+	start_tool -p "$target"
+	ask_report
+	helper=$(helper_of "$tool_pid")
+	[ "$(status_of "$helper" Seccomp)" = 2 ]
+	[ "$(status_of "$helper" NoNewPrivs)" = 1 ]
+	for set in CapInh CapPrm CapEff CapAmb; do
+		[ "$(status_of "$helper" $set)" = "$(bits)" ]
+	done
+	# Its socket, and the files that it was handed.
+	for fd in /proc/"$helper"/fd/*; do
+		case $(readlink "$fd") in socket:* | /*.so* | */pump) ;; *) readlink "$fd"; false ;; esac
+	done
+	end_tool KILL
+	wait_until 10 gone "$helper"
+	unharmed "$target"
+	kill "$target"
+}
+
+@test "a reader that dies costs names, not the run: at every kind of request" {
+	require_bpf
+	local kind what
+	require_program malloc_one
+	for kind in 0 1 2; do
+		for what in die open; do
+			status=0
+			MEMLEAK_BPF_READER_FAULT=$kind:$what EXPECT='' "$MEMLEAK" -f json --output "$report" \
+				-- "$PROGRAMS/malloc_one" >"$out" 2>"$err" 3>&- 4>&- || status=$?
+			grep -c "the process that reads" "$err" | grep -qx 1
+			# Without allocation functions there is nothing to trace.
+			if [ $kind = 0 ]; then
+				[ "$status" = 1 ]
+				continue
+			fi
+			[ "$status" = 0 ]
+			holds '.losses.unread_files > 0'
+			holds '.processes[0].outstanding == {blocks: 1, bytes: 10}'
+			[ $kind != 2 ] || holds '.processes[0].stacks[0].frames[0].symbol == null'
+		done
+	done
+}
+
+@test "a reader that is killed is replaced; what it read before stays" {
+	require_bpf
+	start_pump
+	start_tool -p "$target"
+	tell "leak 3 100"
+	ask_report
+	kill -KILL "$(helper_of "$tool_pid")"
+	tell "leak 2 200"
+	ask_report
+	holds '.processes[0].outstanding.blocks == 5'
+	end_tool
+	[ "$status" = 0 ]
+	unharmed "$target"
+	kill "$target"
+}

@@ -148,7 +148,7 @@ static void every_loss_has_a_line(void **state)
 	size_t i;
 
 	(void)state;
-	p->losses = (struct profile_losses){12, 1, 2, 3, 4, 5, 6, 7};
+	p->losses = (struct profile_losses){12, 1, 2, 3, 4, 5, 6, 7, 8};
 	text = render(p, &usual);
 	golden_check(__FILE__, "losses.txt", text);
 	for (i = 0; i < ARRAY_SIZE(remedies); i++)

@@ -51,6 +51,7 @@ static const struct field head_fields[] = {
 	HEAD("losses.events", U64, losses.events),
 	HEAD("losses.sites", U64, losses.sites),
 	HEAD("losses.wrong_frees", U64, losses.wrong_frees),
+	HEAD("losses.unread_files", U64, losses.unread_files),
 };
 
 static const struct field process_fields[] = {

@@ -244,6 +244,7 @@ struct profile_losses {
 	uint64_t events;	   /* mappings or process events dropped: ring buffer full */
 	uint64_t sites;		   /* allocations that no site counts: table full */
 	uint64_t wrong_frees;	   /* wrong frees at more places than the table has room for */
+	uint64_t unread_files;	   /* programs and libraries that could not be read */
 };
 
 enum profile_sampling { PROFILE_SAMPLE_ALL, PROFILE_SAMPLE_RATE, PROFILE_SAMPLE_BYTES };

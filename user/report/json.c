@@ -191,6 +191,7 @@ static struct builder losses_object(const struct profile_losses *l)
 	add_u64(&b, "events", l->events);
 	add_u64(&b, "sites", l->sites);
 	add_u64(&b, "wrong_frees", l->wrong_frees);
+	add_u64(&b, "unread_files", l->unread_files);
 	return b;
 }
 

@@ -173,6 +173,8 @@ static void print_losses(struct text *t)
 		{l->events, "", "event", "(buffer full): mappings or processes may be missing"},
 		{l->wrong_frees, "", "wrong free", "(table full): there are more places of them"},
 		{l->sites, "", "allocation", "in alloc_* of -w (table full): raise --max-stacks"},
+		{l->unread_files, "names and outer frames in ", "file",
+		 "(the process that reads files died of it)"},
 	};
 	char count[FORMAT_SIZE];
 	size_t i;

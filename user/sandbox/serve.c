@@ -50,7 +50,7 @@ static void send_line(enum log_level level, const char *line)
 		_exit(1);
 }
 
-int serve(serve_fn *const services[], uint32_t nr, void *context)
+int serve(serve_fn *const services[], uint32_t nr, void *context, serve_before_fn *before)
 {
 	struct server server = {.socket = CONFINE_SOCKET};
 	CLEANUP(wire__release) struct wire request = {0}, reply = {0};
@@ -63,6 +63,8 @@ int serve(serve_fn *const services[], uint32_t nr, void *context)
 		if (channel__receive(server.socket, &type, &request, &fd, 0))
 			return 0; /* the tool has ended */
 		wire__clear(&reply);
+		if (before && type >= CHANNEL_REQUEST)
+			before(type - CHANNEL_REQUEST);
 		if (type < CHANNEL_REQUEST || type - CHANNEL_REQUEST >= nr ||
 		    services[type - CHANNEL_REQUEST](context, &server, &request, fd, &reply) ||
 		    channel__send(server.socket, CHANNEL_REPLY, &reply, -1, 0))

@@ -18,8 +18,13 @@ struct server;
 typedef int serve_fn(void *context, struct server *server, struct wire *request, int fd,
 		     struct wire *reply);
 
-/* Serve until the tool is gone: kind i is services[i]. Returns the exit status. */
-int serve(serve_fn *const services[], uint32_t nr, void *context);
+/* Called before each request, by its kind: for tests, which make it go wrong. */
+typedef void serve_before_fn(uint32_t kind);
+
+/* Serve until the tool is gone: kind i is services[i]. @before may be NULL. Returns the exit
+ * status.
+ */
+int serve(serve_fn *const services[], uint32_t nr, void *context, serve_before_fn *before);
 
 /* Send a part of the answer, which is emptied. 0 or -errno. */
 int server__part(struct server *s, struct wire *part);

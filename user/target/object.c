@@ -46,9 +46,6 @@ static int read_build_id(Elf_Data *notes, struct object *o)
 	return 0;
 }
 
-/* More thread-local data than a stack can hold below its control block is no such thing. */
-#define MAX_TLS (1 << 20)
-
 static int read_segment(Elf *elf, const GElf_Phdr *ph, struct object *o)
 {
 	Elf_Data *notes;
@@ -64,7 +61,7 @@ static int read_segment(Elf *elf, const GElf_Phdr *ph, struct object *o)
 		};
 		break;
 	case PT_TLS:
-		if (ph->p_memsz < MAX_TLS && ph->p_align < MAX_TLS)
+		if (ph->p_memsz < OBJECT_MAX_TLS && ph->p_align < OBJECT_MAX_TLS)
 			o->tls_size = ph->p_memsz + ph->p_align;
 		break;
 	case PT_INTERP:

@@ -15,6 +15,9 @@
 /* A program has a handful; whoever writes thousands into a file means us harm. */
 #define OBJECT_MAX_SEGMENTS 1024
 
+/* More thread-local data than a stack can hold below its control block is no such thing. */
+#define OBJECT_MAX_TLS (1 << 20)
+
 struct object_segment { /* a PT_LOAD */
 	uint64_t offset, vaddr, filesz, memsz;
 	bool executable;
