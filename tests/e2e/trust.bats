@@ -236,7 +236,7 @@ helper_of() {
 			status=0
 			MEMLEAK_BPF_READER_FAULT=$kind:$what EXPECT='' "$MEMLEAK" -f json --output "$report" \
 				-- "$PROGRAMS/malloc_one" >"$out" 2>"$err" 3>&- 4>&- || status=$?
-			grep -c "the process that reads" "$err" | grep -qx 1
+			[ "$(grep -c "the process that reads" "$err")" = 1 ]
 			# Without allocation functions there is nothing to trace.
 			if [ $kind = 0 ]; then
 				[ "$status" = 1 ]
@@ -254,8 +254,8 @@ helper_of() {
 	require_bpf
 	start_pump
 	start_tool -p "$target"
-	tell "leak 3 100"
 	ask_report
+	tell "leak 3 100"
 	kill -KILL "$(helper_of "$tool_pid")"
 	tell "leak 2 200"
 	ask_report

@@ -330,6 +330,7 @@ static void test_same_functions(void **state)
 		object__destroy(x);
 		object__destroy(y);
 	}
+	print_message("%zu functions\n", n);
 	assert_true(n > 10);
 	sandbox__destroy(s);
 }
