@@ -11,69 +11,20 @@
  * A block leaves the table at the entry of free and realloc: behind it another thread may be given
  * the address. It enters the table at the return: nobody else knows the address before.
  */
+#include "bpf/mapping.bpf.h"
 #include "bpf/process.bpf.h"
 #include "bpf/wrong_free.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define MAP_FIXED 0x10
-#define MAP_STACK 0x20000
-
-/* --- entry --- */
-
-static __always_inline bool is_size_followed(__u64 size)
-{
-	if (size < min_size || size > max_size)
-		return false;
-	return !is_sampling() || sample_draw(sampling(), size, bpf_get_prandom_u32());
-}
-
 /* Whether what the call gives is recorded. Mappings and resources are not sampled. */
 static __always_inline bool is_followed(struct call *call)
 {
 	if (MEMLEAK_COOKIE_CALL(call->cookie) == MEMLEAK_CALL_MMAP)
-		return !(call->arg2 & MAP_STACK) || call->arg2 & MAP_FIXED; /* no thread stacks */
+		return is_mmap_followed(call->arg2);
 	if (is_mapping(call->cookie) || call->cookie & MEMLEAK_FORM_RESOURCE)
 		return true;
 	return !has_size(call) || is_size_followed(call->size);
-}
-
-static __always_inline void send_mapping_event(__u32 type, struct memleak_process *p,
-					       struct thread *t, __u64 addr, __u64 stack)
-{
-	struct memleak_event event = {.type = type};
-	struct call *call = &t->call;
-
-	event.image = p->image;
-	event.file = p->exe;
-	event.frame = stack ? t->walk.stack.frames[0] : 0;
-	event.tgid = current_tgid();
-	event.tid = (__u32)bpf_get_current_pid_tgid();
-	event.time_ns = bpf_ktime_get_ns();
-	event.family = MEMLEAK_FAMILY_MMAP;
-	event.stack = stack;
-	if (type == MEMLEAK_EVENT_MMAP) {
-		event.addr = addr;
-		event.size = call->size;
-		event.size2 = call->arg2 & MAP_FIXED;
-	} else if (type == MEMLEAK_EVENT_MREMAP) {
-		event.addr = call->arg;
-		event.size = call->arg2;
-		event.addr2 = addr;
-		event.size2 = call->size;
-	} else {
-		event.addr = call->arg;
-		event.size = call->size;
-	}
-	bpf_get_current_comm(event.comm, sizeof(event.comm));
-	send_event(&event, MEMLEAK_LOSS_EVENT);
-}
-
-/* A pool without a size of its own is as large as what is allocated while it is made. */
-static __always_inline bool is_sizeless(struct call *call)
-{
-	return is_described(call->cookie) && !MEMLEAK_FORM_ARGUMENT(call->cookie, 16) &&
-	       !(call->cookie & MEMLEAK_FORM_RESOURCE);
 }
 
 static __always_inline void add_inner_size(struct thread *t, struct pt_regs *regs, __u64 cookie)
@@ -112,6 +63,13 @@ static __always_inline void take_old(struct memleak_process *p, struct thread *t
 		judge_free(p, t, regs, call->cookie, call->arg, old, call->has_old);
 }
 
+static __always_inline void send_unmapping(struct memleak_process *p, struct call *call, __u32 type)
+{
+	struct mapping_change m = {.type = type, .addr = call->arg, .size = call->size};
+
+	send_mapping_event(p, &m);
+}
+
 /* Begin @call of @t, unless it is a part of one in flight; false if its return is of no use. */
 static __always_inline bool begin_call(struct memleak_process *p, struct thread *t,
 				       struct call *call, struct pt_regs *regs, __u64 cookie)
@@ -146,7 +104,7 @@ static __always_inline bool begin_call(struct memleak_process *p, struct thread 
 		return false;
 	}
 	if (MEMLEAK_COOKIE_CALL(cookie) == MEMLEAK_CALL_MUNMAP)
-		send_mapping_event(MEMLEAK_EVENT_MUNMAP, p, t, 0, 0);
+		send_unmapping(p, call, MEMLEAK_EVENT_MUNMAP);
 	call->sp = sp;
 	return true;
 }
@@ -260,42 +218,30 @@ static __always_inline __u64 call_result(struct call *call, struct pt_regs *regs
 	return result;
 }
 
-/* The realloc failed: the old block is still the caller's. */
-static __always_inline void restore_block(struct memleak_process *p, struct call *call)
-{
-	struct memleak_block_key key = {
-		.addr = call->arg, .image = p->image, .family = key_family(call->old.family)};
-	struct sample_weight weight = sample_weigh(sampling(), call->old.size);
-
-	if (bpf_map_update_elem(&blocks, &key, &call->old, BPF_NOEXIST)) {
-		count_loss(MEMLEAK_LOSS_BLOCK_MEMORY);
-		return;
-	}
-	note_change(&key);
-	__sync_fetch_and_add(&p->frees, -weight.blocks);
-	__sync_fetch_and_add(&p->free_bytes, -weight.bytes);
-	if (trace_events)
-		trace_event(MEMLEAK_EVENT_ALLOC, p->image, call->arg, call->old.size,
-			    call->old.family, call->old.stack, 0);
-}
-
 static __always_inline void mapping_exit(struct memleak_process *p, struct thread *t,
 					 struct pt_regs *regs)
 {
 	__u8 kind = MEMLEAK_COOKIE_CALL(t->call.cookie);
-	__u64 result = PT_REGS_RC(regs);
-	__u64 stack;
+	struct mapping_change m = {.addr = PT_REGS_RC(regs), .size = t->call.size};
 
 	if (kind == MEMLEAK_CALL_MUNMAP) {
-		if ((__s32)result == -1)
-			send_mapping_event(MEMLEAK_EVENT_MUNMAP_FAILED, p, t, 0, 0);
+		if ((__s32)m.addr == -1)
+			send_unmapping(p, &t->call, MEMLEAK_EVENT_MUNMAP_FAILED);
 		return;
 	}
-	if (result == -1ULL)
+	if (m.addr == -1ULL)
 		return;
-	stack = walk_stack(&t->walk, regs, false, p->image);
-	send_mapping_event(kind == MEMLEAK_CALL_MMAP ? MEMLEAK_EVENT_MMAP : MEMLEAK_EVENT_MREMAP, p,
-			   t, result, stack);
+	m.type = kind == MEMLEAK_CALL_MMAP ? MEMLEAK_EVENT_MMAP : MEMLEAK_EVENT_MREMAP;
+	m.size2 = t->call.arg2 & MAP_FIXED;
+	if (kind == MEMLEAK_CALL_MREMAP) {
+		m.addr2 = m.addr;
+		m.size2 = m.size;
+		m.addr = t->call.arg;
+		m.size = t->call.arg2;
+	}
+	m.stack = walk_stack(&t->walk, regs, false, p->image);
+	m.frame = m.stack ? t->walk.stack.frames[0] : 0;
+	send_mapping_event(p, &m);
 }
 
 static __always_inline void fill_block(struct memleak_block *b, struct memleak_process *p,
@@ -335,7 +281,7 @@ static __always_inline void heap_exit(struct memleak_process *p, struct thread *
 	if (!addr) {
 		/* realloc(p, 0) that gives NULL has freed p; any other NULL has done nothing. */
 		if (call->has_old && call->size && !(call->cookie & MEMLEAK_FORM_OLD_GOES))
-			restore_block(p, call);
+			block_restore(p, call->arg, &call->old);
 		return;
 	}
 	if (call->cookie & MEMLEAK_FORM_IN_PLACE)

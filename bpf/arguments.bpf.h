@@ -112,4 +112,11 @@ static __always_inline bool has_size(struct call *call)
 	return !is_described(call->cookie) || MEMLEAK_FORM_ARGUMENT(call->cookie, 16);
 }
 
+/* A pool without a size of its own is as large as what is allocated while it is made. */
+static __always_inline bool is_sizeless(struct call *call)
+{
+	return is_described(call->cookie) && !MEMLEAK_FORM_ARGUMENT(call->cookie, 16) &&
+	       !(call->cookie & MEMLEAK_FORM_RESOURCE);
+}
+
 #endif

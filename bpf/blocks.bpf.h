@@ -35,6 +35,15 @@ static __always_inline struct sample sampling(void)
 	return s;
 }
 
+/* What @b stands for. */
+static __always_inline struct sample_weight weigh(const struct memleak_block *b)
+{
+	struct sample s = sampling();
+
+	s.weight = b->weight;
+	return sample_weigh(s, b->size);
+}
+
 /* Families of malloc and new are told apart by the block alone: free() takes all of them. */
 static __always_inline __u32 key_family(__u8 family)
 {
@@ -60,6 +69,14 @@ static __always_inline void note_change(const struct memleak_block_key *key)
 		*place = MEMLEAK_CHANGE(key->addr, key->family);
 }
 
+/* Whether an allocation of @size is recorded. */
+static __always_inline bool is_size_followed(__u64 size)
+{
+	if (size < min_size || size > max_size)
+		return false;
+	return !is_sampling() || sample_draw(sampling(), size, bpf_get_prandom_u32());
+}
+
 /* Take the block at @addr out of the table, if it is there, into *@old; counts the free. */
 static __always_inline bool block_free(struct memleak_process *p, __u64 addr, __u8 family,
 				       struct memleak_block *old)
@@ -75,7 +92,7 @@ static __always_inline bool block_free(struct memleak_process *p, __u64 addr, __
 	if (bpf_map_delete_elem(&blocks, &key))
 		return false; /* another thread frees it at this moment, and counts it */
 	note_change(&key);
-	weight = sample_weigh(sampling(), old->size);
+	weight = weigh(old);
 	__sync_fetch_and_add(&p->frees, weight.blocks);
 	__sync_fetch_and_add(&p->free_bytes, weight.bytes);
 	return true;
@@ -132,12 +149,32 @@ static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
 		return false;
 	}
 	note_change(&key);
-	weight = sample_weigh(sampling(), b->size);
+	weight = weigh(b);
 	__sync_fetch_and_add(&p->allocs, weight.blocks);
 	__sync_fetch_and_add(&p->alloc_bytes, weight.bytes);
 	count_site(p, b, weight);
 	count_peak(p, b->time_ns);
 	return true;
+}
+
+/* The block that block_free() has taken out is the program's after all: a realloc has failed. */
+static __always_inline void block_restore(struct memleak_process *p, __u64 addr,
+					  struct memleak_block *old)
+{
+	struct memleak_block_key key = {
+		.addr = addr, .image = p->image, .family = key_family(old->family)};
+	struct sample_weight weight = weigh(old);
+
+	if (bpf_map_update_elem(&blocks, &key, old, BPF_NOEXIST)) {
+		count_loss(MEMLEAK_LOSS_BLOCK_MEMORY);
+		return;
+	}
+	note_change(&key);
+	__sync_fetch_and_add(&p->frees, -weight.blocks);
+	__sync_fetch_and_add(&p->free_bytes, -weight.bytes);
+	if (trace_events)
+		trace_event(MEMLEAK_EVENT_ALLOC, p->image, addr, old->size, old->family, old->stack,
+			    0);
 }
 
 /* A resource is acquired; what is held already is held once more. Counts nothing of the heap. */

@@ -73,6 +73,8 @@ struct thread {
 	struct operator_call making, deleting;
 	struct free_call freeing;
 	struct wrong_draft wrong;
+	struct memleak_block reallocated; /* by a site's realloc in flight */
+	__u64 reallocated_addr;		  /* 0: none */
 	struct walk walk;
 };
 
@@ -81,7 +83,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 	__type(value, struct thread);
-} threads SEC(".maps");
+} threads __weak SEC(".maps");
 
 /* How far below a skipped call its own calls can begin, and how far from its code their callers
  * lie: more than what allocators need, less than what lies between them and others. */

@@ -192,6 +192,14 @@ struct {
 	__type(value, __u32);
 } signalled __weak SEC(".maps");
 
+/* Where sites that are not libmemleak.so's have their arguments. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MEMLEAK_MAX_SITE_SPECS);
+	__type(key, __u32);
+	__type(value, struct memleak_site_arguments);
+} site_arguments __weak SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
 	__uint(max_entries, 1);

@@ -87,6 +87,57 @@ enum memleak_fail { MEMLEAK_FAIL_ZERO, MEMLEAK_FAIL_MINUS_ONE, MEMLEAK_FAIL_NOT_
 #define MEMLEAK_COOKIE_CALL(cookie)	   ((__u8)(cookie))
 #define MEMLEAK_COOKIE_FAMILY(cookie)	   ((__u8)((cookie) >> 8))
 
+/*
+ * The cookie of a site: where its arguments are. 0: it is one of libmemleak.so's own, in the
+ * registers of a call's arguments; otherwise the number of a record in `site_arguments`, from 1.
+ */
+#define MEMLEAK_SITE_COOKIE(spec, mixed) ((__u64)(spec) << 1 | (mixed))
+#define MEMLEAK_SITE_MIXED		 1 /* the process has other probes for its heap too */
+#define MEMLEAK_SITE_SPEC(cookie)	 ((__u32)((cookie) >> 1))
+#define MEMLEAK_MAX_SITE_SPECS		 1024
+#define MEMLEAK_SITE_ARGUMENTS		 3 /* pointer, size, weight */
+
+enum memleak_argument_kind {
+	MEMLEAK_ARGUMENT_NONE,
+	MEMLEAK_ARGUMENT_CONSTANT, /* the offset */
+	MEMLEAK_ARGUMENT_REGISTER,
+	MEMLEAK_ARGUMENT_MEMORY, /* at register + offset, or + index * 2^scale */
+};
+
+/* Registers by their place in pt_regs, in words. */
+struct memleak_argument {
+	__s64 offset;
+	__u8 kind;
+	__u8 base;
+	__u8 index; /* MEMLEAK_ARGUMENT_MEMORY: 0xff: none */
+	__u8 scale;
+	__u8 bits; /* 8, 16, 32 or 64 */
+	__u8 is_signed;
+	__u8 pad[2];
+};
+
+struct memleak_site_arguments {
+	struct memleak_argument list[MEMLEAK_SITE_ARGUMENTS];
+};
+
+/*
+ * What the sites of libmemleak.so (user/hook/) say of a call, in their argument `info`: the family
+ * (of what frees, on a free), flags, and how far above the frame that they give it ends.
+ */
+#define MEMLEAK_SITE_REALLOC 1 /* a free: it is for a realloc, which may still fail */
+#define MEMLEAK_SITE_SIZED   2 /* a free: it knows the size */
+#define MEMLEAK_SITE_INFO(family, flags, cfa)                                                      \
+	((__u64)(family) | (__u64)(flags) << 8 | (__u64)(cfa) << 32)
+#define MEMLEAK_SITE_FAMILY(info) ((__u8)(info))
+#define MEMLEAK_SITE_FLAGS(info)  ((__u8)((info) >> 8))
+#define MEMLEAK_SITE_CFA(info)	  ((__u32)((info) >> 32))
+
+/* Of the mmap family: enum memleak_call, and mmap's and mremap's flags; munmap: whether it failed.
+ */
+#define MEMLEAK_SITE_MAP_INFO(call, flags, cfa)                                                    \
+	((__u64)(call) | (__u64)((flags)&0xffffff) << 8 | (__u64)(cfa) << 32)
+#define MEMLEAK_SITE_MAP_FLAGS(info) ((__u32)((info) >> 8) & 0xffffff)
+
 /* Why something is missing from the tables: one counter each, in the map `losses`. */
 enum memleak_loss {
 	MEMLEAK_LOSS_BLOCK_TABLE,   /* blocks: the table is full (--max-blocks) */
@@ -122,7 +173,8 @@ struct memleak_block {
 	__u8 families; /* whose frees may take it, a bit each; 0: not known */
 	__u8 slack;    /* how much larger it is than what operator new was asked for */
 	__u8 pad;
-	__u32 more; /* times that a resource was acquired again since */
+	__u32 more;   /* times that a resource was acquired again since */
+	__u64 weight; /* bytes that it stands for, if the process drew it; 0: as sampling has it */
 };
 
 /*
@@ -219,6 +271,7 @@ enum memleak_stack_flags {
 	MEMLEAK_STACK_BROKEN = 2,
 	MEMLEAK_STACK_PRIVATE = 4, /* holds addresses of one process: not shared between images */
 	MEMLEAK_STACK_BY_FP = 8,   /* some frame was found by frame pointer */
+	MEMLEAK_STACK_SITE = 16,   /* of a site in an allocator: begins inside of that */
 };
 
 /* Counters of how walks ended, by enum unwind_result; a power of two for the verifier. */
@@ -339,7 +392,7 @@ struct memleak_event {
 
 #ifndef __bpf__
 static_assert(sizeof(struct memleak_block_key) == 16, "key without gaps");
-static_assert(sizeof(struct memleak_block) == 32, "block without gaps");
+static_assert(sizeof(struct memleak_block) == 40, "block without gaps");
 static_assert(sizeof(struct memleak_site_key) == 16, "key without gaps");
 static_assert(sizeof(struct memleak_site) == 16, "site without gaps");
 static_assert(sizeof(struct memleak_wrong_key) == 24, "key without gaps");
@@ -353,6 +406,7 @@ static_assert(sizeof(struct memleak_file_key) == 16, "key without gaps");
 static_assert(sizeof(struct memleak_table) == 24, "table without gaps");
 static_assert(sizeof(struct memleak_mapping) == 32, "mapping without gaps");
 static_assert(sizeof(struct memleak_vma) == 40, "mapping without gaps");
+static_assert(sizeof(struct memleak_argument) == 16, "argument without gaps");
 static_assert(sizeof(struct memleak_event) == 96, "event without gaps");
 #endif
 

@@ -33,8 +33,10 @@
 
 /* All allocations: rate 1 and mean 0. At most one of the two is set. */
 struct sample {
-	__u32 rate; /* one in so many; 1: all */
-	__u32 mean; /* bytes; 0: not by size */
+	__u32 rate;   /* one in so many; 1: all */
+	__u32 mean;   /* bytes; 0: not by size */
+	__u64 weight; /* bytes that a block stands for that the process drew itself; 0: it has not
+		       */
 };
 
 #define SAMPLE_ONE	   (1ULL << 32)	 /* the chance of what is certain */
@@ -63,12 +65,29 @@ static __always_inline __u64 sample_one_minus_exp(__u64 f)
 	return (f * sum) >> 32;
 }
 
+/* The inverse of the weight: for variances, so a few bits less do no harm. */
+static __always_inline __u64 sample_chance_of_weight(__u64 size, __u64 weight)
+{
+	__u64 chance;
+
+	if (size >= weight)
+		return SAMPLE_ONE;
+	while (weight >> 31) {
+		weight >>= 1;
+		size >>= 1;
+	}
+	chance = (size << 32) / weight;
+	return chance ? chance : 1;
+}
+
 /* The chance of a block of @size bytes, 1 to SAMPLE_ONE. malloc(0) counts as a byte. */
 static __always_inline __u64 sample_chance(struct sample s, __u64 size)
 {
 	__u64 means, chance, rest = SAMPLE_ONE;
 	int i;
 
+	if (s.weight)
+		return sample_chance_of_weight(size, s.weight);
 	if (!s.mean)
 		return (SAMPLE_ONE + s.rate - 1) / s.rate;
 	size = size ? size : 1;
@@ -100,6 +119,12 @@ static __always_inline struct sample_weight sample_weigh(struct sample s, __u64 
 	struct sample_weight w = {.blocks = SAMPLE_WEIGHT_ONE, .bytes = size};
 	__u64 chance;
 
+	if (s.weight) {
+		/* With 0 bytes a block counts as one when it is drawn, and as none in the sum. */
+		w.blocks = s.weight * SAMPLE_WEIGHT_ONE / (size ? size : 1);
+		w.bytes = size ? s.weight : 0;
+		return w;
+	}
 	if (!s.mean) {
 		/* What a person asked for; its inverse differs by less than one in 2^32 / rate. */
 		w.blocks *= s.rate;

@@ -461,15 +461,8 @@ static __always_inline void leave_function(struct walk *w, struct pt_regs *regs)
 	see_through_trampoline(w);
 }
 
-/*
- * Walk from the caller's registers and store what was found; the key in `stacks`, 0 if lost.
- * @returning: the registers are still those of the function, at its return instruction.
- */
-static __always_inline __u64 walk_stack(struct walk *w, struct pt_regs *regs, bool returning,
-					__u32 image)
+static __always_inline void begin_walk(struct walk *w, struct pt_regs *regs, __u32 image)
 {
-	struct walk_context c = {.walk = w};
-
 	w->regs = (struct unwind_regs){
 		.ip = PT_REGS_IP(regs),
 		.sp = PT_REGS_SP(regs),
@@ -480,13 +473,63 @@ static __always_inline __u64 walk_stack(struct walk *w, struct pt_regs *regs, bo
 	w->image = image;
 	w->by_fp = 0;
 	w->trampoline = trampoline_address(bpf_get_current_task_btf());
-	if (returning)
-		leave_function(w, regs);
 	w->stack.nr_frames = 0;
 	w->stack.flags = 0;
+}
+
+/* Walk on from where w->regs are and store what is found. */
+static __always_inline __u64 walk_on(struct walk *w, __u32 image)
+{
+	struct walk_context c = {.walk = w};
+
 	bpf_loop(max_depth + 1, walk_frame, &c, 0);
 	count_walk(w);
 	return store_stack(w, image);
+}
+
+/*
+ * Walk from the caller's registers and store what was found; the key in `stacks`, 0 if lost.
+ * @returning: the registers are still those of the function, at its return instruction.
+ */
+static __always_inline __u64 walk_stack(struct walk *w, struct pt_regs *regs, bool returning,
+					__u32 image)
+{
+	begin_walk(w, regs, image);
+	if (returning)
+		leave_function(w, regs);
+	return walk_on(w, image);
+}
+
+/*
+ * The same from a site inside of an allocation function, whose frame is at @frame and ends @cfa
+ * bytes above: its caller is the first one.
+ */
+static __always_inline __u64 walk_from_frame(struct walk *w, struct pt_regs *regs, __u64 frame,
+					     __u64 cfa, __u32 image)
+{
+	__u64 pair[2] = {};
+
+	begin_walk(w, regs, image);
+	/* System V ABI, x86-64, 3.2.2; AAPCS64, 6.4.6. What cannot be read is no code. */
+	bpf_probe_read_user(pair, sizeof(pair), (void *)frame);
+	w->regs.fp = pair[0];
+	w->regs.ip = UNWIND_ARM64 ? pair[1] & UNWIND_ARM64_CODE_MASK : pair[1];
+	w->regs.sp = frame + cfa;
+	w->regs.slot = UNWIND_ARM64 ? w->regs.sp : w->regs.sp - 8;
+	see_through_trampoline(w);
+	return walk_on(w, image);
+}
+
+/* The same from any instruction of an allocator: the frame that it is in is left out. */
+static __always_inline __u64 walk_from_site(struct walk *w, struct pt_regs *regs, __u32 image)
+{
+	begin_walk(w, regs, image);
+	w->stack.flags = MEMLEAK_STACK_SITE;
+	w->regs.flags = UNWIND_EXACT;
+	w->regs.lr = PT_REGS_RET(regs);
+	if (find_mapping(w, w->regs.ip) && step_out(w, w->regs.ip))
+		see_through_trampoline(w);
+	return walk_on(w, image);
 }
 
 #endif

@@ -215,6 +215,7 @@ static int read_block(void *context, const void *key, const void *value)
 		if (err || !ended)
 			return err; /* of a program that another one has replaced */
 	}
+	sample.weight = b->weight;
 	if (probe__is_resource(&r->collector->t, b->family))
 		sample = everything;
 	else if (hash__get(&s->shown, k->image, 0) != HASH_NONE)
@@ -458,6 +459,7 @@ static int add_snapshot(struct collector *c, struct pass *pass, struct snapshot 
 		types[i] = collector__type_number(c, s->types.items[i]);
 	for (i = 0; i < s->nr && !err; i++) {
 		const struct snapshot_block *b = &s->blocks.items[s->items[i].index];
+		struct sample sample = c->t.sample;
 		struct group like = {
 			.image = s->process.image,
 			.stack = b->block.stack,
@@ -467,9 +469,10 @@ static int add_snapshot(struct collector *c, struct pass *pass, struct snapshot 
 			.type = b->type < s->types.count ? types[b->type] : PROFILE_NONE,
 		};
 
+		sample.weight = b->block.weight;
 		err = find_group(pass, &like, &group);
 		if (!err)
-			err = add_block(pass, group, c->t.sample, b->addr, b->block.size,
+			err = add_block(pass, group, sample, b->addr, b->block.size,
 					b->block.time_ns);
 	}
 	return err || pass->options->peek ? err : add_paths(pass, s, types);

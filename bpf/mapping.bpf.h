@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MEMLEAK_BPF_MAPPING_BPF_H
+#define MEMLEAK_BPF_MAPPING_BPF_H
+
+/* What the mmap family does, told to user space, which keeps the intervals. */
+
+#include "bpf/maps.bpf.h"
+
+#define MAP_FIXED 0x10
+#define MAP_STACK 0x20000
+
+struct mapping_change {
+	__u32 type;			/* enum memleak_event_type */
+	__u64 addr, size, addr2, size2; /* as in struct memleak_event */
+	__u64 stack, frame;
+};
+
+/* Thread stacks are not. */
+static __always_inline bool is_mmap_followed(__u64 flags)
+{
+	return !(flags & MAP_STACK) || flags & MAP_FIXED;
+}
+
+static __always_inline void send_mapping_event(struct memleak_process *p, struct mapping_change *m)
+{
+	struct memleak_event event = {.type = m->type};
+
+	event.image = p->image;
+	event.file = p->exe;
+	event.frame = m->frame;
+	event.tgid = current_tgid();
+	event.tid = (__u32)bpf_get_current_pid_tgid();
+	event.time_ns = bpf_ktime_get_ns();
+	event.family = MEMLEAK_FAMILY_MMAP;
+	event.stack = m->stack;
+	event.addr = m->addr;
+	event.size = m->size;
+	event.addr2 = m->addr2;
+	event.size2 = m->size2;
+	bpf_get_current_comm(event.comm, sizeof(event.comm));
+	send_event(&event, MEMLEAK_LOSS_EVENT);
+}
+
+#endif

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sites in allocators: the third source of the same events. What other probes find out at the two
+ * ends of a call is said here at one place, by whoever makes the call: a pointer, a size, and the
+ * bytes that a block stands for if the process has drawn it itself.
+ */
+#include "bpf/arguments.bpf.h"
+#include "bpf/mapping.bpf.h"
+#include "bpf/process.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+#if defined(__TARGET_ARCH_x86)
+#define PT_REGS_WORDS (sizeof(struct pt_regs) / 8)
+#define SITE_PARM5(x) ((x)->r8)
+#define SITE_PARM6(x) ((x)->r9)
+#elif defined(__TARGET_ARCH_arm64)
+#define PT_REGS_WORDS (sizeof(struct user_pt_regs) / 8)
+#define SITE_PARM5(x) ((x)->user_regs.regs[4])
+#define SITE_PARM6(x) ((x)->user_regs.regs[5])
+#endif
+
+#define NO_INDEX 0xff
+
+struct site {
+	__u64 pointer, size, weight;
+	__u64 info;  /* libmemleak.so's: MEMLEAK_SITE_INFO */
+	__u64 frame; /* the same; 0: another's */
+};
+
+/* A register by its number: the verifier takes no variable offset into the context. */
+static __always_inline __u64 site_register(struct pt_regs *regs, __u32 number)
+{
+	__u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (__u64 *)regs + number % PT_REGS_WORDS);
+	return value;
+}
+
+static __always_inline __u64 site_narrow(__u64 value, struct memleak_argument *a)
+{
+	__u32 unused = (64 - a->bits) & 63;
+
+	value <<= unused;
+	return a->is_signed ? (__u64)((__s64)value >> unused) : value >> unused;
+}
+
+static __always_inline __u64 site_argument(struct pt_regs *regs, struct memleak_argument *a)
+{
+	__u64 value = 0, at;
+
+	if (a->kind == MEMLEAK_ARGUMENT_CONSTANT)
+		return a->offset;
+	if (a->kind == MEMLEAK_ARGUMENT_NONE)
+		return 0;
+	at = site_register(regs, a->base);
+	if (a->kind == MEMLEAK_ARGUMENT_REGISTER)
+		return site_narrow(at, a);
+	at += a->offset;
+	if (a->index != NO_INDEX)
+		at += site_register(regs, a->index) << (a->scale & 3);
+	bpf_probe_read_user(&value, sizeof(value), (void *)at);
+	return site_narrow(value, a);
+}
+
+/* What the site says; false where nobody knows how. */
+static __always_inline bool site_read(struct pt_regs *regs, __u64 cookie, struct site *s)
+{
+	__u32 spec = MEMLEAK_SITE_SPEC(cookie);
+	struct memleak_site_arguments *a;
+
+	if (!spec) {
+		s->pointer = PT_REGS_PARM1(regs);
+		s->size = PT_REGS_PARM2(regs);
+		s->weight = PT_REGS_PARM3(regs);
+		s->info = PT_REGS_PARM4(regs);
+		s->frame = SITE_PARM5(regs);
+		return true;
+	}
+	spec--;
+	a = bpf_map_lookup_elem(&site_arguments, &spec);
+	if (!a)
+		return false;
+	s->pointer = site_argument(regs, &a->list[0]);
+	s->size = site_argument(regs, &a->list[1]);
+	s->weight = site_argument(regs, &a->list[2]);
+	s->info = s->frame = 0;
+	return true;
+}
+
+/* Whether an allocation that another probe has seen the begin of is going on: this is a part of it.
+ */
+static __always_inline bool is_part(struct memleak_process *p, struct thread *t,
+				    struct pt_regs *regs, __u64 cookie, struct site *s)
+{
+	if (!(cookie & MEMLEAK_SITE_MIXED) || !in_flight(t, &t->call, regs, p->image))
+		return false;
+	if (is_sizeless(&t->call))
+		t->call.size += s->size;
+	return true;
+}
+
+static __always_inline bool is_site_followed(struct site *s)
+{
+	if (s->weight && s->weight != s->size)
+		return s->size >= min_size && s->size <= max_size;
+	s->weight = 0;
+	return is_size_followed(s->size);
+}
+
+static __always_inline int site_alloc(struct pt_regs *regs, __u64 cookie)
+{
+	struct memleak_process *p = followed_process();
+	struct memleak_block b = {};
+	struct site s = {};
+	struct thread *t;
+
+	if (!p || !site_read(regs, cookie, &s) || !s.pointer)
+		return 0;
+	t = thread_storage(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t) {
+		count_loss(MEMLEAK_LOSS_BLOCK_THREAD);
+		return 0;
+	}
+	t->reallocated_addr = 0;
+	if (is_part(p, t, regs, cookie, &s) || !is_site_followed(&s))
+		return 0;
+	b.size = s.size;
+	b.weight = s.weight;
+	b.time_ns = bpf_ktime_get_ns();
+	b.family = MEMLEAK_SITE_FAMILY(s.info);
+	if (s.frame)
+		b.stack = walk_from_frame(&t->walk, regs, s.frame, MEMLEAK_SITE_CFA(s.info),
+					  p->image);
+	else
+		b.stack = walk_from_site(&t->walk, regs, p->image);
+	if (block_insert(p, s.pointer, &b) && trace_events)
+		trace_event(MEMLEAK_EVENT_ALLOC, p->image, s.pointer, b.size, b.family, b.stack,
+			    t->walk.stack.frames[0]);
+	return 0;
+}
+
+static __always_inline int site_free(struct pt_regs *regs, __u64 cookie)
+{
+	struct memleak_process *p = followed_process();
+	struct memleak_block old;
+	struct site s = {};
+	struct thread *t;
+
+	if (!p || !site_read(regs, cookie, &s) || !block_free(p, s.pointer, 0, &old))
+		return 0;
+	if (trace_events)
+		trace_event(MEMLEAK_EVENT_FREE, p->image, s.pointer, old.size, old.family,
+			    old.stack, 0);
+	if (!s.frame || !(MEMLEAK_SITE_FLAGS(s.info) & MEMLEAK_SITE_REALLOC))
+		return 0;
+	t = thread_storage(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (t) {
+		t->reallocated = old;
+		t->reallocated_addr = s.pointer;
+	}
+	return 0;
+}
+
+static __always_inline int site_restore(struct pt_regs *regs)
+{
+	struct memleak_process *p = followed_process();
+	struct thread *t = thread_storage(0);
+	__u64 addr = PT_REGS_PARM1(regs);
+
+	if (!p || !t || !addr || t->reallocated_addr != addr)
+		return 0;
+	t->reallocated_addr = 0;
+	block_restore(p, addr, &t->reallocated);
+	return 0;
+}
+
+static __always_inline int site_map(struct pt_regs *regs)
+{
+	struct memleak_process *p = followed_process();
+	__u64 info = PT_REGS_PARM4(regs);
+	__u32 flags = MEMLEAK_SITE_MAP_FLAGS(info);
+	struct mapping_change m = {
+		.addr = PT_REGS_PARM1(regs),
+		.size = PT_REGS_PARM2(regs),
+		.addr2 = PT_REGS_PARM3(regs),
+		.size2 = SITE_PARM6(regs),
+	};
+	struct thread *t;
+
+	if (!p)
+		return 0;
+	switch ((__u8)info) {
+	case MEMLEAK_CALL_MUNMAP:
+		m.type = flags ? MEMLEAK_EVENT_MUNMAP_FAILED : MEMLEAK_EVENT_MUNMAP;
+		send_mapping_event(p, &m);
+		return 0;
+	case MEMLEAK_CALL_MMAP:
+		if (!is_mmap_followed(flags))
+			return 0;
+		m.type = MEMLEAK_EVENT_MMAP;
+		m.size2 = flags & MAP_FIXED;
+		break;
+	default:
+		m.type = MEMLEAK_EVENT_MREMAP;
+	}
+	t = thread_storage(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t) {
+		count_loss(MEMLEAK_LOSS_BLOCK_THREAD);
+		return 0;
+	}
+	m.stack =
+		walk_from_frame(&t->walk, regs, SITE_PARM5(regs), MEMLEAK_SITE_CFA(info), p->image);
+	m.frame = m.stack ? t->walk.stack.frames[0] : 0;
+	send_mapping_event(p, &m);
+	return 0;
+}
+
+SEC("uprobe")
+int probe_site_alloc(struct pt_regs *regs)
+{
+	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
+	return site_alloc(regs, bpf_get_attach_cookie(regs));
+}
+
+SEC("uprobe")
+int probe_site_free(struct pt_regs *regs)
+{
+	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
+	return site_free(regs, bpf_get_attach_cookie(regs));
+}
+
+SEC("uprobe")
+int probe_site_restore(struct pt_regs *regs)
+{
+	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
+	return site_restore(regs);
+}
+
+SEC("uprobe")
+int probe_site_map(struct pt_regs *regs)
+{
+	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
+	return site_map(regs);
+}
