@@ -30,7 +30,7 @@ static int find_place(const struct object *o, const struct allocator_function *f
 		      uint64_t *first)
 {
 	struct placement p;
-	int err = placement__choose(o, f->offset, f->size, placement__has_new_nops(), &p);
+	int err = placement__choose(o, f->offset, f->size, placement__nops(), &p);
 
 	if (err)
 		return err;

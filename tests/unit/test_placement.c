@@ -335,7 +335,7 @@ static void nops_depend_on_the_kernel(void **state)
 	(void)state;
 	code.n = code.size = from_hex("0f 1f 44 00 00 c3", bytes);
 	check(&code, "nop5", "+0 (nop, single-stepped)");
-	code.new_nops = true;
+	code.nops = PLACEMENT_NOPS_5;
 	check(&code, "new, nop5", "+0 (nop, optimised)");
 	code.offset = 0x1ffb;
 	check(&code, "new, nop5 up to the page's end", "+0 (nop, optimised)");
@@ -344,11 +344,11 @@ static void nops_depend_on_the_kernel(void **state)
 	code.offset = 0x1000;
 	code.n = code.size = from_hex("f3 0f 1e fa 0f 1f 44 00 00 55 c3", bytes);
 	check(&code, "new, endbr64; nop5", "+4 (stepped over endbr64; nop, optimised)");
-	code.new_nops = false;
+	code.nops = PLACEMENT_NOPS_OLD;
 	check(&code, "endbr64; nop5; push", "+9 (stepped over endbr64, nop; push, emulated)");
 	code.n = code.size = from_hex("90 0f 1f 44 00 00 55 c3", bytes);
 	check(&code, "nop; nop5", "+0 (nop, emulated)");
-	code.new_nops = true;
+	code.nops = PLACEMENT_NOPS_5;
 	check(&code, "new, nop; nop5", "+1 (stepped over nop; nop, optimised)");
 	code.n = code.size = from_hex("0f 1f 80 00 00 00 00 c3", bytes);
 	check(&code, "new, nop7", "+0 (nop, emulated)");
@@ -370,7 +370,8 @@ static void any_bytes_are_survived(void **state)
 					      .n = n,
 					      .size = round % 3 ? n : n + 3,
 					      .offset = 0x1000,
-					      .new_nops = round & 4};
+					      .nops = round & 4 ? PLACEMENT_NOPS_5
+								: PLACEMENT_NOPS_OLD};
 		struct placement p;
 		char text[64];
 

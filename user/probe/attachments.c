@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "probe/attachments.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
@@ -18,6 +19,8 @@
 struct attachment {
 	pid_t pid;
 	uint32_t file;
+	bool behind; /* libmemleak.so */
+	bool hooked; /* by its sites */
 	VECTOR(int) links;
 };
 
@@ -25,7 +28,8 @@ struct attachments {
 	struct memleak *skeleton;
 	enum probe_link link;
 	struct attachments_options options;
-	bool new_nops; /* placement__has_new_nops */
+	enum placement_nops nops;
+	VECTOR(struct memleak_site_arguments) specs; /* as in the kernel's table */
 	struct link_closer *closer;
 	VECTOR(struct attachment) list;
 	struct hash index; /* (pid, file) to list */
@@ -44,7 +48,7 @@ int attachments__create(struct memleak *skeleton, enum probe_link link,
 	a->skeleton = skeleton;
 	a->link = link;
 	a->options = *options;
-	a->new_nops = placement__has_new_nops();
+	a->nops = placement__nops();
 	err = link_closer__create(&a->closer);
 	if (err)
 		return err;
@@ -70,6 +74,7 @@ void attachments__destroy(struct attachments *a)
 	for (i = 0; i < a->list.count; i++)
 		close_attachment(a, &a->list.items[i]);
 	vector_release(&a->list);
+	vector_release(&a->specs);
 	hash__release(&a->index);
 	hash__release(&a->told);
 	link_closer__destroy(a->closer);
@@ -99,7 +104,7 @@ static int place_functions(const struct attachments *all, const struct file *fil
 		uint64_t size = f->call == MEMLEAK_CALL_LIBRARIES ? 0 : f->size;
 		struct placement p;
 
-		err = placement__choose(file->object, f->offset, size, all->new_nops, &p);
+		err = placement__choose(file->object, f->offset, size, all->nops, &p);
 		if (!err)
 			err = vector_push(&ret->list, p);
 	}
@@ -147,12 +152,14 @@ static int tell_places(struct attachments *all, uint32_t id, const struct file *
 struct places {
 	VECTOR(uint64_t) offsets;
 	VECTOR(uint64_t) cookies;
+	VECTOR(uint64_t) semaphores; /* of sites */
 };
 
 static void release_places(struct places *places)
 {
 	vector_release(&places->offsets);
 	vector_release(&places->cookies);
+	vector_release(&places->semaphores);
 }
 
 /* What functions one program serves. */
@@ -191,7 +198,7 @@ static uint64_t cookie_of(const struct allocator_function *f)
 }
 
 static int choose_places(const struct allocator *a, const struct placements *placements,
-			 enum part part, struct places *ret)
+			 const struct share *share, enum part part, struct places *ret)
 {
 	size_t i;
 	int err;
@@ -201,7 +208,8 @@ static int choose_places(const struct allocator *a, const struct placements *pla
 		const struct placement *p = &placements->list.items[i];
 
 		/* One that is refused would fail the whole link. */
-		if (part_of(f) != part || p->cost == PLACEMENT_REFUSED)
+		if (part_of(f) != part || p->cost == PLACEMENT_REFUSED ||
+		    !share__is_probed(share, f))
 			continue;
 		err = vector_push(&ret->offsets, p->offset);
 		if (!err)
@@ -292,8 +300,85 @@ static bool is_asked_for(const struct attachments *all, enum part part)
 	return part != PART_OPERATORS || all->options.diagnose;
 }
 
+/* The number, from 1, of @arguments in the kernel's table, or -errno. */
+static int find_spec(struct attachments *all, const struct memleak_site_arguments *arguments)
+{
+	uint32_t i;
+	int err;
+
+	for (i = 0; i < all->specs.count; i++)
+		if (memcmp(&all->specs.items[i], arguments, sizeof(*arguments)) == 0)
+			return i + 1;
+	if (i == MEMLEAK_MAX_SITE_SPECS)
+		return -ENOSPC;
+	if (bpf_map_update_elem(bpf_map__fd(all->skeleton->maps.site_arguments), &i, arguments,
+				BPF_ANY))
+		return -errno;
+	err = vector_push(&all->specs, *arguments);
+	return err ? err : (int)i + 1;
+}
+
+static int choose_sites(struct attachments *all, const struct file *file, const struct share *share,
+			enum notes_kind kind, struct places *ret)
+{
+	const notes_sites *sites = &file->allocator.sites;
+	size_t i;
+	int err;
+
+	for (i = 0; i < sites->count; i++) {
+		const struct notes_site *s = &sites->items[i];
+		uint64_t offset;
+		int spec = 0;
+
+		if (s->kind != kind)
+			continue;
+		if (!notes__place(file->object, s, all->nops, &offset)) {
+			log_warning(
+				"%s: a note says that there is a site at 0x%llx, where there is "
+				"none",
+				file->object->path, (unsigned long long)s->offset);
+			return -EINVAL;
+		}
+		if (!s->own)
+			spec = find_spec(all, &s->arguments);
+		if (spec < 0)
+			return spec;
+		err = vector_push(&ret->offsets, offset);
+		if (!err)
+			err = vector_push(&ret->cookies, MEMLEAK_SITE_COOKIE(spec, share->mixed));
+		if (!err)
+			err = vector_push(&ret->semaphores, s->semaphore);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int link_sites(struct attachments *all, struct attachment *a, const struct file *file,
+		      const struct share *share, enum notes_kind kind)
+{
+	CLEANUP(release_places) struct places places = {0};
+	const struct bpf_program *const programs[NOTES_KINDS] = {
+		[NOTES_ALLOC] = all->skeleton->progs.probe_site_alloc,
+		[NOTES_FREE] = all->skeleton->progs.probe_site_free,
+		[NOTES_RESTORE] = all->skeleton->progs.probe_site_restore,
+		[NOTES_MAP] = all->skeleton->progs.probe_site_map,
+	};
+	struct link_request r = {.file_fd = file->object->fd, .pid = a->pid};
+	int err = choose_sites(all, file, share, kind, &places);
+
+	if (err)
+		return err;
+	r.offsets = places.offsets.items;
+	r.cookies = places.cookies.items;
+	r.semaphores = places.semaphores.items;
+	r.count = places.offsets.count;
+	return link_entries(all, a, programs[kind], &r);
+}
+
 /* Frees first: a block whose free goes unseen would be a leak that is none. */
-static int link_file(struct attachments *all, struct attachment *a, const struct file *file)
+static int link_file(struct attachments *all, struct attachment *a, const struct file *file,
+		     const struct share *share)
 {
 	CLEANUP(release_placements) struct placements placements = {0};
 	const struct bpf_program *const entry_programs[PARTS] = {
@@ -304,7 +389,10 @@ static int link_file(struct attachments *all, struct attachment *a, const struct
 		[PART_OPERATORS] = all->skeleton->progs.probe_operator,
 		[PART_LIBRARIES] = all->skeleton->progs.probe_libraries,
 	};
+	/* What realloc's failure takes back must not be missed; allocations come last. */
+	static const enum notes_kind kinds[] = {NOTES_FREE, NOTES_RESTORE, NOTES_MAP, NOTES_ALLOC};
 	enum part part;
+	size_t i;
 	int err;
 
 	err = place_functions(all, file, &placements);
@@ -316,7 +404,7 @@ static int link_file(struct attachments *all, struct attachment *a, const struct
 		CLEANUP(release_places) struct places places = {0};
 		struct link_request r = {.file_fd = file->object->fd, .pid = a->pid};
 
-		err = choose_places(&file->allocator, &placements, part, &places);
+		err = choose_places(&file->allocator, &placements, share, part, &places);
 		if (err)
 			break;
 		r.offsets = places.offsets.items;
@@ -327,18 +415,61 @@ static int link_file(struct attachments *all, struct attachment *a, const struct
 		else if (is_asked_for(all, part))
 			err = link_entries(all, a, entry_programs[part], &r);
 	}
+	for (i = 0; i < ARRAY_SIZE(kinds) && share->sites && !err; i++)
+		err = link_sites(all, a, file, share, kinds[i]);
 	return err;
 }
 
-int attachments__add(struct attachments *all, pid_t pid, uint32_t id, const struct file *file)
+/* Close the links of the @i-th; the last one takes its place. 0 or -ENOMEM. */
+static int remove_at(struct attachments *all, size_t i)
 {
-	struct attachment a = {.pid = pid, .file = id};
+	struct attachment *a = &all->list.items[i];
+
+	close_attachment(all, a);
+	hash__remove(&all->index, a->pid, a->file);
+	*a = all->list.items[--all->list.count];
+	return i < all->list.count ? hash__set(&all->index, a->pid, a->file, i) : 0;
+}
+
+static void tell_share(const struct file *file, const struct share *share, pid_t pid)
+{
+	const struct allocator *a = &file->allocator;
+	const char *where = pid ? "" : " in every process";
+	size_t i, n = 0;
+
+	for (i = 0; i < a->functions.count; i++)
+		n += share__is_probed(share, &a->functions.items[i]);
+	if (share->sites)
+		log_info("attached to %zu sites of %s%s", a->sites.count, file->object->path,
+			 where);
+	if (n || !share->sites)
+		log_info("probed %zu functions of %s%s", n, file->object->path, where);
+}
+
+int attachments__add(struct attachments *all, pid_t pid, uint32_t id, const struct file *file,
+		     const struct share *share)
+{
+	struct attachment a = {.pid = pid,
+			       .file = id,
+			       .behind = share->in_front != NULL,
+			       .hooked = share->sites && file->allocator.is_hook};
+	uint32_t known = hash__get(&all->index, pid, id);
 	int err;
 
-	if (hash__get(&all->index, pid, id) != HASH_NONE)
+	if (known != HASH_NONE && all->list.items[known].behind == a.behind)
 		return 0;
 	all->has_gaps |= file->allocator.has_gaps;
-	err = link_file(all, &a, file);
+	if (known != HASH_NONE) {
+		/* Not by the closer: until it is gone, every block would be told of twice. */
+		struct attachment *old = &all->list.items[known];
+
+		while (old->links.count)
+			close(old->links.items[--old->links.count]);
+		err = remove_at(all, known);
+		if (err)
+			return err;
+	}
+	err = link_file(all, &a, file, share);
 	if (!err)
 		err = vector_push(&all->list, a);
 	if (err) {
@@ -350,33 +481,32 @@ int attachments__add(struct attachments *all, pid_t pid, uint32_t id, const stru
 	if (err)
 		close_attachment(all, &all->list.items[--all->list.count]);
 	else
-		log_info("probed %zu functions of %s%s", file->allocator.functions.count,
-			 file->object->path, pid ? "" : " in every process");
+		tell_share(file, share, pid);
 	return err;
 }
 
 int attachments__remove(struct attachments *all, pid_t pid)
 {
 	size_t i = 0;
-	int err;
+	int err = 0;
 
-	while (i < all->list.count) {
-		struct attachment *a = &all->list.items[i];
-
-		if (a->pid != pid) {
+	while (i < all->list.count && !err) {
+		if (all->list.items[i].pid == pid)
+			err = remove_at(all, i);
+		else
 			i++;
-			continue;
-		}
-		close_attachment(all, a);
-		hash__remove(&all->index, a->pid, a->file);
-		*a = all->list.items[--all->list.count];
-		if (i < all->list.count) {
-			err = hash__set(&all->index, a->pid, a->file, i);
-			if (err)
-				return err;
-		}
 	}
-	return 0;
+	return err;
+}
+
+bool attachments__is_hooked(const struct attachments *a, pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < a->list.count; i++)
+		if (a->list.items[i].pid == pid && a->list.items[i].hooked)
+			return true;
+	return false;
 }
 
 bool attachments__has_gaps(const struct attachments *a)

@@ -7,6 +7,7 @@
 #include "probe/files.h"
 #include "probe/link.h"
 #include "probe/probe.h"
+#include "probe/share.h"
 
 struct memleak;
 struct attachments;
@@ -24,15 +25,21 @@ int attachments__create(struct memleak *skeleton, enum probe_link link,
 /* Take all probes out and wait until they are; NULL is accepted. */
 void attachments__destroy(struct attachments *a);
 
-/* Probe all functions of @file, number @id, for @pid (0: for all), unless that was done. 0 or
- * -errno. */
-int attachments__add(struct attachments *a, pid_t pid, uint32_t id, const struct file *file);
+/*
+ * Probe @share of @file, number @id, for @pid (0: for all), unless that was done; anew, where the
+ * file was not behind libmemleak.so before. 0 or -errno.
+ */
+int attachments__add(struct attachments *a, pid_t pid, uint32_t id, const struct file *file,
+		     const struct share *share);
 
 /* The process is gone: close its links, not waiting for it. 0 or -ENOMEM. */
 int attachments__remove(struct attachments *a, pid_t pid);
 
 /* Whether some allocation function of some file is not probed. */
 bool attachments__has_gaps(const struct attachments *a);
+
+/* Whether sites of libmemleak.so are probed for @pid. */
+bool attachments__is_hooked(const struct attachments *a, pid_t pid);
 
 /* How many files are probed, counted once a process. */
 size_t attachments__count(const struct attachments *a);

@@ -42,6 +42,7 @@ static int create(int prog_fd, uint32_t type, const char *path, const struct lin
 		.attach_type = type,
 		.path = (uintptr_t)path,
 		.offsets = (uintptr_t)r->offsets,
+		.ref_ctr_offsets = (uintptr_t)r->semaphores,
 		.cookies = (uintptr_t)r->cookies,
 		.count = r->count,
 		.multi_flags = at_return ? FLAG_RETURN : 0,
@@ -74,7 +75,8 @@ int link__perf(const struct bpf_program *prog, const struct link_request *r, uin
 	       bool at_return)
 {
 	DECLARE_LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = at_return,
-			    .bpf_cookie = r->cookies[index]);
+			    .bpf_cookie = r->cookies[index],
+			    .ref_ctr_offset = r->semaphores ? r->semaphores[index] : 0);
 	struct bpf_link *link;
 	char path[64];
 	int fd;

@@ -24,6 +24,7 @@ struct link_request {
 	pid_t pid;		 /* of a process; 0: all */
 	const uint64_t *offsets; /* of the probed instructions in the file */
 	const uint64_t *cookies;
+	const uint64_t *semaphores; /* file offsets of counters to raise (0: none); NULL: none */
 	uint32_t count;
 };
 

@@ -86,6 +86,10 @@ static void configure_programs(struct memleak *s, enum probe_link link, bool dia
 					      LINK_TRACE_UPROBE_SESSION);
 	bpf_program__set_autoload(s->progs.wrong_free_uprobe, diagnose);
 	bpf_program__set_autoload(s->progs.wrong_free_session, diagnose && session);
+	bpf_program__set_expected_attach_type(s->progs.probe_site_alloc, multi);
+	bpf_program__set_expected_attach_type(s->progs.probe_site_free, multi);
+	bpf_program__set_expected_attach_type(s->progs.probe_site_restore, multi);
+	bpf_program__set_expected_attach_type(s->progs.probe_site_map, multi);
 	bpf_program__set_autoload(s->progs.probe_session, session);
 	bpf_program__set_autoload(s->progs.probe_entry, !session);
 	bpf_program__set_autoload(s->progs.probe_return, !session);

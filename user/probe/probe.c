@@ -323,6 +323,7 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 		.prefix = options->symbols_prefix,
 		.rows = options->rows,
 		.nr_rows = options->nr_rows,
+		.no_sites = options->no_sites,
 	};
 	for (i = 0; i < ARRAY_SIZE(p->lifecycle); i++)
 		p->lifecycle[i] = -1;
@@ -388,7 +389,7 @@ static bool is_wanted(const struct probe *p, const struct file *file)
 {
 	struct stat st;
 
-	if (!file->allocator.functions.count)
+	if (!file->allocator.functions.count && !file->allocator.sites.count)
 		return false;
 	if (!p->options.object)
 		return true;
@@ -397,14 +398,16 @@ static bool is_wanted(const struct probe *p, const struct file *file)
 }
 
 /* Probe one file for one process (0: all), unless it has nothing to probe. */
-static int attach_file(struct probe *p, pid_t pid, uint32_t id)
+static int attach_file(struct probe *p, pid_t pid, uint32_t id, const struct share_process *shares)
 {
 	const struct file *file = files__get(p->files, id);
+	struct share share;
 	int err;
 
 	if (!file || !is_wanted(p, file))
 		return 0;
-	err = attachments__add(p->attachments, pid, id, file);
+	share__choose(shares, id, file, &share);
+	err = attachments__add(p->attachments, pid, id, file, &share);
 	if (attachments__has_gaps(p->attachments))
 		__atomic_store_n(&p->skeleton->bss->unguarded, true, __ATOMIC_RELEASE);
 	if (err)
@@ -560,6 +563,7 @@ int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
 {
 	CLEANUP(release_vmas) vma_list vmas = {0};
 	struct memleak_process process = {0};
+	struct share_process shares;
 	bool has_heap = false;
 	uint32_t exe = 0;
 	size_t i;
@@ -580,17 +584,20 @@ int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
 		snprintf(why, size, "%s", strerror(-err));
 		return err;
 	}
+	share__look(p->files, vmas.items, vmas.count, &shares);
 	for (i = 0; i < vmas.count; i++) {
 		const struct file *f = files__get(p->files, vmas.items[i].mapping.file);
 
 		if (!f || !is_wanted(p, f))
 			continue;
-		err = attach_file(p, p->options.all ? 0 : pid, vmas.items[i].mapping.file);
+		err = attach_file(p, p->options.all ? 0 : pid, vmas.items[i].mapping.file,
+				  p->options.all ? NULL : &shares);
 		if (err) {
 			snprintf(why, size, "%s", strerror(-err));
 			return err;
 		}
-		has_heap |= f->allocator.has_heap || f->allocator.has_rows;
+		has_heap |=
+			f->allocator.has_heap || f->allocator.has_rows || f->allocator.sites.count;
 	}
 	if (has_heap)
 		return 0;
@@ -613,7 +620,7 @@ int probe__attach_all(struct probe *p)
 	for (i = 0; i < vmas.count && !err; i++)
 		if ((pid_t)vmas.items[i].tgid != getpid() &&
 		    (!p->cgroup || cgroup__has(p->cgroup, vmas.items[i].tgid)))
-			attach_file(p, 0, vmas.items[i].mapping.file); /* said there what failed */
+			attach_file(p, 0, vmas.items[i].mapping.file, NULL); /* says what fails */
 	if (err) {
 		log_error("cannot list the mappings of the machine's processes: %s",
 			  strerror(-err));
@@ -624,6 +631,11 @@ int probe__attach_all(struct probe *p)
 		return -ENOENT;
 	}
 	return 0;
+}
+
+bool probe__is_hooked(const struct probe *p, pid_t pid)
+{
+	return attachments__is_hooked(p->attachments, pid);
 }
 
 int probe__renew(struct probe *p, pid_t pid)

@@ -51,6 +51,7 @@ struct probe_options {
 	struct sample sample;
 	uint32_t max_blocks, max_stacks, stack_depth;
 	uint64_t max_unwind_memory; /* bytes, for the unwind tables of all files */
+	bool no_sites;		    /* probe functions alone */
 	const char *object; /* look for allocation functions in this file alone; NULL: all */
 	const char *symbols_prefix;	  /* NULL: none */
 	const struct allocator_row *rows; /* the user's functions, borrowed like the families */
@@ -97,6 +98,9 @@ void probe__set_traced(struct probe *p, bool traced);
  * again.
  */
 bool probe__signalled(struct probe *p, pid_t tid);
+
+/* Whether allocations of @pid are told of by libmemleak.so. */
+bool probe__is_hooked(const struct probe *p, pid_t pid);
 
 /* Probe what all processes of the machine have mapped by now. 0 or -errno after saying why. */
 int probe__attach_all(struct probe *p);

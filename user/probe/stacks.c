@@ -92,6 +92,46 @@ static int operator_family(const struct stacks_source *source, uint64_t frame)
 	return -1;
 }
 
+/* Whether @frame returns into an allocation function. */
+static bool is_in_allocator(const struct files *files, uint64_t frame)
+{
+	const struct file *f = files__get(files, MEMLEAK_FRAME_FILE(frame));
+	uint64_t offset = MEMLEAK_FRAME_OFFSET(frame) - 1;
+	size_t i;
+
+	for (i = 0; f && i < f->allocator.functions.count; i++) {
+		const struct allocator_function *a = &f->allocator.functions.items[i];
+
+		if (a->family != MEMLEAK_FAMILY_MMAP && offset >= a->offset &&
+		    offset < a->offset + a->size)
+			return true;
+	}
+	return false;
+}
+
+/* Between a site and the function that the program has called lie no more frames of an allocator.
+ */
+#define SITE_DEPTH 16
+
+/* How many frames of @s are the allocator's: those up to the function that the program has called,
+ * which lies in the same file as the site. */
+static uint32_t skip_allocator(const struct stacks_source *source, const struct stack_copy *s)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < s->nr && i < SITE_DEPTH; i++) {
+		if (MEMLEAK_FRAME_FILE(s->frames[i]) != MEMLEAK_FRAME_FILE(s->frames[0]))
+			break;
+		if (operator_family(source, s->frames[i]) >= 0)
+			return i; /* it tells the family, too */
+		if (is_in_allocator(source->files, s->frames[i]))
+			n = i + 1;
+		else if (n)
+			break;
+	}
+	return n;
+}
+
 static int add_location(const struct stacks_source *source, struct profile *p,
 			const struct stack_copy *s, uint32_t i, uint32_t *ret)
 {
@@ -128,7 +168,9 @@ int stacks__add(struct stacks *s, const struct stacks_source *source, uint64_t k
 		return err;
 	if (!copy)
 		return profile__add_stack(p, NULL, 0, false, false, ret);
-	for (i = 0; i < copy->nr; i++) {
+	if (copy->flags & MEMLEAK_STACK_SITE)
+		i = skip_allocator(source, copy);
+	for (; i < copy->nr; i++) {
 		int f = operator_family(source, copy->frames[i]);
 
 		if (f < 0)

@@ -192,6 +192,7 @@ struct definition {
 	const struct allocator_row *row;
 	size_t rank; /* the user's rows first, then the table's: of aliases the first one counts */
 	uint64_t vaddr, size, offset;
+	bool plain;
 };
 
 struct search {
@@ -200,7 +201,7 @@ struct search {
 	struct calls calls;
 	VECTOR(struct definition) definitions;
 	VECTOR(struct allocator_range) internals;
-	bool is_go;
+	bool is_go, is_sanitizer;
 	bool trusts_free;      /* its free is called with what probed functions gave */
 	bool trusts_operators; /* families_of */
 	bool is_library;       /* it has a name as one: others call what is in it */
@@ -255,10 +256,15 @@ static bool name_matches(const struct allocator_row *row, const char *prefix, co
 }
 
 static int add_definition(struct search *s, const struct allocator_row *row, size_t rank,
-			  const GElf_Sym *sym)
+			  const GElf_Sym *sym, const char *name)
 {
 	struct definition d = {
-		.row = row, .rank = rank, .vaddr = sym->st_value, .size = sym->st_size};
+		.row = row,
+		.rank = rank,
+		.vaddr = sym->st_value,
+		.size = sym->st_size,
+		.plain = strcmp(row->name, name) == 0,
+	};
 
 	if (!object__vaddr_to_offset(s->object, d.vaddr, &d.offset))
 		return 0;
@@ -293,11 +299,26 @@ static int add_internal(struct search *s, const GElf_Sym *sym)
 	return vector_push(&s->internals, r);
 }
 
+/* The same ones make libmemleak.so step aside (user/hook/begin.c). */
+static bool is_sanitizer_init(const char *symbol)
+{
+	static const char *const inits[] = {"__asan_init", "__hwasan_init", "__lsan_init",
+					    "__tsan_init", "__msan_init"};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(inits); i++)
+		if (strcmp(symbol, inits[i]) == 0)
+			return true;
+	return false;
+}
+
 static int add_symbol(struct search *s, const GElf_Sym *sym, const char *name)
 {
 	size_t i;
 	int err = 0;
 
+	/* Who refers to it weakly only asks whether it is there. */
+	s->is_sanitizer |= GELF_ST_BIND(sym->st_info) != STB_WEAK && is_sanitizer_init(name);
 	if (sym->st_shndx == SHN_UNDEF)
 		return 0;
 	if (strcmp(name, "runtime.mallocgc") == 0)
@@ -315,10 +336,10 @@ static int add_symbol(struct search *s, const GElf_Sym *sym, const char *name)
 		err = add_internal(s, sym);
 	for (i = 0; i < s->asked->nr_rows && !err; i++)
 		if (strcmp(s->asked->rows[i].name, name) == 0)
-			err = add_definition(s, &s->asked->rows[i], i, sym);
+			err = add_definition(s, &s->asked->rows[i], i, sym, name);
 	for (i = 0; i < ARRAY_SIZE(table) && !err; i++)
 		if (name_matches(&table[i], s->asked->prefix, name))
-			err = add_definition(s, &table[i], s->asked->nr_rows + i, sym);
+			err = add_definition(s, &table[i], s->asked->nr_rows + i, sym, name);
 	return err;
 }
 
@@ -582,6 +603,7 @@ static int list_definition(const struct search *s, const struct definition *d, s
 		.form = d->row->form,
 		.families = families_of(s, d),
 		.guarded = d->row->call == MEMLEAK_CALL_FREE && s->trusts_free,
+		.plain = d->plain,
 	};
 	struct allocator_function *listed;
 	struct allocator_range r = {
@@ -601,6 +623,7 @@ static int list_definition(const struct search *s, const struct definition *d, s
 	listed = find_listed(a, d->offset);
 	if (listed) {
 		listed->families |= f.families;
+		listed->plain |= f.plain;
 		return 0;
 	}
 	if (is_operator(d->row) && leads_to(s, d, is_probed)) {
@@ -659,8 +682,12 @@ int allocator__find(const struct object *o, const struct allocator_search *searc
 		      compare_definitions);
 	for (i = 0; i < s.definitions.count && !err; i++)
 		err = list_definition(&s, &s.definitions.items[i], &a);
+	if (!err && elf && !search->no_sites)
+		err = notes__read(o, elf, &a.sites);
 	if (err)
 		return err;
+	a.is_hook = a.sites.count && a.sites.items[0].own;
+	a.is_sanitizer = s.is_sanitizer;
 	a.is_go = s.is_go;
 	a.internals.items = TAKE_PTR(s.internals.items);
 	a.internals.count = s.internals.count;
@@ -721,6 +748,7 @@ void allocator__release(struct allocator *a)
 	vector_release(&a->operators);
 	vector_release(&a->internals);
 	vector_release(&a->returns);
+	vector_release(&a->sites);
 }
 
 bool allocator__is_name(const char *name)

@@ -12,6 +12,7 @@
 
 #include "bpf/memleak.h"
 #include "target/calls.h"
+#include "target/notes.h"
 #include "target/object.h"
 #include "util/vector.h"
 
@@ -35,6 +36,7 @@ struct allocator_function {
 	uint64_t form;
 	uint8_t families; /* MEMLEAK_COOKIE_FAMILIES */
 	bool guarded;	  /* MEMLEAK_FORM_GUARDED */
+	bool plain;	  /* by this very name, so that a library in front can define it too */
 	int64_t distance; /* MEMLEAK_CALL_LIBRARIES: from here to _r_debug; 0: there is none */
 };
 
@@ -53,6 +55,9 @@ struct allocator {
 	bool has_heap;	       /* one of the functions is of the heap, not of the mmap family */
 	bool has_rows;	       /* one of them is the user's */
 	bool has_gaps;	       /* a function is missing: its calls cannot be followed */
+	notes_sites sites;     /* that tell of allocations, beside or instead of the functions */
+	bool is_hook;	       /* libmemleak.so, or it is linked in: the sites are its own */
+	bool is_sanitizer;     /* built with one, which takes the allocator's place */
 	bool is_go;	       /* a Go program: its allocator cannot be probed */
 };
 
@@ -61,6 +66,7 @@ struct allocator_search {
 	const char *prefix;		  /* NULL: none */
 	const struct allocator_row *rows; /* the user's; their strings outlive the result */
 	size_t nr_rows;
+	bool no_sites; /* find functions alone */
 };
 
 /*

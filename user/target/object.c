@@ -48,7 +48,8 @@ static int read_build_id(Elf_Data *notes, struct object *o)
 
 static int read_segment(Elf *elf, const GElf_Phdr *ph, struct object *o)
 {
-	Elf_Data *notes;
+	static const char musl[] = "/ld-musl-";
+	Elf_Data *notes, *interpreter;
 
 	switch (ph->p_type) {
 	case PT_LOAD:
@@ -66,6 +67,10 @@ static int read_segment(Elf *elf, const GElf_Phdr *ph, struct object *o)
 		break;
 	case PT_INTERP:
 		o->has_interpreter = true;
+		interpreter = elf_getdata_rawchunk(elf, ph->p_offset, ph->p_filesz, ELF_T_BYTE);
+		if (interpreter)
+			o->is_musl = memmem(interpreter->d_buf, interpreter->d_size, musl,
+					    sizeof(musl) - 1);
 		break;
 	case PT_NOTE:
 		if (o->build_id)

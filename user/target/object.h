@@ -33,6 +33,7 @@ struct object {
 	uint16_t machine;  /* e_machine; 0 if not ELF */
 	bool is_64bit;
 	bool has_interpreter; /* PT_INTERP: started through a dynamic loader */
+	bool is_musl;	      /* and that is musl's */
 };
 
 /*

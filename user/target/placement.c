@@ -364,9 +364,10 @@ static enum placement_cost x86_nop_cost(const struct placement_code *f, uint64_t
 	/* Kernels before 6.18 take xchg %r8,%rax for a nop. */
 	if (x->map == 0 && x->rex & REX_B)
 		return PLACEMENT_REFUSED;
-	if (f->new_nops && x->length == 5 && (f->offset + at) % UPROBE_PAGE + 5 <= UPROBE_PAGE)
+	if (f->nops == PLACEMENT_NOPS_5 && x->length == 5 &&
+	    (f->offset + at) % UPROBE_PAGE + 5 <= UPROBE_PAGE)
 		return PLACEMENT_OPTIMISED_NOP;
-	return x->map == 0 || f->new_nops ? PLACEMENT_EMULATED : PLACEMENT_SINGLE_STEPPED;
+	return x->map == 0 || f->nops ? PLACEMENT_EMULATED : PLACEMENT_SINGLE_STEPPED;
 }
 
 static bool x86_is_harmless(const struct x86 *x, const struct x86_pattern *p)
@@ -717,14 +718,14 @@ void placement__choose_bytes(const struct placement_code *code, struct placement
 	*ret = p;
 }
 
-int placement__choose(const struct object *o, uint64_t offset, uint64_t size, bool new_nops,
-		      struct placement *ret)
+int placement__choose(const struct object *o, uint64_t offset, uint64_t size,
+		      enum placement_nops nops, struct placement *ret)
 {
 	struct placement_code code = {
 		.machine = o->machine,
 		.size = size <= MAX_BODY ? size : 0,
 		.offset = offset,
-		.new_nops = new_nops,
+		.nops = nops,
 	};
 	size_t want = code.size > MAX_LENGTH ? code.size : MAX_LENGTH;
 	CLEANUP_FREE unsigned char *bytes = malloc(want);
@@ -741,14 +742,16 @@ int placement__choose(const struct object *o, uint64_t offset, uint64_t size, bo
 	return 0;
 }
 
-bool placement__has_new_nops(void)
+enum placement_nops placement__nops(void)
 {
 #if defined(__x86_64__)
-	/* uprobe(2) is for the kernel's own trampoline; to anybody else it answers ENXIO. */
-	return syscall(336) < 0 && errno == ENXIO;
-#else
-	return false;
+	/* uprobe(2) is for the kernel's own trampoline; how it refuses others tells. */
+	if (syscall(336) < 0 && errno == ENXIO)
+		return PLACEMENT_NOPS_5;
+	if (errno == EPROTO)
+		return PLACEMENT_NOPS_10;
 #endif
+	return PLACEMENT_NOPS_OLD;
 }
 
 void placement__describe(const struct placement *p, uint64_t start, char *buf, size_t n)

@@ -41,6 +41,15 @@ struct placement {
 	unsigned int nr_over;
 };
 
+/* What the kernel does for x86's nops. */
+enum placement_nops {
+	PLACEMENT_NOPS_OLD, /* it emulates 0x90 alone */
+	PLACEMENT_NOPS_5,   /* it emulates all, and replaces those of 5 bytes by a call: Linux 6.18,
+			       "uprobes/x86: Add support to optimize uprobes" */
+	PLACEMENT_NOPS_10, /* it replaces those of 10 bytes instead, so that the call leaves the red
+			      zone alone: Linux 7.2, "Move optimized uprobe from nop5 to nop10" */
+};
+
 /* A function's code. */
 struct placement_code {
 	uint16_t machine; /* e_machine */
@@ -48,7 +57,7 @@ struct placement_code {
 	size_t n;	 /* bytes there are */
 	uint64_t size;	 /* of the function; 0 where unknown: then nothing is stepped over */
 	uint64_t offset; /* of the function in the file */
-	bool new_nops;	 /* placement__has_new_nops */
+	enum placement_nops nops;
 };
 
 /* Choose by the bytes alone. A machine that is not known gives the function's first byte. */
@@ -57,17 +66,13 @@ void placement__choose_bytes(const struct placement_code *code, struct placement
 /*
  * Choose for the function at @offset in the file of @o. @size is that of its symbol, 0 where
  * unknown;
- * @new_nops as above. 0 and *@ret, or -errno where the code cannot be read.
+ * @nops as above. 0 and *@ret, or -errno where the code cannot be read.
  */
-int placement__choose(const struct object *o, uint64_t offset, uint64_t size, bool new_nops,
-		      struct placement *ret);
+int placement__choose(const struct object *o, uint64_t offset, uint64_t size,
+		      enum placement_nops nops, struct placement *ret);
 
-/*
- * Whether this kernel emulates all forms of x86's nop and replaces those of 5 bytes by a call
- * (Linux 6.18, "uprobes/x86: Add support to optimize uprobes"); before, it
- * emulates 0x90 alone. Seen by the system call that came with it.
- */
-bool placement__has_new_nops(void);
+/* Which of them this kernel is, seen by the system call that came with them. */
+enum placement_nops placement__nops(void);
 
 /* Where execution goes on behind an instruction. */
 enum placement_flow {

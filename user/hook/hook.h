@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MEMLEAK_HOOK_HOOK_H
+#define MEMLEAK_HOOK_HOOK_H
+
+/*
+ * libmemleak.so: calls of allocators, told to the kernel at a low price.
+ *
+ * It stands before the C library (LD_PRELOAD, or linked to a program): every allocation function
+ * here calls the next definition of its name and then one of four probe sites, if somebody is
+ * attached to it; what is said there is what the tool's probes find out in other programs.
+ *
+ * Terms. A call is *inside* if an allocation function of C is in flight further out: it is a part
+ * of that one. A call is *pending* from the entry of an operator new to the malloc that it makes,
+ * which takes its family and its frame. The *frame* is that of the interposed function, whose
+ * caller is where a walk begins.
+ *
+ * The library allocates nothing, takes no lock, and calls nothing that does, but for dlsym(3) at
+ * the first call of all. All of a thread's state is in thread-local storage that exists before its
+ * first instruction.
+ */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include "bpf/memleak.h"
+
+#define HOOK_EXPORT   __attribute__((visibility("default")))
+#define HOOK_HIDDEN   __attribute__((visibility("hidden")))
+#define likely(x)     __builtin_expect(!!(x), 1)
+#define unlikely(x)   __builtin_expect(!!(x), 0)
+#define always_inline inline __attribute__((always_inline))
+
+#undef mmap64 /* musl's, for mmap */
+
+/* --- the sites (site_*.S): how many are attached to them, and the functions that they are --- */
+
+enum hook_semaphore { HOOK_ALLOC, HOOK_FREE, HOOK_MAP, HOOK_SEMAPHORES };
+extern HOOK_HIDDEN volatile uint16_t hook_semaphores[HOOK_SEMAPHORES];
+
+HOOK_HIDDEN void hook_site_alloc(const void *block, size_t size, uint64_t weight, uint64_t info,
+				 uintptr_t frame);
+HOOK_HIDDEN void hook_site_free(const void *block, size_t size, uint64_t unused, uint64_t info,
+				uintptr_t frame);
+HOOK_HIDDEN void hook_site_restore(const void *block);
+HOOK_HIDDEN void hook_site_map(const void *addr, size_t size, uintptr_t addr2, uint64_t info,
+			       uintptr_t frame, size_t size2);
+
+/* What the sites are told of the interposed function. */
+struct hook_here {
+	uintptr_t frame;
+	uint64_t cfa; /* from there to the frame's end */
+};
+
+/* Of the function that it stands in: hooks are built with frame pointers. */
+#define HOOK_HERE                                                                                  \
+	((struct hook_here){(uintptr_t)__builtin_frame_address(0),                                 \
+			    (uintptr_t)__builtin_dwarf_cfa() -                                     \
+				    (uintptr_t)__builtin_frame_address(0)})
+
+/*
+ * A block as this library keeps it: not as an address, which would hold the block alive for whoever
+ * looks for leaks. Nothing is hidden as 0.
+ */
+static always_inline uintptr_t hook_hide(const void *block)
+{
+	return block ? ~(uintptr_t)block : 0;
+}
+
+/* --- a thread's state --- */
+
+struct hook_thread {
+	uintptr_t inside;	  /* frame of the call in flight; 0: none */
+	struct hook_here pending; /* frame 0: none */
+	uint8_t pending_family;
+	uintptr_t made;	    /* hidden: what was given out and told last */
+	uintptr_t released; /* hidden: told already, who gives it on to free does not tell again */
+	int64_t left;	    /* bytes until the next sample */
+	uint64_t random;    /* 0: not seeded */
+};
+
+extern HOOK_HIDDEN __thread struct hook_thread hook_thread
+	__attribute__((tls_model("initial-exec")));
+
+/* Of stack that calls inside a call, and a malloc inside operator new, take at most. */
+#define HOOK_INSIDE_REACH  (1 << 16)
+#define HOOK_PENDING_REACH 512
+
+/*
+ * Whether this call is a part of one in flight. What longjmp has left behind is not: then the stack
+ * is back above it, at the latest with the next call that is as high.
+ */
+static always_inline bool hook_is_inside(const struct hook_thread *t, uintptr_t frame)
+{
+	return unlikely(t->inside) && frame < t->inside && t->inside - frame < HOOK_INSIDE_REACH;
+}
+
+/* Whether this is what the operator new in flight makes its block with. */
+static always_inline bool hook_is_pending(const struct hook_thread *t, uintptr_t frame)
+{
+	return frame < t->pending.frame && t->pending.frame - frame < HOOK_PENDING_REACH;
+}
+
+/* --- who is attached (fork.c) --- */
+
+/*
+ * A forked child has its parent's semaphores, and in Linux 6.18 its sites lead to code that it has
+ * not: it must not go there unless somebody is attached to it too. So what counts is how many there
+ * are above those that it has inherited.
+ */
+struct hook_counts {
+	uint16_t inherited[HOOK_SEMAPHORES];
+	uint16_t seen[HOOK_SEMAPHORES]; /* when a site was last called */
+};
+extern HOOK_HIDDEN struct hook_counts hook_counts;
+
+/* 0 in a process that has just been forked off: the kernel sees to it. */
+extern HOOK_HIDDEN uint8_t *hook_settled;
+
+HOOK_HIDDEN void hook_watch_forks(void);
+HOOK_HIDDEN void hook_settle(void);
+
+static always_inline bool hook_is_attached(enum hook_semaphore which)
+{
+	uint16_t n = hook_semaphores[which];
+
+	if (likely(!n))
+		return false;
+	if (unlikely(!*hook_settled))
+		hook_settle();
+	if (unlikely(n <= hook_counts.inherited[which])) {
+		hook_counts.inherited[which] = n; /* whoever was attached to the parent leaves */
+		return false;
+	}
+	if (unlikely(hook_counts.seen[which] != n))
+		hook_counts.seen[which] = n;
+	return true;
+}
+
+/* --- the next definitions (next.c) --- */
+
+struct hook_next {
+	void *(*malloc)(size_t);
+	void *(*calloc)(size_t, size_t);
+	void *(*realloc)(void *, size_t);
+	void *(*reallocarray)(void *, size_t, size_t);
+	int (*posix_memalign)(void **, size_t, size_t);
+	void *(*aligned_alloc)(size_t, size_t);
+	void *(*memalign)(size_t, size_t);
+	void *(*valloc)(size_t);
+	void *(*pvalloc)(size_t);
+	void (*free)(void *);
+	void *(*mmap)(void *, size_t, int, int, int, long);
+	void *(*mmap64)(void *, size_t, int, int, int, long);
+	int (*munmap)(void *, size_t);
+	void *(*mremap)(void *, size_t, size_t, int, ...);
+};
+
+/* Never NULL: at first functions that find the next definitions. */
+extern HOOK_HIDDEN struct hook_next hook_next;
+
+/* Whether @block was given out while the next definitions were being looked for: nobody's. */
+HOOK_HIDDEN bool hook_is_early(const void *block);
+
+/* --- what is told (begin.c) --- */
+
+enum hook_mode {
+	HOOK_ALL,
+	HOOK_SAMPLED, /* MEMLEAK_SAMPLE_BYTES */
+	HOOK_EARLY,   /* that variable cannot be read yet: all, which the filter learns of */
+	HOOK_ASIDE,   /* a sanitizer or Valgrind has the allocator: nothing */
+};
+
+extern HOOK_HIDDEN enum hook_mode hook_mode;
+
+/* --- sampling (draw.c) --- */
+
+extern HOOK_HIDDEN uint32_t hook_mean; /* of HOOK_SAMPLED, bytes */
+
+/*
+ * The thread has allocated all that it was to allocate before its next sample, the last time @size:
+ * true and *@weight, the bytes that this block stands for; false if it is not sampled after all.
+ */
+HOOK_HIDDEN bool hook_draw(struct hook_thread *t, size_t size, uint64_t *weight);
+
+/* --- what was sampled and not freed (filter.c) --- */
+
+HOOK_HIDDEN void hook_filter_add(const void *block);
+
+/* Whether a free of @block must be told; it is forgotten then. */
+HOOK_HIDDEN bool hook_filter_take(const void *block);
+
+/* By bucket: how many blocks are in it, so that most frees need no more than a look here. */
+#define HOOK_FILTER_BUCKETS 8192
+extern HOOK_HIDDEN uint8_t hook_filter_counts[HOOK_FILTER_BUCKETS];
+
+static always_inline size_t hook_filter_bucket(const void *block)
+{
+	return ((uintptr_t)block >> 4) * 0x9e3779b97f4a7c15ULL >> 51;
+}
+
+/* --- telling --- */
+
+static always_inline void hook_tell_alloc(struct hook_thread *t, const void *block, size_t size,
+					  uint8_t family, struct hook_here here)
+{
+	uint64_t weight = size;
+
+	t->made = hook_hide(block);
+	if (hook_mode == HOOK_SAMPLED) {
+		t->left -= size ? size : 1;
+		if (likely(t->left >= 0) || !hook_draw(t, size, &weight))
+			return;
+	}
+	if (hook_mode != HOOK_ALL)
+		hook_filter_add(block);
+	hook_site_alloc(block, size, weight, MEMLEAK_SITE_INFO(family, 0, here.cfa), here.frame);
+}
+
+/* @block is about to be freed; false where nobody needs to know. */
+static always_inline bool hook_tell_free(const void *block, size_t size, uint8_t family,
+					 uint8_t flags, struct hook_here here)
+{
+	if (hook_mode == HOOK_SAMPLED &&
+	    (likely(!hook_filter_counts[hook_filter_bucket(block)]) || !hook_filter_take(block)))
+		return false;
+	hook_site_free(block, size, 0, MEMLEAK_SITE_INFO(family, flags, here.cfa), here.frame);
+	return true;
+}
+
+#endif

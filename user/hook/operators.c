@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Operator new and delete in all their forms (Itanium C++ ABI, 5.1.5), by their symbols: this is C,
+ * so that the library needs no C++ runtime where the program has none.
+ *
+ * Most end in malloc and free, which tell of the block; others (those of tcmalloc, say) do not, and
+ * then it is told of here. The family travels with the thread. An exception passes through these
+ * frames and finds nothing to clean up: what is pending went with the first malloc.
+ *
+ * A C++ library that was loaded by dlopen(3) has its runtime in a scope of its own: there is no
+ * next definition then, and C's functions do the work.
+ */
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "hook.h"
+
+/* As the ABI passes them, all arguments are words; who takes fewer does not look at the rest. */
+typedef void *new_fn(size_t size, uintptr_t b, uintptr_t c);
+typedef void delete_fn(void *block, uintptr_t b, uintptr_t c);
+
+/* std::get_new_handler(): there where a C++ runtime is. */
+extern void _ZSt15get_new_handlerv(void) __attribute__((weak));
+
+static void *find_next(void *slot, const char *name, void *absent)
+{
+	/* Not asked for in vain: dlsym(3) would allocate to say so. */
+	void *found = _ZSt15get_new_handlerv ? dlsym(RTLD_NEXT, name) : NULL;
+
+	if (!found)
+		found = absent;
+	__atomic_store_n((void **)slot, found, __ATOMIC_RELEASE);
+	return found;
+}
+
+/* --- without a next definition --- */
+
+/* Fail as the runtime's own does: with its handler and its exception. */
+static void *fail(size_t size)
+{
+	static const char *const runtimes[] = {"libstdc++.so.6", "libc++abi.so.1", "libc++.so.1"};
+	static const char lost[] = "libmemleak: operator new has no memory and no C++ runtime to "
+				   "say so with\n";
+	size_t i;
+
+	for (i = 0; i < sizeof(runtimes) / sizeof(runtimes[0]); i++) {
+		void *handle = dlopen(runtimes[i], RTLD_LAZY | RTLD_NOLOAD);
+		new_fn *own = handle ? (new_fn *)dlsym(handle, "_Znwm") : NULL;
+
+		if (own)
+			return own(size, 0, 0);
+	}
+	if (write(STDERR_FILENO, lost, sizeof(lost) - 1) < 0)
+		abort();
+	abort();
+}
+
+static void *absent_new_nothrow(size_t size, uintptr_t b, uintptr_t c)
+{
+	(void)b;
+	(void)c;
+	return malloc(size ? size : 1);
+}
+
+static void *absent_new(size_t size, uintptr_t b, uintptr_t c)
+{
+	void *block = absent_new_nothrow(size, b, c);
+
+	return block ? block : fail(size);
+}
+
+static void *absent_new_aligned_nothrow(size_t size, uintptr_t alignment, uintptr_t c)
+{
+	size_t whole = (size + alignment - 1) & ~(alignment - 1);
+
+	(void)c;
+	return aligned_alloc(alignment, whole ? whole : alignment);
+}
+
+static void *absent_new_aligned(size_t size, uintptr_t alignment, uintptr_t c)
+{
+	void *block = absent_new_aligned_nothrow(size, alignment, c);
+
+	return block ? block : fail(size);
+}
+
+static void absent_delete(void *block, uintptr_t b, uintptr_t c)
+{
+	(void)b;
+	(void)c;
+	free(block);
+}
+
+/* --- new --- */
+
+static always_inline void *allocate(new_fn *next, uint8_t family, struct hook_here here,
+				    size_t size, uintptr_t b, uintptr_t c)
+{
+	struct hook_thread *t = &hook_thread;
+	void *block;
+
+	/* Operator new[] that calls operator new is one call. */
+	if (likely(!hook_is_attached(HOOK_ALLOC)) || hook_mode == HOOK_ASIDE ||
+	    hook_is_inside(t, here.frame) || hook_is_pending(t, here.frame))
+		return next(size, b, c);
+	t->pending = here;
+	t->pending_family = family;
+	t->made = 0;
+	block = next(size, b, c);
+	t->pending.frame = 0;
+	if (block && t->made != hook_hide(block))
+		hook_tell_alloc(t, block, size, family, here);
+	return block;
+}
+
+#define NEW(symbol, family, absent)                                                                \
+	HOOK_EXPORT void *symbol(size_t size, uintptr_t b, uintptr_t c);                           \
+	HOOK_EXPORT void *symbol(size_t size, uintptr_t b, uintptr_t c)                            \
+	{                                                                                          \
+		static new_fn *next;                                                               \
+                                                                                                   \
+		return allocate(likely(next) ? next : find_next(&next, #symbol, absent),           \
+				MEMLEAK_FAMILY_##family, HOOK_HERE, size, b, c);                   \
+	}
+
+#define NEWS(letter, family)                                                                       \
+	NEW(_Zn##letter##m, family, absent_new)                                                    \
+	NEW(_Zn##letter##mRKSt9nothrow_t, family, absent_new_nothrow)                              \
+	NEW(_Zn##letter##mSt11align_val_t, family, absent_new_aligned)                             \
+	NEW(_Zn##letter##mSt11align_val_tRKSt9nothrow_t, family, absent_new_aligned_nothrow)
+
+NEWS(w, NEW)
+NEWS(a, NEW_ARRAY)
+
+/* --- delete --- */
+
+static always_inline void release(delete_fn *next, uint8_t family, bool sized,
+				  struct hook_here here, void *block, uintptr_t b, uintptr_t c)
+{
+	struct hook_thread *t = &hook_thread;
+
+	if (likely(!hook_is_attached(HOOK_FREE)) || !block || hook_mode == HOOK_ASIDE ||
+	    hook_is_inside(t, here.frame)) {
+		next(block, b, c);
+		return;
+	}
+	if (t->released != hook_hide(block))
+		hook_tell_free(block, sized ? b : 0, family, sized ? MEMLEAK_SITE_SIZED : 0, here);
+	t->released = hook_hide(block);
+	next(block, b, c);
+	t->released = 0;
+}
+
+#define DELETE(symbol, family, sized)                                                              \
+	HOOK_EXPORT void symbol(void *block, uintptr_t b, uintptr_t c);                            \
+	HOOK_EXPORT void symbol(void *block, uintptr_t b, uintptr_t c)                             \
+	{                                                                                          \
+		static delete_fn *next;                                                            \
+                                                                                                   \
+		release(likely(next) ? next : find_next(&next, #symbol, absent_delete),            \
+			MEMLEAK_FAMILY_##family, sized, HOOK_HERE, block, b, c);                   \
+	}
+
+#define DELETES(letter, family)                                                                    \
+	DELETE(_Zd##letter##Pv, family, false)                                                     \
+	DELETE(_Zd##letter##Pvm, family, true)                                                     \
+	DELETE(_Zd##letter##PvRKSt9nothrow_t, family, false)                                       \
+	DELETE(_Zd##letter##PvSt11align_val_t, family, false)                                      \
+	DELETE(_Zd##letter##PvmSt11align_val_t, family, true)                                      \
+	DELETE(_Zd##letter##PvSt11align_val_tRKSt9nothrow_t, family, false)
+
+DELETES(l, NEW)
+DELETES(a, NEW_ARRAY)

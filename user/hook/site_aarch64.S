@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The probe sites, and the notes that tell of them in the form of <sys/sdt.h>: the address, the
+ * semaphore, provider and name, and where the arguments are.
+ *
+ * A site is a function of its own, so that its arguments lie where the ABI puts them.
+ */
+	.text
+
+	.macro SITE function
+	.globl	hook_site_\function
+	.hidden	hook_site_\function
+	.type	hook_site_\function, %function
+	.p2align 4
+hook_site_\function:
+	.cfi_startproc
+	nop
+	ret
+	.cfi_endproc
+	.size	hook_site_\function, . - hook_site_\function
+	.endm
+
+	.macro NOTE function, semaphore, provider, name, arguments
+	.pushsection .note.stapsdt, "", %note
+	.balign	4
+	.4byte	2f - 1f, 4f - 3f, 3
+1:	.asciz	"stapsdt"
+2:	.balign	4
+3:	.8byte	hook_site_\function, _.stapsdt.base, hook_\semaphore\()_semaphore
+	.asciz	"\provider"
+	.asciz	"\name"
+	.asciz	"\arguments"
+4:	.balign	4
+	.popsection
+	.endm
+
+	SITE alloc
+	NOTE alloc, alloc, otel_memory, alloc, "8@x0 8@x1 8@x2"
+	NOTE alloc, alloc, memleak_bpf, alloc, "8@x0 8@x1 8@x2 8@x3 8@x4"
+	SITE free
+	NOTE free, free, otel_memory, free, "8@x0"
+	NOTE free, free, memleak_bpf, free, "8@x0 8@x1 8@x2 8@x3 8@x4"
+	SITE restore
+	NOTE restore, free, memleak_bpf, restore, "8@x0"
+	SITE map
+	NOTE map, map, memleak_bpf, map, "8@x0 8@x1 8@x2 8@x3 8@x4 8@x5"
+
+	/* Read as one array: enum hook_semaphore. */
+	.pushsection .probes, "aw", %progbits
+	.globl	hook_semaphores
+	.hidden	hook_semaphores
+	.type	hook_semaphores, %object
+	.balign	8
+hook_semaphores:
+hook_alloc_semaphore:
+	.2byte	0
+hook_free_semaphore:
+	.2byte	0
+hook_map_semaphore:
+	.2byte	0
+	.size	hook_semaphores, 6
+	.popsection
+
+	.pushsection .stapsdt.base, "aG", %progbits, .stapsdt.base, comdat
+	.weak	_.stapsdt.base
+	.hidden	_.stapsdt.base
+_.stapsdt.base:
+	.space	1
+	.size	_.stapsdt.base, 1
+	.popsection
+
+	.section .note.GNU-stack, "", %progbits
