@@ -6,6 +6,7 @@
 # make bench      the benchmark tables
 # make fuzz       every fuzzer for FUZZ_SECONDS (10)
 # make lint       shellcheck and the format of the sources; make tidy: clang-tidy
+# make libmemleak.so  what --preload puts into a program; part of `make`
 # make install    into $(DESTDIR)$(prefix); make uninstall
 # make clean
 
@@ -17,6 +18,8 @@ CFLAGS ?= -O2 -g
 WERROR ?= -Werror
 
 VERSION := 0.1.0
+prefix ?= /usr/local
+libdir ?= $(prefix)/lib
 BUILD := build
 PROGRAM := memleak-bpf
 ARCH := $(shell uname -m | sed -e s/aarch64/arm64/ -e s/x86_64/x86/)
@@ -25,6 +28,7 @@ PACKAGES := libbpf libelf libdw liblzma libseccomp json-c zlib libprotobuf-c ncu
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -liberty -lm
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra $(WERROR) -D_GNU_SOURCE -DMEMLEAK_VERSION='"$(VERSION)"' \
+	-DMEMLEAK_LIBRARIES='"$(libdir)/memleak-bpf"' \
 	-Iuser -I. -I$(BUILD) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
 BPF_CFLAGS := -O2 -g -Wall -Wextra -Wno-unused-parameter $(WERROR) -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -I. -MMD -MP
 
@@ -32,7 +36,14 @@ BPF_SOURCES := $(wildcard bpf/*.bpf.c)
 BPF_OBJECTS := $(BPF_SOURCES:%.bpf.c=$(BUILD)/%.bpf.o)
 SKELETON := $(BUILD)/bpf/memleak.skel.h
 
-SOURCES := $(wildcard user/*.c user/*/*.c)
+# What runs in the traced program is a library of its own.
+HOOK_SOURCES := $(wildcard user/hook/*.c) user/hook/site_$(shell uname -m).S
+HOOK_FLAGS := -fPIC -fvisibility=hidden -fno-builtin -fno-stack-protector -fno-omit-frame-pointer
+HOOK_LINK := -shared -Wl,--version-script=user/hook/libmemleak.map -Wl,-z,now -Wl,-soname,libmemleak.so
+MUSL_CC ?= $(shell command -v musl-gcc)
+HOOKS := libmemleak.so $(if $(MUSL_CC),libmemleak-musl.so)
+
+SOURCES := $(filter-out user/hook/%,$(wildcard user/*.c user/*/*.c))
 PROFILE_PROTO := $(BUILD)/profile/profile.pb-c.c
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(PROFILE_PROTO:.c=.o)
 MODULES := $(filter-out $(BUILD)/user/main.o,$(OBJECTS))
@@ -49,11 +60,21 @@ UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
 .SECONDARY:
 .PHONY: all check check-all unit-tests lint tidy install uninstall clean
 
-all: $(PROGRAM)
+all: $(PROGRAM) $(HOOKS)
 
 $(PROGRAM): $(OBJECTS)
 	@echo '  LINK    $@'
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+libmemleak.so: $(HOOK_SOURCES) $(wildcard user/hook/*.h) user/hook/libmemleak.map bpf/memleak.h bpf/sample.h
+	@echo '  HOOK    $@'
+	@$(CC) -std=gnu11 -Wall -Wextra $(WERROR) -D_GNU_SOURCE -Iuser -I. $(CFLAGS) $(HOOK_FLAGS) $(LDFLAGS) \
+		$(HOOK_LINK) -o $@ $(HOOK_SOURCES)
+
+libmemleak-musl.so: libmemleak.so
+	@echo '  HOOK    $@'
+	@$(MUSL_CC) -std=gnu11 -Wall -Wextra $(WERROR) -D_GNU_SOURCE -Iuser -I. $(CFLAGS) $(HOOK_FLAGS) \
+		-idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch) $(HOOK_LINK) -o $@ $(HOOK_SOURCES)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -134,7 +155,6 @@ TIDY ?= clang-tidy
 tidy: all
 	printf '%s\n' $(SOURCES) | xargs -P $$(nproc) -I{} $(TIDY) --quiet {} -- $(filter-out -MMD -MP,$(ALL_CFLAGS))
 
-prefix ?= /usr/local
 bindir ?= $(prefix)/bin
 mandir ?= $(prefix)/share/man
 bashcompletiondir ?= $(prefix)/share/bash-completion/completions
@@ -142,15 +162,17 @@ zshcompletiondir ?= $(prefix)/share/zsh/site-functions
 
 install: all
 	install -D -m 755 memleak-bpf $(DESTDIR)$(bindir)/memleak-bpf
+	$(foreach hook,$(HOOKS),install -D -m 755 $(hook) $(DESTDIR)$(libdir)/memleak-bpf/$(hook);)
 	install -D -m 644 man/memleak-bpf.8 $(DESTDIR)$(mandir)/man8/memleak-bpf.8
 	install -D -m 644 completions/memleak-bpf.bash $(DESTDIR)$(bashcompletiondir)/memleak-bpf
 	install -D -m 644 completions/memleak-bpf.zsh $(DESTDIR)$(zshcompletiondir)/_memleak-bpf
 
 uninstall:
+	rm -f $(DESTDIR)$(libdir)/memleak-bpf/libmemleak.so $(DESTDIR)$(libdir)/memleak-bpf/libmemleak-musl.so
 	rm -f $(DESTDIR)$(bindir)/memleak-bpf $(DESTDIR)$(mandir)/man8/memleak-bpf.8 \
 		$(DESTDIR)$(bashcompletiondir)/memleak-bpf $(DESTDIR)$(zshcompletiondir)/_memleak-bpf
 
 clean:
-	rm -rf $(BUILD) memleak-bpf
+	rm -rf $(BUILD) memleak-bpf libmemleak.so libmemleak-musl.so
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -62,6 +62,7 @@ cmd:sqlite3        sqlite3          sqlite               sqlite      sqlite3
 cmd:redis-check-rdb redis-tools     redis                redis       redis
 cmd:node           nodejs           nodejs               nodejs      nodejs
 cmd:openssl        openssl          openssl              openssl     openssl
+cmd:dtrace         systemtap-sdt-dev systemtap-sdt-devel -           systemtap-sdt-devel
 cmd:dwz            dwz              dwz                  dwz         dwz
 link:jemalloc      libjemalloc-dev  jemalloc-devel       jemalloc    jemalloc-devel
 link:tcmalloc_minimal libgoogle-perftools-dev gperftools-devel gperftools gperftools-devel

@@ -27,8 +27,8 @@ _memleak_bpf() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev='' mode=trace i
 	local common='--top --sort --focus --ignore --show-allocs --format --output --write --color
 		--show-leak-kinds --show-reachable-path --quiet --verbose --version --help'
-	local tracing='--pid --command --all --cgroup --follow --no-follow --user --interval --count --live --trace
-		--min-size --max-size --sample-rate --sample-bytes --obj --symbols-prefix --alloc-fn
+	local tracing='--pid --command --all --cgroup --follow --no-follow --user --preload --interval --count --live --trace
+		--min-size --max-size --sample-rate --sample-bytes --obj --symbols-prefix --no-sites --alloc-fn
 		--free-fn --resource --older --leak-check --diagnose --no-diagnose --error-exitcode
 		--suppressions --gen-suppressions --blocks-dir --debuginfod --max-blocks --max-stacks --max-unwind-memory --stack-depth'
 	COMPREPLY=()

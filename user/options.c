@@ -521,6 +521,8 @@ enum {
 	KEY_SUPPRESSIONS,
 	KEY_GEN_SUPPRESSIONS,
 	KEY_SHOW_REACHABLE_PATH,
+	KEY_PRELOAD,
+	KEY_NO_SITES,
 };
 
 static const struct range any_size = {0, UINT64_MAX, true};
@@ -588,6 +590,8 @@ static const struct row rows[] = {
 	 .set = set_follow, .value = 0},
 	{"user", 'u', "NAME", "run it as this user (the one behind sudo)",
 	 .set = set_string, FIELD(user)},
+	{"preload", KEY_PRELOAD, NULL, "run it with libmemleak.so: a fraction of the cost",
+	 .set = set_flag, FIELD(preload)},
 
 	{.help = "When to report"},
 	{"interval", 'i', "SEC", "seconds between reports (5)",
@@ -612,6 +616,8 @@ static const struct row rows[] = {
 	 .set = set_string, FIELD(object)},
 	{"symbols-prefix", KEY_SYMBOLS_PREFIX, "P", "they are called P_malloc or Pmalloc, ...",
 	 .set = set_string, FIELD(symbols_prefix)},
+	{"no-sites", KEY_NO_SITES, NULL, "probe functions, also where allocators have sites",
+	 .set = set_flag, FIELD(no_sites)},
 	{"alloc-fn", KEY_ALLOC_FN, "FUNC[:...]", "this function allocates too; see below",
 	 .set = set_function, .value = false},
 	{"free-fn", KEY_FREE_FN, "FUNC[:ptr=ARGn]", "and this one takes it back",
@@ -882,6 +888,16 @@ static int check(struct parser *p)
 	}
 	if (o->user && o->target != OPTIONS_TARGET_COMMAND) {
 		log_error("--user is for a command that is run, not for %s", p->given[first]);
+		return EINVAL;
+	}
+	if (o->preload && o->target != OPTIONS_TARGET_COMMAND) {
+		log_error("--preload is for a command that is run, not for %s: what runs already "
+			  "can have been started with LD_PRELOAD=libmemleak.so",
+			  p->given[first]);
+		return EINVAL;
+	}
+	if (o->preload && o->no_sites) {
+		log_error("--preload is of no use with --no-sites");
 		return EINVAL;
 	}
 	o->diagnose = p->diagnose < 0 ? o->target == OPTIONS_TARGET_COMMAND : p->diagnose;

@@ -69,6 +69,8 @@ struct options {
 	const char *cgroup; /* OPTIONS_TARGET_CGROUP: its directory, as given */
 	char **command;	    /* OPTIONS_TARGET_COMMAND: argv, NULL at the end */
 	bool follow;
+	bool preload;  /* start the command with libmemleak.so in front of its allocator */
+	bool no_sites; /* probe functions alone */
 	double interval_s;
 	uint64_t count; /* reports; 0: no limit */
 	uint64_t top;	/* stacks per process; UINT64_MAX: all */

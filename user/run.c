@@ -31,6 +31,7 @@
 #include "sandbox/sandbox.h"
 #include "symbol/demangle.h"
 #include "target/command.h"
+#include "target/preload.h"
 #include "target/process.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -363,6 +364,7 @@ static bool process_signalled(void *context, pid_t pid, pid_t tid, enum tracer_v
 	if (!probe__signalled(r->probe, tid))
 		return false;
 	*verdict = attach_program(r, pid);
+	run_preload__look(r, pid);
 	return true;
 }
 
@@ -743,6 +745,7 @@ static int prepare_probe(struct run *r)
 		.sites = o->nr_writes || o->live, /* it can save */
 		.diagnose = o->diagnose,
 		.guard = guards(o),
+		.no_sites = o->no_sites,
 		.object = o->object,
 		.symbols_prefix = o->symbols_prefix,
 		.rows = r->rows.items,
@@ -796,14 +799,18 @@ static int prepare_tracer(struct run *r)
 
 static int fork_command(struct run *r)
 {
-	int stdio[COMMAND_STDIO] = {-1, -1, -1}, err;
+	CLEANUP(preload__release) struct preload preload = {0};
+	struct command_inherited inherited = {.stdio = {-1, -1, -1}};
 	size_t i;
+	int err = r->o->live ? run_live__divert_command(r, inherited.stdio) : 0;
 
-	err = r->o->live ? run_live__divert_command(r, stdio) : 0;
+	if (!err && r->o->preload)
+		err = run_preload__prepare(r, &preload);
+	inherited.variables = preload.variables;
 	if (!err)
-		err = command__fork(r->o->command, r->o->user, stdio, &r->forked);
-	for (i = 0; i < ARRAY_SIZE(stdio); i++)
-		cleanup_close(&stdio[i]);
+		err = command__fork(r->o->command, r->o->user, &inherited, &r->forked);
+	for (i = 0; i < ARRAY_SIZE(inherited.stdio); i++)
+		cleanup_close(&inherited.stdio[i]);
 	return err;
 }
 

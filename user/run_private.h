@@ -46,6 +46,7 @@ struct run {
 	struct command forked; /* the command, until it runs */
 	pid_t command;
 	bool attached;	     /* the command is probed */
+	bool preloaded;	     /* it was started with libmemleak.so, which was not looked for yet */
 	struct hash refused; /* (pid, 0): said why they are not traced */
 	bool done;
 	struct live *live; /* NULL: no view */
@@ -85,5 +86,16 @@ void run_live__say_output(struct run *r);
 
 /* Standard input has @events. */
 void run_live__input(struct run *r, uint32_t events);
+
+/* --- run_preload.c --- */
+
+struct preload;
+
+/* Have the command started with the library. 0, also where it would be of no use, after a line that
+ * says why; or -errno after one. *@ret must live until it is started: preload__release. */
+int run_preload__prepare(struct run *r, struct preload *ret);
+
+/* The libraries of @pid are mapped: if it is the command, say so where ours is not among them. */
+void run_preload__look(struct run *r, pid_t pid);
 
 #endif

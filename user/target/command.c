@@ -39,7 +39,7 @@ static bool is_program(const char *path)
 }
 
 /* The file that the command @name is, by PATH where it has no slash. 0, or -errno after a line. */
-static int find_file(const char *name, char **path)
+int command__find(const char *name, char **path)
 {
 	const char *dirs = getenv("PATH"), *end;
 
@@ -74,20 +74,23 @@ static int find_file(const char *name, char **path)
 
 /* In the child: wait until the parent traces us, become the program. */
 static void __attribute__((noreturn))
-run_child(const char *path, char *const argv[], const struct run_as *user, const int *stdio,
-	  const sigset_t *blocked, int go, int failed)
+run_child(const char *path, char *const argv[], const struct run_as *user,
+	  const struct command_inherited *inherited, const sigset_t *blocked, int go, int failed)
 {
+	char *const *v;
 	char byte;
 	size_t fd;
 	int err;
 
 	for (fd = 0; fd < COMMAND_STDIO; fd++)
-		if (stdio[fd] >= 0)
-			dup2(stdio[fd], fd);
+		if (inherited->stdio[fd] >= 0)
+			dup2(inherited->stdio[fd], fd);
 	if (read(go, &byte, 1) != 1)
 		_exit(127);
 	sigprocmask(SIG_SETMASK, blocked, NULL);
 	err = user ? run_as__become(user) : 0;
+	for (v = inherited->variables; v && *v && !err; v++)
+		err = putenv(*v) ? -errno : 0;
 	if (!err) {
 		execv(path, argv);
 		err = -errno;
@@ -98,7 +101,7 @@ run_child(const char *path, char *const argv[], const struct run_as *user, const
 }
 
 static int fork_child(struct command *c, char *const argv[], const struct run_as *user,
-		      const int *stdio)
+		      const struct command_inherited *inherited)
 {
 	CLEANUP_CLOSE int go = -1, failed = -1;
 	sigset_t all, blocked;
@@ -118,18 +121,18 @@ static int fork_child(struct command *c, char *const argv[], const struct run_as
 	c->pid = fork();
 	if (c->pid == 0) {
 		close(c->go);
-		run_child(c->path, argv, user, stdio, &blocked, go, failed);
+		run_child(c->path, argv, user, inherited, &blocked, go, failed);
 	}
 	sigprocmask(SIG_SETMASK, &blocked, NULL);
 	return c->pid < 0 ? -errno : 0;
 }
 
-int command__fork(char *const argv[], const char *user_name, const int stdio[COMMAND_STDIO],
-		  struct command *ret)
+int command__fork(char *const argv[], const char *user_name,
+		  const struct command_inherited *inherited, struct command *ret)
 {
 	CLEANUP(run_as__release) struct run_as user = {0};
 	CLEANUP(command__release) struct command c = {.go = -1, .failed = -1};
-	int err = find_file(argv[0], &c.path), other;
+	int err = command__find(argv[0], &c.path), other;
 
 	if (err)
 		return err;
@@ -137,7 +140,7 @@ int command__fork(char *const argv[], const char *user_name, const int stdio[COM
 	if (other < 0)
 		return other;
 	c.as_other = other;
-	err = fork_child(&c, argv, other ? &user : NULL, stdio);
+	err = fork_child(&c, argv, other ? &user : NULL, inherited);
 	if (err) {
 		c.pid = 0;
 		log_error("cannot fork the command off: %s", strerror(-err));

@@ -23,12 +23,22 @@ struct command {
 /* Standard input, output and error. */
 #define COMMAND_STDIO 3
 
+struct command_inherited {
+	int stdio[COMMAND_STDIO]; /* -1: the tool's own */
+	char *const *variables;	  /* for its environment: "NAME=VALUE", NULL last; NULL: none */
+};
+
+/*
+ * The file that the command @name is, by PATH where it has no slash; freed with free(). 0, or
+ * -errno after one line that says why there is none (not found, a directory).
+ */
+int command__find(const char *name, char **path);
+
 /*
  * Fork @argv off, to run as @user (NULL: whoever runs the tool, or the user behind sudo), with
- * @stdio (-1: the tool's own). 0, or
- * -errno after one line that says why (no such user; not found; a directory).
+ * @inherited. 0, or -errno after one line that says why (no such user; not found; a directory).
  */
-int command__fork(char *const argv[], const char *user, const int stdio[COMMAND_STDIO],
+int command__fork(char *const argv[], const char *user, const struct command_inherited *inherited,
 		  struct command *ret);
 
 /* Let it exec. 0 or -errno. */
