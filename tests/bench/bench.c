@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <gnu/libc-version.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -221,6 +222,37 @@ static int add_unwanted(struct lanes *l)
 	return err;
 }
 
+/* The first tool again on workloads with the library that is beside it: all told, and samples. */
+static int add_preloaded(struct lanes *l)
+{
+	static char library[PATH_MAX + 16];
+	const struct lanes_way *tool = &l->list.items[FIRST_TOOL].way;
+	struct lanes_way exact = *tool, sampled = *tool;
+	const char *slash = strrchr(tool->tool[0], '/');
+	char path[PATH_MAX], whole[PATH_MAX];
+	size_t n = 0;
+	int err;
+
+	snprintf(path, sizeof(path), "%.*slibmemleak.so",
+		 slash ? (int)(slash - tool->tool[0] + 1) : 0, tool->tool[0]);
+	if (!slash || !realpath(path, whole)) {
+		printf("--preload: not measured, %s is not there\n", path);
+		return 0;
+	}
+	snprintf(library, sizeof(library), "LD_PRELOAD=%s", whole);
+	exact.under[0] = sampled.under[0] = "env";
+	exact.under[1] = sampled.under[1] = library;
+	sampled.under[2] = "MEMLEAK_SAMPLE_BYTES=512K";
+	while (sampled.tool[n])
+		n++;
+	sampled.tool[n] = "--sample-bytes=512K";
+	exact.name = "--preload";
+	sampled.name = "  --sample-bytes 512K";
+	sampled.checked = false;
+	err = lanes__add(l, &exact);
+	return err ? err : lanes__add(l, &sampled);
+}
+
 /* What cannot be started is left out, with a line that says why. */
 static void add_peers(struct lanes *l, const char *scratch)
 {
@@ -260,6 +292,8 @@ static int add_lanes(struct lanes *l, struct options *o)
 		err = interrupted ? -EINTR : lanes__add(l, &own_ways[i]);
 	if (!err)
 		err = add_tools(l, o);
+	if (!err && !interrupted)
+		err = add_preloaded(l);
 	if (!err && !o->quick)
 		err = add_unwanted(l);
 	if (!err && o->peers)

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "programs.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <json-c/json.h>
+#include <limits.h>
+#include <link.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +63,17 @@ static void write_python(FILE *f, unsigned int scale)
 		100 * scale);
 }
 
+static void write_xml(FILE *f, unsigned int scale)
+{
+	unsigned int i;
+
+	fputs("<list>\n", f);
+	for (i = 0; i < 140 * scale; i++)
+		fprintf(f, "<item n=\"%u\"><name>item %u</name><value>%u</value></item>\n", i, i,
+			i * 7919 % 10007);
+	fputs("</list>\n", f);
+}
+
 static void write_cxx(FILE *f, unsigned int scale)
 {
 	fputs("#include <string>\n", f);
@@ -74,6 +88,7 @@ static void write_cxx(FILE *f, unsigned int scale)
 static const struct program programs[] = {
 	{"sqlite3, 50k inserts", {NULL, NULL}, {"sqlite3", ":memory:", ".read %f"}, write_sql, false},
 	{"python3, malloc", {"PYTHONMALLOC", "malloc"}, {"/usr/bin/python3", "-S", "%f"}, write_python, false},
+	{"xmllint, 1 MB", {NULL, NULL}, {"xmllint", "--noout", "%f"}, write_xml, false},
 	{"g++ -c", {NULL, NULL}, {"g++", "-x", "c++", "-std=c++17", "-c", "%f", "-o", "%o"}, write_cxx, false},
 	{"redis-server", {NULL, NULL}, {"redis-server", "--port", "0", "--save", "", "--appendonly", "no", "--unixsocket", "%o"}, NULL, true},
 };
@@ -91,7 +106,7 @@ struct way {
 	const char *bcc;      /* attached as bcc's memleak is */
 };
 
-#define MAX_WAYS 8
+#define MAX_WAYS 12
 
 struct bench {
 	const struct programs_options *o;
@@ -106,6 +121,29 @@ struct bench {
 	uint64_t allocs[NR_PROGRAMS];		   /* that the tool saw */
 };
 
+static const char *find_jemalloc(void)
+{
+	static char path[PATH_MAX];
+	void *handle = *path ? NULL : dlopen("libjemalloc.so.2", RTLD_LAZY | RTLD_LOCAL);
+	struct link_map *map;
+
+	if (handle && !dlinfo(handle, RTLD_DI_LINKMAP, &map))
+		snprintf(path, sizeof(path), "%s", map->l_name);
+	return *path ? path : NULL;
+}
+
+/* libmemleak.so beside the tool. */
+static void find_hook(const struct bench *b, char path[static PATH_MAX])
+{
+	const char *tool = b->o->tool[0], *slash = strrchr(tool, '/');
+	char beside[PATH_MAX];
+
+	snprintf(beside, sizeof(beside), "%.*slibmemleak.so", slash ? (int)(slash - tool + 1) : 0,
+		 tool);
+	if (!realpath(beside, path))
+		*path = 0;
+}
+
 static void add_way(struct bench *b, const struct way *way, const char *missing)
 {
 	b->ways[b->nr_ways] = *way;
@@ -119,6 +157,17 @@ static void add_ways(struct bench *b)
 		{.name = "memleak-bpf", .tool = true},
 		{.name = "  -s 100", .tool = true, .mode = {"-s", "100"}},
 		{.name = "  --sample-bytes 512K", .tool = true, .mode = {"--sample-bytes", "512K"}},
+		{.name = "  --preload", .tool = true, .under = {"env", "LD_PRELOAD=%l"}},
+		{.name = "  --preload, 512K",
+		 .tool = true,
+		 .mode = {"--sample-bytes", "512K"},
+		 .under = {"env", "LD_PRELOAD=%l", "MEMLEAK_SAMPLE_BYTES=512K"}},
+	};
+	/* jemalloc(3): a sample every 2^19 bytes; and its allocator alone, to compare with. */
+	static const struct way jemalloc[] = {
+		{.name = "jemalloc", .under = {"env", "LD_PRELOAD=%j"}},
+		{.name = "  its profiler, 512K",
+		 .under = {"env", "LD_PRELOAD=%j", "MALLOC_CONF=prof:true,lg_prof_sample:19"}},
 	};
 	static const struct way heaptrack = {.name = "heaptrack",
 					     .under = {"heaptrack", "--output", "%r"}};
@@ -145,6 +194,9 @@ static void add_ways(struct bench *b)
 	}
 	if (child__is_on_path("valgrind"))
 		add_way(b, &valgrind, NULL);
+	for (i = 0; i < ARRAY_SIZE(jemalloc); i++)
+		if (find_jemalloc())
+			add_way(b, &jemalloc[i], NULL);
 }
 
 /* --- one run of one program --- */
@@ -171,12 +223,17 @@ static bool exists_socket(const char *path)
 static char *expand(const struct cell *c, const char *word)
 {
 	const char *percent = strchr(word, '%'), *value = "";
-	char record[4200], *text;
+	char record[4200], hook[PATH_MAX], *text;
 
 	snprintf(record, sizeof(record), "%s.record", c->place.output);
 	if (!percent)
 		return strdup(word);
-	value = percent[1] == 'f' ? c->place.file : percent[1] == 'o' ? c->place.output : record;
+	find_hook(c->bench, hook);
+	value = percent[1] == 'f'   ? c->place.file
+		: percent[1] == 'o' ? c->place.output
+		: percent[1] == 'l' ? hook
+		: percent[1] == 'j' ? find_jemalloc()
+				    : record;
 	if (asprintf(&text, "%.*s%s%s", (int)(percent - word), word, value, percent + 2) < 0)
 		return NULL;
 	return text;
@@ -354,7 +411,7 @@ static int run_cell(struct bench *b, size_t program, size_t way)
 		b->slow[program][way] = err == -ETIME;
 		return 0;
 	}
-	if (c.way->tool && !c.way->mode[0])
+	if (c.way->tool && !c.way->mode[0] && !c.way->under[0])
 		b->allocs[program] = c.allocs;
 	b->slow[program][way] = time(NULL) - begin > SLOW_SECONDS;
 	return vector_push(&b->seconds[program][way].ns, seconds);

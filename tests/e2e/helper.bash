@@ -9,6 +9,10 @@ bats_require_minimum_version 1.5.0
 ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 MEMLEAK=${MEMLEAK:-$ROOT/memleak-bpf}
 PROGRAMS=${PROGRAMS:-$ROOT/build/tests/programs}
+# The files preload_*.bats are others once more, with --preload.
+case $BATS_TEST_FILENAME in
+*/preload_*) MEMLEAK_PRELOAD=1 ;;
+esac
 PYTHON=/usr/bin/python3
 [ -x "$PYTHON" ] || PYTHON=python3
 COMPARE_PY=$ROOT/tests/e2e/compare.py
@@ -133,13 +137,16 @@ resolve() {
 under_valgrind() {
 	local command dir
 	command=$(resolve "$1")
-	dir=${VALGRIND_LOGS:-$BATS_SUITE_TMPDIR}/valgrind-${command##*/}-$(echo "$*" | cksum | cut -d ' ' -f 1)
+	dir=${VALGRIND_LOGS:-$BATS_SUITE_TMPDIR}/valgrind${MEMLEAK_PRELOAD:+-preload}-${command##*/}-$(echo "$*" | cksum | cut -d ' ' -f 1)
 	shift
 	if [ ! -d "$dir" ]; then
 		mkdir -p "$dir"
+		# The library has thread-local data, for which every thread gets a little more of its own.
+		[ -z "${MEMLEAK_PRELOAD:-}" ] || export LD_PRELOAD=$ROOT/libmemleak.so
 		EXPECT=$dir/expect valgrind --trace-children=yes --run-libc-freeres=no \
 			--run-cxx-freeres=no --log-file="$dir/vg.%p" "$command" "$@" \
 			>/dev/null 2>"$dir/err" </dev/null 3>&- 4>&- || true
+		unset LD_PRELOAD
 	fi
 	echo "$dir"
 }
@@ -176,6 +183,7 @@ truth() {
 }
 
 # profile COMMAND...: runs it under the tool, with the options of $TOOL; the report is in $report.
+# MEMLEAK_PRELOAD=1: with --preload too.
 profile() {
 	local command
 	command=$(resolve "$1")
@@ -183,7 +191,7 @@ profile() {
 	rm -f "$report" "$expect"
 	status=0
 	# shellcheck disable=SC2086
-	"$MEMLEAK" -f json --output "$report" --top 100000 ${TOOL:-} -- "$command" "$@" \
+	"$MEMLEAK" -f json --output "$report" --top 100000 ${MEMLEAK_PRELOAD:+--preload} ${TOOL:-} -- "$command" "$@" \
 		>"$out" 2>"$err" </dev/null 3>&- 4>&- || status=$?
 }
 

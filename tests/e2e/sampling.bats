@@ -10,7 +10,7 @@ unbiased() {
 	shift 3
 	require_bpf
 	require_program "$program"
-	"$MEMLEAK" -f json --output "$report" --top 1000 "$@" -- "$PROGRAMS/$program" 200 150 >"$out" 2>"$err" 3>&- 4>&-
+	"$MEMLEAK" -f json --output "$report" --top 1000 ${MEMLEAK_PRELOAD:+--preload} "$@" -- "$PROGRAMS/$program" 200 150 >"$out" 2>"$err" 3>&- 4>&-
 	/usr/bin/env python3 "$BATS_TEST_DIRNAME/sampling.py" "$report" "$out" "$mode" "$value"
 }
 

@@ -8,6 +8,7 @@ PROGRAM_FLAGS := -O2 -g -D_GNU_SOURCE -Wall -Wextra -Wno-unused-result -Wno-use-
 	-Wno-alloc-size-larger-than -Wno-missing-field-initializers
 STRIP ?= strip
 OBJCOPY ?= objcopy
+HAVE_SDT := $(shell echo '\#include <sys/sdt.h>' | $(CC) -E -x c - >/dev/null 2>&1 && echo y)
 HAVE_MUSL := $(shell command -v musl-gcc)
 
 # Allocators and compilers that may be missing.
@@ -32,7 +33,8 @@ PROGRAM_VARIANTS := malloc_one_nopie malloc_one_stripped \
 		baseline_cxx_tcmalloc_static new_delete_tcmalloc_static) \
 	$(if $(shell command -v rustc),leak_rust) $(if $(shell command -v go),leak_go) \
 	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl sampled_musl forks_musl_static)
-PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libbump.so libpass.so libkeeper.so liblate.so libfaults.so
+PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libbump.so libpass.so libkeeper.so liblate.so libfaults.so \
+	$(if $(HAVE_SDT),libbump_sites.so libbump_sites_O0.so)
 
 PROGRAM_ALL := $(addprefix $(PROGRAMS)/,$(filter-out deep $(PROGRAM_MISSING),$(PROGRAM_C)) deep \
 	$(filter-out $(PROGRAM_MISSING),$(PROGRAM_CXX)) \
@@ -52,7 +54,7 @@ $(PROGRAMS)/frames $(PROGRAMS)/frames_cxx $(PROGRAMS)/frames_static_pie \
 $(PROGRAMS)/deep $(PROGRAMS)/deep_static $(PROGRAMS)/deep200: FLAGS := -fomit-frame-pointer
 $(PROGRAMS)/deep_fp $(PROGRAMS)/deep200_fp: FLAGS := -fno-omit-frame-pointer
 $(PROGRAMS)/deep200 $(PROGRAMS)/deep200_fp: FLAGS += -DDEPTH=200
-$(PROGRAMS)/soak $(PROGRAMS)/exec_by_thread $(PROGRAMS)/contended $(PROGRAMS)/threads $(PROGRAMS)/thread_first $(PROGRAMS)/thread_caches $(PROGRAMS)/ends \
+$(PROGRAMS)/soak $(PROGRAMS)/pairs $(PROGRAMS)/exec_by_thread $(PROGRAMS)/contended $(PROGRAMS)/threads $(PROGRAMS)/thread_first $(PROGRAMS)/thread_caches $(PROGRAMS)/ends \
 $(PROGRAMS)/threads_static: FLAGS := -pthread
 $(PROGRAMS)/ctor: LIBS := -L$(PROGRAMS) -lctor -Wl,-rpath,'$$ORIGIN'
 $(PROGRAMS)/ctor: $(PROGRAMS)/libctor.so
@@ -71,6 +73,7 @@ $(DIAGNOSED): tests/programs/findings.h
 $(PROGRAMS)/jemalloc_api: LIBS := -ljemalloc
 $(PROGRAMS)/mimalloc_api: LIBS := -lmimalloc
 $(PROGRAMS)/tcmalloc_api: LIBS := -ltcmalloc_minimal
+$(PROGRAMS)/soak $(PROGRAMS)/pairs: LIBS := -ldl
 $(PROGRAMS)/resources: LIBS := -ldl -pthread
 $(PROGRAMS)/worked_sqlite: LIBS = $(shell $(PKG_CONFIG) --libs sqlite3)
 $(PROGRAMS)/worked_apr: FLAGS = $(shell $(PKG_CONFIG) --cflags apr-1)
@@ -147,6 +150,12 @@ $(PROGRAMS)/%_go: tests/programs/%.go
 	@echo '  GO      $@'; GO111MODULE=off GOFLAGS= go build -o $@ $<
 
 $(PROGRAMS)/libplugin_a.so $(PROGRAMS)/libplugin_b.so: tests/programs/libplugin.c
+	$(PROGRAM_LINK) -shared -fPIC
+
+# The same with notes of <sys/sdt.h>: arguments in registers; in memory.
+$(PROGRAMS)/libbump_sites.so: FLAGS := -fno-builtin -DSITES
+$(PROGRAMS)/libbump_sites_O0.so: FLAGS := -fno-builtin -DSITES -O0
+$(PROGRAMS)/libbump_sites.so $(PROGRAMS)/libbump_sites_O0.so: tests/programs/libbump.c
 	$(PROGRAM_LINK) -shared -fPIC
 
 $(PROGRAMS)/lib%.so: tests/programs/lib%.c
