@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	code.machine = data[0] & ARM64 ? EM_AARCH64 : EM_X86_64;
-	code.new_nops = data[0] & NEW_NOPS;
+	code.nops = data[0] & NEW_NOPS ? PLACEMENT_NOPS_5 : PLACEMENT_NOPS_OLD;
 	code.bytes = data + 1;
 	code.n = size - 1;
 	code.size = data[0] & SIZE_UNKNOWN     ? 0

@@ -38,6 +38,7 @@ static void put_search(struct wire *w, const struct allocator_search *search)
 		wire__put_number(w, r->may_throw);
 		wire__put_number(w, r->form);
 	}
+	wire__put_number(w, search->no_sites);
 }
 
 /* Its strings are the message's. 0, -EPROTO, -ENOMEM. */
@@ -62,6 +63,7 @@ static int get_search(struct wire *w, struct allocator_search *search)
 		if (!rows[i].name)
 			return -EPROTO;
 	}
+	search->no_sites = wire__get_number(w, 1);
 	return w->failed ? -EPROTO : 0;
 }
 
@@ -140,13 +142,14 @@ static void put_functions(struct wire *w, const struct allocator *a,
 		wire__put_number(w, f->size);
 		wire__put_number(w, f->families);
 		wire__put_number(w, f->guarded);
+		wire__put_number(w, f->plain);
 		wire__put_number(w, f->distance);
 	}
 }
 
 static int get_functions(struct wire *w, const struct allocator_search *search, struct allocator *a)
 {
-	size_t n = wire__get_count(w, MAX_FUNCTIONS, 7 * sizeof(uint64_t)), i;
+	size_t n = wire__get_count(w, MAX_FUNCTIONS, 8 * sizeof(uint64_t)), i;
 	int err = 0;
 
 	for (i = 0; i < n && !err; i++) {
@@ -160,6 +163,7 @@ static int get_functions(struct wire *w, const struct allocator_search *search, 
 		f.size = wire__get_number(w, UINT64_MAX);
 		f.families = wire__get_number(w, UINT8_MAX);
 		f.guarded = wire__get_number(w, 1);
+		f.plain = wire__get_number(w, 1);
 		f.distance = wire__get_number(w, UINT64_MAX);
 		if (f.call != MEMLEAK_CALL_LIBRARIES && f.distance)
 			return -EPROTO;
@@ -195,6 +199,50 @@ static struct allocator_range get_range(struct wire *w)
 
 #define RANGE_BYTES (4 * sizeof(uint64_t))
 
+/* --- its sites --- */
+
+static void put_sites(struct wire *w, const notes_sites *sites)
+{
+	size_t i;
+
+	wire__put_number(w, sites->count);
+	for (i = 0; i < sites->count; i++) {
+		const struct notes_site *s = &sites->items[i];
+
+		wire__put_number(w, s->kind);
+		wire__put_number(w, s->own);
+		wire__put_number(w, s->offset);
+		wire__put_number(w, s->semaphore);
+		wire__put(w, &s->arguments, sizeof(s->arguments));
+	}
+}
+
+static int get_sites(struct wire *w, notes_sites *ret)
+{
+	size_t n, i, k;
+	int err = 0;
+
+	n = wire__get_count(w, NOTES_MAX_SITES,
+			    4 * sizeof(uint64_t) + sizeof(struct memleak_site_arguments));
+	for (i = 0; i < n && !err; i++) {
+		struct notes_site s = {.kind = wire__get_number(w, NOTES_KINDS - 1)};
+		const void *arguments;
+
+		s.own = wire__get_number(w, 1);
+		s.offset = wire__get_number(w, INT64_MAX);
+		s.semaphore = wire__get_number(w, INT64_MAX);
+		arguments = wire__get(w, sizeof(s.arguments));
+		if (!arguments)
+			return -EPROTO;
+		memcpy(&s.arguments, arguments, sizeof(s.arguments));
+		for (k = 0; k < ARRAY_SIZE(s.arguments.list); k++)
+			if (s.arguments.list[k].kind > MEMLEAK_ARGUMENT_MEMORY)
+				return -EPROTO;
+		err = vector_push(ret, s);
+	}
+	return err ? err : w->failed ? -EPROTO : 0;
+}
+
 static void put_allocator(struct wire *w, const struct allocator *a,
 			  const struct allocator_search *search)
 {
@@ -209,6 +257,9 @@ static void put_allocator(struct wire *w, const struct allocator *a,
 	wire__put_number(w, a->has_heap);
 	wire__put_number(w, a->has_rows);
 	wire__put_number(w, a->has_gaps);
+	put_sites(w, &a->sites);
+	wire__put_number(w, a->is_hook);
+	wire__put_number(w, a->is_sanitizer);
 	wire__put_number(w, a->is_go);
 }
 
@@ -229,6 +280,10 @@ static int get_allocator(struct wire *w, const struct allocator_search *search, 
 	a->has_heap = wire__get_number(w, 1);
 	a->has_rows = wire__get_number(w, 1);
 	a->has_gaps = wire__get_number(w, 1);
+	if (!err)
+		err = get_sites(w, &a->sites);
+	a->is_hook = wire__get_number(w, 1);
+	a->is_sanitizer = wire__get_number(w, 1);
 	a->is_go = wire__get_number(w, 1);
 	return err ? err : w->failed ? -EPROTO : 0;
 }

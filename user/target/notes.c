@@ -12,7 +12,6 @@
 #include "util/log.h"
 
 #define NOTE_TYPE 3 /* NT_STAPSDT */
-#define MAX_SITES 4096
 #define NO_INDEX  0xff
 
 /* --- notes --- */
@@ -416,7 +415,7 @@ int notes__read(const struct object *o, Elf *elf, notes_sites *ret)
 	if (o->machine != EM_X86_64 && o->machine != EM_AARCH64)
 		return 0;
 	find_sections(elf, &sections);
-	while (sections.notes && sections.notes->d_buf && sites.count < MAX_SITES &&
+	while (sections.notes && sections.notes->d_buf && sites.count < NOTES_MAX_SITES &&
 	       notes__next(sections.notes->d_buf, sections.notes->d_size, &at, &n)) {
 		const struct kind *kind = kind_of(&n);
 		struct notes_site site;

@@ -40,6 +40,9 @@ struct notes_site {
 
 typedef VECTOR(struct notes_site) notes_sites;
 
+/* An object with more of them is not read to its end. */
+#define NOTES_MAX_SITES 4096
+
 /*
  * Read the sites of @o, open as @elf. All of them or none: where one is not understood, or there
  * are no frees, that is warned of. 0 or -ENOMEM; *@ret is released with vector_release.
