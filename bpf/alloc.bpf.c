@@ -238,6 +238,7 @@ static __always_inline void mapping_exit(struct memleak_process *p, struct threa
 		m.size2 = m.size;
 		m.addr = t->call.arg;
 		m.size = t->call.arg2;
+		m.time_ns = t->call.old.time_ns;
 	}
 	m.stack = walk_stack(&t->walk, regs, false, p->image);
 	m.frame = m.stack ? t->walk.stack.frames[0] : 0;

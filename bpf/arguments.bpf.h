@@ -5,6 +5,7 @@
 /* What a kind of call takes and says: sizes, pointers, and what is to be done with it. */
 
 #include "bpf/call.bpf.h"
+#include "bpf/mapping.bpf.h"
 
 static __always_inline __u64 product(__u64 a, __u64 b)
 {
@@ -77,8 +78,10 @@ static __always_inline void read_arguments(struct thread *t, struct call *call,
 		break;
 	case MEMLEAK_CALL_MREMAP:
 		call->arg = PT_REGS_PARM1(regs);
-		call->arg2 = PT_REGS_PARM2(regs);
+		/* What stays where it was ends as little as what is doubled, by a size of 0. */
+		call->arg2 = PT_REGS_PARM4(regs) & MREMAP_DONTUNMAP ? 0 : PT_REGS_PARM2(regs);
 		call->size = PT_REGS_PARM3(regs);
+		call->old.time_ns = bpf_ktime_get_ns();
 		break;
 	case MEMLEAK_CALL_DESCRIBED:
 		read_described(t, call, regs);

@@ -6,13 +6,15 @@
 
 #include "bpf/maps.bpf.h"
 
-#define MAP_FIXED 0x10
-#define MAP_STACK 0x20000
+#define MAP_FIXED	 0x10
+#define MAP_STACK	 0x20000
+#define MREMAP_DONTUNMAP 4
 
 struct mapping_change {
 	__u32 type;			/* enum memleak_event_type */
 	__u64 addr, size, addr2, size2; /* as in struct memleak_event */
 	__u64 stack, frame;
+	__u64 time_ns; /* 0: now */
 };
 
 /* Thread stacks are not. */
@@ -30,7 +32,7 @@ static __always_inline void send_mapping_event(struct memleak_process *p, struct
 	event.frame = m->frame;
 	event.tgid = current_tgid();
 	event.tid = (__u32)bpf_get_current_pid_tgid();
-	event.time_ns = bpf_ktime_get_ns();
+	event.time_ns = m->time_ns ? m->time_ns : bpf_ktime_get_ns();
 	event.family = MEMLEAK_FAMILY_MMAP;
 	event.stack = m->stack;
 	event.addr = m->addr;

@@ -377,7 +377,7 @@ struct memleak_event {
 	__u32 image;
 	__u32 tgid;
 	__u32 tid;
-	__u64 time_ns;
+	__u64 time_ns; /* MREMAP: of the entry */
 	__u64 addr;  /* FILE: start of a mapping of it */
 	__u64 size;  /* FILE: length of that mapping */
 	__u64 addr2; /* MREMAP: the new address */

@@ -203,6 +203,8 @@ static __always_inline int site_map(struct pt_regs *regs)
 		break;
 	default:
 		m.type = MEMLEAK_EVENT_MREMAP;
+		if (flags & MREMAP_DONTUNMAP)
+			m.size = 0; /* see read_arguments() */
 	}
 	t = thread_storage(BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!t) {

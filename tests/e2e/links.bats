@@ -22,6 +22,7 @@ load helper
 @test "every link: vfork and posix_spawn" { check_links spawns; }
 @test "every link: mappings, cut" { check_links maps_cut; }
 @test "every link: mappings, moved" { check_links maps_move; }
+@test "every link: mappings, flags" { check_links maps_flags; }
 @test "every link: recursion" { check_links deep; }
 @test "every link: signal handlers" { check_links signals; }
 @test "every link: longjmp" { check_links longjmps; }

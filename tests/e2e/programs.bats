@@ -41,6 +41,7 @@ load helper
 
 @test "mappings: munmap of parts and over several" { check maps_cut; }
 @test "mappings: mremap and MAP_FIXED" { check maps_move; }
+@test "mappings: what flags mean, files, odd sizes, brk" { check maps_flags; }
 
 @test "60 calls deep, no frame pointers" {
 	check deep

@@ -118,6 +118,33 @@ static void test_failed_munmap(void **state)
 	mappings__release(&m);
 }
 
+static void test_moves(void **state)
+{
+	struct mappings m = {0};
+	struct mapping fresh = {.image = 1, .start = BASE + 20 * PAGE, .time_ns = 5};
+	struct mapping meanwhile = {.image = 1, .start = BASE + PAGE, .time_ns = 6};
+
+	(void)state;
+	map(&m, 1, 0, 4 * PAGE);
+	fresh.asked_end = fresh.start + 2 * PAGE;
+	assert_int_equal(mappings__move(&m, BASE + PAGE, 2 * PAGE, &fresh), 0);
+	assert_holds(&m, 1, 3, 4 * PAGE);
+	/* Nothing is moved away where the old size is 0: both pieces are what they were. */
+	fresh.start += 10 * PAGE;
+	fresh.asked_end = fresh.start + PAGE;
+	assert_int_equal(mappings__move(&m, BASE + 21 * PAGE, 0, &fresh), 0);
+	assert_holds(&m, 1, 4, 5 * PAGE);
+	/* Another thread was given the place before this one's return. */
+	meanwhile.asked_end = meanwhile.start + PAGE;
+	assert_int_equal(mappings__map(&m, &meanwhile), 0);
+	assert_holds(&m, 1, 5, 6 * PAGE);
+	fresh.start += 10 * PAGE;
+	fresh.asked_end = fresh.start + PAGE;
+	assert_int_equal(mappings__move(&m, BASE, 2 * PAGE, &fresh), 0);
+	assert_holds(&m, 1, 5, 6 * PAGE);
+	mappings__release(&m);
+}
+
 /* Random calls against an array of pages. */
 static void test_against_model(void **state)
 {
@@ -156,6 +183,7 @@ int main(void)
 		cmocka_unit_test(test_sizes_asked_for),
 		cmocka_unit_test(test_replacement_and_images),
 		cmocka_unit_test(test_failed_munmap),
+		cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_against_model),
 	};
 

@@ -92,13 +92,19 @@ static int cut(struct mappings *m, size_t at, uint64_t start, uint64_t end, size
 	return 0;
 }
 
-static int unmap(struct mappings *m, uint32_t image, uint64_t start, uint64_t end)
+/* End what is in [@start, @end) since @until_ns or before. */
+static int unmap(struct mappings *m, uint32_t image, uint64_t start, uint64_t end,
+		 uint64_t until_ns)
 {
 	size_t i = lower_bound(m, image, start);
 	int err;
 
 	while (i < m->list.count && m->list.items[i].image == image &&
 	       m->list.items[i].start < end) {
+		if (m->list.items[i].time_ns > until_ns) {
+			i++;
+			continue;
+		}
 		err = cut(m, i, start, end, &i);
 		if (err)
 			return err;
@@ -112,7 +118,7 @@ int mappings__map(struct mappings *m, const struct mapping *fresh)
 	int err;
 
 	x.end = x.start + round_up(x.asked_end - x.start);
-	err = unmap(m, x.image, x.start, x.end);
+	err = unmap(m, x.image, x.start, x.end, UINT64_MAX);
 	if (err)
 		return err;
 	return insert(m, lower_bound(m, x.image, x.start), x);
@@ -142,7 +148,15 @@ int mappings__unmap(struct mappings *m, uint32_t image, uint64_t start, uint64_t
 		if (err)
 			return err;
 	}
-	return unmap(m, image, start, end);
+	return unmap(m, image, start, end, UINT64_MAX);
+}
+
+int mappings__move(struct mappings *m, uint64_t start, uint64_t size, const struct mapping *fresh)
+{
+	uint64_t end = start + round_up(size);
+	int err = end > start ? unmap(m, fresh->image, start, end, fresh->time_ns) : 0;
+
+	return err ? err : mappings__map(m, fresh);
 }
 
 int mappings__undo_unmap(struct mappings *m, uint32_t tid)

@@ -39,6 +39,12 @@ int mappings__map(struct mappings *m, const struct mapping *fresh);
 int mappings__unmap(struct mappings *m, uint32_t image, uint64_t start, uint64_t size,
 		    uint32_t tid);
 
+/*
+ * The mapping at [@start, @start + @size) has become @fresh by an mremap that began at
+ * @fresh->time_ns: what others have mapped there since stays. 0 or -ENOMEM.
+ */
+int mappings__move(struct mappings *m, uint64_t start, uint64_t size, const struct mapping *fresh);
+
 /* The last munmap of @tid failed after all: what it ended is there again. 0 or -ENOMEM. */
 int mappings__undo_unmap(struct mappings *m, uint32_t tid);
 

@@ -187,7 +187,6 @@ static bool is_internal(struct probe *p, const struct memleak_event *e)
 static int handle_mapping(struct probe *p, const struct memleak_event *e)
 {
 	struct mapping m = {.image = e->image, .stack = e->stack, .time_ns = e->time_ns};
-	int err = 0;
 
 	switch (e->type) {
 	case MEMLEAK_EVENT_MMAP:
@@ -203,8 +202,7 @@ static int handle_mapping(struct probe *p, const struct memleak_event *e)
 	case MEMLEAK_EVENT_MREMAP:
 		m.start = e->addr2;
 		m.asked_end = e->addr2 + e->size2;
-		err = mappings__unmap(&p->mappings, e->image, e->addr, e->size, e->tid);
-		return err ? err : mappings__map(&p->mappings, &m);
+		return mappings__move(&p->mappings, e->addr, e->size, &m);
 	}
 	return 0;
 }
