@@ -7,7 +7,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-static __always_inline void tell_process(__u32 type, struct memleak_process *p)
+static __always_inline void tell_process(__u32 type, struct memleak_process *p, bool by_thread)
 {
 	struct memleak_event event = {.type = type};
 
@@ -15,6 +15,7 @@ static __always_inline void tell_process(__u32 type, struct memleak_process *p)
 	event.tid = p->tgid;
 	event.image = p->image;
 	event.file = p->exe;
+	event.addr = by_thread;
 	event.time_ns = bpf_ktime_get_ns();
 	__builtin_memcpy(event.comm, p->comm, sizeof(event.comm));
 	send_event(&event, MEMLEAK_LOSS_EVENT);
@@ -36,21 +37,21 @@ static __always_inline void end_image(__u32 tgid, struct task_struct *exiting)
 	bpf_map_delete_elem(&image_mappings, &copy.image);
 	if (copy.shares) { /* a vfork child has nothing of its own */
 		if (exiting)
-			tell_process(MEMLEAK_EVENT_SHARER_EXIT, &copy);
+			tell_process(MEMLEAK_EVENT_SHARER_EXIT, &copy, false);
 		return;
 	}
 	if (!exiting) {
-		tell_process(MEMLEAK_EVENT_EXEC, &copy);
+		tell_process(MEMLEAK_EVENT_EXEC, &copy, false);
 		return;
 	}
 	copy.end_ns = bpf_ktime_get_ns();
 	__builtin_memcpy(copy.comm, exiting->comm, sizeof(copy.comm));
 	if (bpf_map_update_elem(&ended, &copy.image, &copy, BPF_ANY))
 		count_loss(MEMLEAK_LOSS_PROCESS);
-	tell_process(MEMLEAK_EVENT_EXIT, &copy);
+	tell_process(MEMLEAK_EVENT_EXIT, &copy, false);
 }
 
-static __always_inline void add_image(struct memleak_process *p)
+static __always_inline void add_image(struct memleak_process *p, bool by_thread)
 {
 	p->image = __sync_fetch_and_add(&last_image, 1) + 1;
 	if (bpf_map_update_elem(&processes, &p->tgid, p, BPF_ANY)) {
@@ -58,7 +59,7 @@ static __always_inline void add_image(struct memleak_process *p)
 		return;
 	}
 	if (!p->shares)
-		tell_process(MEMLEAK_EVENT_PROCESS, p);
+		tell_process(MEMLEAK_EVENT_PROCESS, p, by_thread);
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -83,7 +84,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	__builtin_memcpy(p.comm, child->comm, sizeof(p.comm));
 	if (child->mm == parent->mm)
 		p.shares = known->shares ? known->shares : tgid;
-	add_image(&p);
+	add_image(&p, false);
 	return 0;
 }
 
@@ -106,7 +107,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	p.tgid = tgid;
 	p.exe = file_number(&key);
 	__builtin_memcpy(p.comm, task->comm, sizeof(p.comm));
-	add_image(&p);
+	add_image(&p, old_pid != (pid_t)tgid);
 	return 0;
 }
 

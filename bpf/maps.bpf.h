@@ -15,6 +15,7 @@
 
 /* include/uapi/asm-generic/errno-base.h */
 #define E2BIG  7
+#define ENOMEM 12
 #define EBUSY  16
 #define EEXIST 17
 

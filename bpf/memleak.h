@@ -146,12 +146,13 @@ enum memleak_loss {
 	MEMLEAK_LOSS_BLOCK_POINTER, /* blocks: posix_memalign's result could not be read */
 	MEMLEAK_LOSS_FREE,	    /* frees: not seen, the address was handed out again */
 	MEMLEAK_LOSS_STACK,	    /* stacks: the table is full (--max-stacks) */
+	MEMLEAK_LOSS_STACK_MEMORY,  /* stacks: the kernel had no memory at that moment */
 	MEMLEAK_LOSS_TRUNCATED,	    /* stacks: deeper than --stack-depth */
 	MEMLEAK_LOSS_BROKEN,	    /* stacks: the walk stopped short */
 	MEMLEAK_LOSS_PROCESS,	    /* processes: the table is full */
 	MEMLEAK_LOSS_EVENT,	    /* mappings and process events: the ring buffer was full */
 	MEMLEAK_LOSS_TRACE,	    /* trace lines: the ring buffer was full */
-	MEMLEAK_LOSS_SITE,	    /* allocations not counted by stack: the table is full */
+	MEMLEAK_LOSS_SITE,	    /* allocations not counted by stack: table full, no memory */
 	MEMLEAK_LOSS_WRONG_FREE,    /* wrong frees: the table is full */
 	MEMLEAK_LOSSES
 };
@@ -378,10 +379,10 @@ struct memleak_event {
 	__u32 tgid;
 	__u32 tid;
 	__u64 time_ns; /* MREMAP: of the entry */
-	__u64 addr;  /* FILE: start of a mapping of it */
-	__u64 size;  /* FILE: length of that mapping */
-	__u64 addr2; /* MREMAP: the new address */
-	__u64 size2; /* MREMAP: the new length; MMAP: not 0 if fixed */
+	__u64 addr;    /* FILE: start of a mapping of it; PROCESS: not 0 after exec by a thread */
+	__u64 size;    /* FILE: length of that mapping */
+	__u64 addr2;   /* MREMAP: the new address */
+	__u64 size2;   /* MREMAP: the new length; MMAP: not 0 if fixed */
 	__u64 stack;
 	__u32 file; /* FILE: its number; PROCESS, MMAP, MREMAP: that of the program */
 	__u8 family;

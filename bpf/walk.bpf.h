@@ -418,6 +418,7 @@ static __always_inline __u64 store_stack(struct walk *w, __u32 image)
 {
 	struct stack_hash h = {.walk = w, .key = w->stack.flags, .check = w->stack.nr_frames};
 	struct memleak_stack *known;
+	long err = 0;
 
 	if (w->stack.flags & MEMLEAK_STACK_PRIVATE)
 		h.key ^= (__u64)image << 32;
@@ -426,13 +427,14 @@ static __always_inline __u64 store_stack(struct walk *w, __u32 image)
 	w->stack.check = h.check;
 	known = bpf_map_lookup_elem(&stacks, &h.key);
 	if (!known) {
-		if (bpf_map_update_elem(&stacks, &h.key, &w->stack, BPF_NOEXIST) == 0)
+		err = bpf_map_update_elem(&stacks, &h.key, &w->stack, BPF_NOEXIST);
+		if (!err)
 			return h.key;
 		known = bpf_map_lookup_elem(&stacks, &h.key); /* another thread was faster */
 	}
 	if (known && known->check == h.check)
 		return h.key;
-	count_loss(MEMLEAK_LOSS_STACK);
+	count_loss(err == -ENOMEM ? MEMLEAK_LOSS_STACK_MEMORY : MEMLEAK_LOSS_STACK);
 	return 0;
 }
 

@@ -170,7 +170,8 @@ static bool is_complete(const struct check *c)
 	return !c->checker->options.partial &&
 	       hash__get(&c->checker->complete, c->pid, 0) != HASH_NONE &&
 	       !t.losses[MEMLEAK_LOSS_BLOCK_TABLE] && !t.losses[MEMLEAK_LOSS_BLOCK_MEMORY] &&
-	       !t.losses[MEMLEAK_LOSS_BLOCK_THREAD] && !t.losses[MEMLEAK_LOSS_BLOCK_POINTER];
+	       !t.losses[MEMLEAK_LOSS_BLOCK_THREAD] && !t.losses[MEMLEAK_LOSS_BLOCK_POINTER] &&
+	       !t.late->count;
 }
 
 static int read_process(struct check *c, const tracer_threads *threads)

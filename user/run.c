@@ -136,13 +136,15 @@ static bool is_wide(const struct run *r)
 
 /* More hits of probes than these take some percent of a processor. */
 #define MANY_HITS_PER_S 10000
+#define SHORTEST_RATE_S 0.1
 
 /* Who watches the whole machine slows all of it down: say once how often. */
-static void warn_of_hits(struct run *r, double now_s)
+static void warn_of_hits(struct run *r, uint64_t hits, double now_s)
 {
-	uint64_t hits = probe__hits(r->probe);
 	double rate = now_s > r->hits_at_s ? (hits - r->hits) / (now_s - r->hits_at_s) : 0;
 
+	if (now_s - r->hits_at_s < SHORTEST_RATE_S)
+		return;
 	r->hits = hits;
 	r->hits_at_s = now_s;
 	if (rate < MANY_HITS_PER_S || r->warned_of_hits)
@@ -199,6 +201,7 @@ void run__report(struct run *r, bool final)
 	};
 	struct profile *p;
 	int err = wants_check(r, final) ? checker__run(r->checker) : 0;
+	uint64_t hits = probe__hits(r->probe); /* of the moment that the report is of */
 
 	if (!err && r->o->diagnose)
 		err = collector__for_each_process(r->collector, name_classes, r);
@@ -212,7 +215,7 @@ void run__report(struct run *r, bool final)
 		return;
 	}
 	if (is_wide(r))
-		warn_of_hits(r, p->elapsed_s);
+		warn_of_hits(r, hits, p->elapsed_s);
 	p->command = r->o->target == OPTIONS_TARGET_COMMAND;
 	err = name_profile(r, p, final && r->o->nr_writes);
 	note_errors(r, p);
@@ -343,7 +346,11 @@ static enum tracer_verdict program_started(void *context, pid_t pid, bool by_thr
 static void process_forked(void *context, pid_t pid)
 {
 	struct run *r = context;
+	int err = probe__renew(r->probe, pid);
 
+	if (err)
+		log_warning("process %d is not traced: %s", pid, strerror(-err));
+	hash__remove(&r->refused, pid, 0);
 	if (r->checker)
 		checker__process_forked(r->checker, pid);
 	attach_program(r, pid);
@@ -444,8 +451,13 @@ static int attach_targets(struct run *r)
 			err = attach_pid(r, r->o->pids[i]);
 		break;
 	}
-	if (!err)
-		probe__enable(r->probe);
+	if (err)
+		return err;
+	probe__enable(r->probe);
+	if (is_wide(r))
+		return probe__catch_up(r->probe, 0);
+	for (i = 0; i < r->o->nr_pids && !err; i++)
+		err = probe__catch_up(r->probe, r->o->pids[i]);
 	return err;
 }
 

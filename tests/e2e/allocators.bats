@@ -136,6 +136,17 @@ linked() {
 	holds '[.processes[0].stacks[] | select(any(.frames[]; .symbol | test("drop_boxes")?))] == []'
 }
 
+@test "Go with C in it: what C allocates, and a line that says so" {
+	require_bpf
+	require_program leak_cgo
+	profile leak_cgo
+	[ "$status" = 0 ]
+	[ "$(wc -l <"$err")" = 1 ]
+	grep -q "leak_cgo is a Go program: what its C code allocates is seen, what Go does is not" "$err"
+	holds '[.processes[0].stacks[] | select(.frames[0].symbol == "leak_in_c") |
+		select(.family == "malloc")] | [(map(.blocks) | add), (map(.bytes) | add)] == [10, 1000]'
+}
+
 @test "Go is refused, in one line" {
 	require_bpf
 	require_program leak_go

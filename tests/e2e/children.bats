@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck disable=SC2154,SC2034,SC2030,SC2031,SC2016 # set by helper.bash; a test is a subshell
-# Children of a command, libraries that come late, and what remains in the tool of what has gone.
+# Children of a command, libraries that come late, programs that take another's place.
 
 load helper
 
@@ -77,40 +77,143 @@ run_tool() {
 	check_children
 }
 
-# late_library TOP OPTION...: what a library gives out 50 ms after it came is seen. PID: its process.
-late_library() {
-	require_bpf
-	: >"$answers"
-	mkfifo "$BATS_TEST_TMPDIR/orders"
-	exec {pump_fd}<>"$BATS_TEST_TMPDIR/orders"
-	"$PROGRAMS/late" "$PROGRAMS/liblate.so" 50 <&"$pump_fd" >"$answers" 2>&1 3>&- 4>&- &
-	target=$!
-	TOP=$1 start_tool -i 3600 -o 0 "${@:2}" ${PID:+"$target"}
-	ask_report
-	echo >&"$pump_fd"
-	asked=1
-	wait_until 20 answered
-	end_tool
-	[ "$status" = 0 ]
-	holds "[.processes[] | select(.pid == $target).stacks[] |
-		select(.frames[0].symbol == \"leak_late\").blocks] == [10]"
-	unharmed "$target"
-	kill "$target"
+# launch_late N MS: waits for an order, loads a library with an allocator, which gives out blocks MS
+# milliseconds later.
+launch_late() {
+	launch_nr "$1" "$PROGRAMS/late" "$PROGRAMS/liblate.so" "$2"
 }
 
-@test "-p: a library that comes late" { PID=1 late_library 100 -p; }
-@test "-A: a library that comes late" { late_library 10 -A; }
+late_blocks() {
+	holds "[.processes[] | select(.pid == $1).stacks[] |
+		select(.frames[0].symbol == \"leak_late\").blocks] == [10]"
+}
 
-# What remains at its end is libc's: time zones, the stack of a thread.
-@test "the tool run on itself loses nothing" {
+# The time between the library's coming and its probes is counted.
+was_late() {
+	holds ".losses | (.late == $1 and .late_ms > 0 and .late_ms < 50)"
+}
+
+@test "-p: a library that comes late is probed within 50 ms, and the report says so" {
+	local fds=() pids=() given=()
 	require_bpf
-	EXPECT='' run_tool --no-follow -- "$MEMLEAK" -f json --output /dev/null --resource files,dirs \
-		--alloc-fn malloc_one:family=ours --free-fn nobody -- "$PROGRAMS/resources"
+	launch_late 0 50
+	start_tool -i 3600 -o 0 -p "${pids[0]}"
+	ask_report
+	holds '.losses.late == 0'
+	order 0 ""
+	end_tool
 	[ "$status" = 0 ]
-	compare sane "$report" --outer=any
-	holds '.processes[0].comm == "memleak-bpf" and .processes[0].allocs > 1000'
-	holds '[.processes[0].stacks[] | select(.family == "malloc") |
-		select(.frames[0].module | test("/(libc|ld)[^/]*[.]so") | not)] == []'
+	late_blocks "${pids[0]}"
+	was_late 1
+	unharmed "${pids[0]}"
+	stop_all
+}
+
+@test "-p --follow: nothing of a library that comes late is missed" {
+	local fds=() pids=() given=()
+	require_bpf
+	launch_late 0 0
+	start_tool -i 3600 -o 0 --follow -p "${pids[0]}"
+	ask_report
+	order 0 ""
+	end_tool
+	[ "$status" = 0 ]
+	late_blocks "${pids[0]}"
+	holds '.losses.late == 0'
+	unharmed "${pids[0]}"
+	stop_all
+}
+
+@test "a command: nothing of a library that comes late is missed" {
+	require_bpf
+	echo | "$MEMLEAK" -f json --output "$report" --top 100 -- "$PROGRAMS/late" \
+		"$PROGRAMS/liblate.so" 0 >"$out" 2>"$err" 3>&- 4>&-
+	late_blocks "$(jq '.processes[0].pid' "$report")"
+	holds '.losses.late == 0'
+}
+
+# The kernel places the probes of a file into each new mapping of it: only the first one is late.
+@test "-A: a library that comes late, and comes again" {
+	local fds=() pids=() given=()
+	require_bpf
+	launch_late 0 50
+	launch_late 1 0
+	TOP=10 start_tool -A -i 3600 -o 0
+	ask_report
+	order 0 ""
+	order 1 ""
+	end_tool
+	[ "$status" = 0 ]
+	late_blocks "${pids[0]}"
+	late_blocks "${pids[1]}"
+	holds '.losses.late >= 1 and .losses.late_ms > 0'
+	unharmed "${pids[0]}"
+	stop_all
+}
+
+is_late() {
+	ask_report
+	[ "$(jq -s '.[-1].losses.late' "$report")" -gt 0 ]
+}
+
+@test "-A: a static program that nobody had mapped" {
+	local fds=() pids=() given=()
+	require_bpf
+	cp "$PROGRAMS/pump_static" "$BATS_TEST_TMPDIR/pump_static"
+	TOP=10 start_tool -A -i 3600
+	ask_report
+	start_nr 0 "$BATS_TEST_TMPDIR/pump_static"
+	wait_until 10 is_late
+	order 0 "leak 5 100" "free 2"
+	PATIENCE=60 end_tool
+	[ "$status" = 0 ]
+	holds "[.processes[] | select(.pid == ${pids[0]}) | .allocs, .frees, .outstanding.bytes] ==
+		[5, 2, 300]"
+	unharmed "${pids[0]}"
+	stop_all
+}
+
+# exec_when_told OPTION...: the process that a thread other than the first one made anew. LATE: it
+# is not seen from its first instruction on.
+exec_when_told() {
+	local fds=() pids=() given=()
+	require_bpf
+	launch_nr 0 "$PROGRAMS/exec_by_thread" --when-told "$PROGRAMS/pump"
+	TOP=10 start_tool -i 3600 "$@" ${PID:+"${pids[0]}"}
+	ask_report
+	printf x >&"${fds[0]}"
+	[ -z "${LATE:-}" ] || wait_until 10 is_late
+	order 0 "leak 7 10" "free 2" truth
+	PATIENCE=60 end_tool
+	[ "$status" = 0 ]
+	COMPARE="--others --outer=any --top 10 --running $BUSY" compare report "$report" "$expect"
+	unharmed "${pids[0]}"
+	stop_all
+}
+
+@test "-p: exec by a thread" { LATE=1 PID=1 exec_when_told -p; }
+@test "-p --follow: exec by a thread" { PID=1 exec_when_told --follow -p; }
+@test "-A: exec by a thread" { exec_when_told -A; }
+
+# A process with the pid of one that has ended is another process.
+@test "a pid that is used again and again" {
+	local n pid
+	require_bpf
+	# Another process may take the pid in between; that is rare.
+	for n in 1 2 3 4 5; do
+		status=0
+		"$MEMLEAK" -f json --output "$report" --top 10 --leak-check no -- "$PROGRAMS/pid_again" 6 \
+			>"$answers" 2>"$err" </dev/null 3>&- 4>&- || status=$?
+		[ "$status" = 3 ] || break
+	done
+	[ "$status" != 4 ] || skip "no pid can be chosen here"
+	[ "$status" = 0 ]
+	pid=$(cat "$answers")
+	holds "[.processes[] | select(.pid == $pid) | [.allocs, .alloc_bytes, .frees,
+		.outstanding.blocks, (.stacks | length), .stacks[0].frames[0].symbol]] | sort == [
+		[1, 100, 0, 1, 1, \"leak_some\"], [2, 2000, 0, 2, 1, \"leak_some\"],
+		[3, 300, 0, 3, 1, \"leak_some\"], [4, 4000, 0, 4, 1, \"leak_some\"],
+		[5, 500, 0, 5, 1, \"leak_some\"], [6, 6000, 0, 6, 1, \"leak_some\"]]"
 }
 
 # Some end in the midst of the reading of the kernel's tables: nothing of them goes astray.

@@ -6,6 +6,10 @@
 
 bats_require_minimum_version 1.5.0
 
+# What a busy machine may lose with -A; the sums are right all the same.
+BUSY="--allow blocks --allow no_memory --allow frees --allow stacks --allow stacks_no_memory
+	--allow broken_stacks --allow truncated_stacks --allow late --allow late_ms"
+
 ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 MEMLEAK=${MEMLEAK:-$ROOT/memleak-bpf}
 PROGRAMS=${PROGRAMS:-$ROOT/build/tests/programs}
@@ -356,6 +360,61 @@ tell() {
 	printf '%s\n' "$@" >&"$pump_fd"
 	asked=$((asked + $#))
 	wait_until 20 answered
+}
+
+# Makes a group of cgroup v2: $group, with a group below it: $group/inner.
+make_cgroup() {
+	local mounted
+	mounted=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+	[ -n "$mounted" ] || skip "no cgroup v2 is mounted"
+	group=$mounted/memleak-bpf-test-$$-$BATS_TEST_NUMBER
+	mkdir -p "$group/inner" 2>/dev/null || skip "no cgroup can be made in $mounted"
+}
+
+empty_cgroup() {
+	rmdir "$group/inner" "$group" 2>/dev/null
+}
+
+# Several pumps, by number: fds[], pids[] and given[] are the test's.
+
+# launch_nr N COMMAND...: its input comes from order, its answers are counted.
+launch_nr() {
+	local n=$1 fd
+	shift
+	mkfifo "$BATS_TEST_TMPDIR/orders$n"
+	: >"$BATS_TEST_TMPDIR/answers$n"
+	exec {fd}<>"$BATS_TEST_TMPDIR/orders$n"
+	fds[n]=$fd
+	"$@" <&"$fd" >"$BATS_TEST_TMPDIR/answers$n" 2>&1 3>&- 4>&- &
+	pids[n]=$!
+	given[n]=0
+}
+
+# start_nr N COMMAND...: the command becomes a pump; waits until it is up.
+start_nr() {
+	launch_nr "$@"
+	order "$1" "leak 0 0"
+}
+
+answered_by() {
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/answers$1")" -ge "${given[$1]}" ]
+}
+
+# order N ORDER...: waits until they are carried out.
+order() {
+	local n=$1
+	shift
+	printf '%s\n' "$@" >&"${fds[n]}"
+	given[n]=$((given[n] + $#))
+	wait_until 30 answered_by "$n"
+}
+
+stop_all() {
+	local pid
+	for pid in "${pids[@]}"; do
+		kill "$pid" 2>/dev/null || true
+		wait_until 10 gone "$pid"
+	done
 }
 
 # The target runs, is not traced, not stopped, and its code is that of its files.

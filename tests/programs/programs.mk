@@ -25,13 +25,13 @@ PROGRAM_MISSING := $(if $(HAVE_JEMALLOC),,jemalloc_api) $(if $(HAVE_TCMALLOC),,t
 PROGRAM_C := $(filter-out lib%,$(notdir $(basename $(wildcard tests/programs/*.c))))
 PROGRAM_CXX := $(notdir $(basename $(wildcard tests/programs/*.cc)))
 PROGRAM_VARIANTS := malloc_one_nopie malloc_one_stripped \
-	family_static family_static_pie threads_static deep_static new_delete_static wrong_frees_static nothing_static nothing_static_pie baseline_cxx_static \
+	family_static family_static_pie threads_static deep_static new_delete_static wrong_frees_static nothing_static nothing_static_pie pump_static baseline_cxx_static \
 	deep_fp deep200 deep200_fp frames_static_pie frames_split frames_stripped frames_cxx_stripped \
 	$(if $(HAVE_JEMALLOC),family_jemalloc new_delete_jemalloc bad_alloc_jemalloc \
 		family_jemalloc_static) \
 	$(if $(HAVE_TCMALLOC),baseline_cxx_tcmalloc new_delete_tcmalloc bad_alloc_tcmalloc \
 		baseline_cxx_tcmalloc_static new_delete_tcmalloc_static) \
-	$(if $(shell command -v rustc),leak_rust) $(if $(shell command -v go),leak_go) \
+	$(if $(shell command -v rustc),leak_rust) $(if $(shell command -v go),leak_go leak_cgo) \
 	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl sampled_musl forks_musl_static)
 PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libbump.so libpass.so libkeeper.so liblate.so libfaults.so \
 	$(if $(HAVE_SDT),libbump_sites.so libbump_sites_O0.so)
@@ -54,7 +54,7 @@ $(PROGRAMS)/frames $(PROGRAMS)/frames_cxx $(PROGRAMS)/frames_static_pie \
 $(PROGRAMS)/deep $(PROGRAMS)/deep_static $(PROGRAMS)/deep200: FLAGS := -fomit-frame-pointer
 $(PROGRAMS)/deep_fp $(PROGRAMS)/deep200_fp: FLAGS := -fno-omit-frame-pointer
 $(PROGRAMS)/deep200 $(PROGRAMS)/deep200_fp: FLAGS += -DDEPTH=200
-$(PROGRAMS)/soak $(PROGRAMS)/pairs $(PROGRAMS)/exec_by_thread $(PROGRAMS)/contended $(PROGRAMS)/threads $(PROGRAMS)/thread_first $(PROGRAMS)/thread_caches $(PROGRAMS)/ends \
+$(PROGRAMS)/soak $(PROGRAMS)/pairs $(PROGRAMS)/exec_by_thread $(PROGRAMS)/contended $(PROGRAMS)/killed $(PROGRAMS)/threads $(PROGRAMS)/thread_first $(PROGRAMS)/thread_caches $(PROGRAMS)/ends \
 $(PROGRAMS)/threads_static: FLAGS := -pthread
 $(PROGRAMS)/ctor: LIBS := -L$(PROGRAMS) -lctor -Wl,-rpath,'$$ORIGIN'
 $(PROGRAMS)/ctor: $(PROGRAMS)/libctor.so
@@ -148,6 +148,9 @@ $(PROGRAMS)/%_rust: tests/programs/%.rs
 
 $(PROGRAMS)/%_go: tests/programs/%.go
 	@echo '  GO      $@'; GO111MODULE=off GOFLAGS= go build -o $@ $<
+
+$(PROGRAMS)/%_cgo: tests/programs/%_cgo.go
+	@echo '  GO      $@'; GO111MODULE=off GOFLAGS= CGO_ENABLED=1 go build -o $@ $<
 
 $(PROGRAMS)/libplugin_a.so $(PROGRAMS)/libplugin_b.so: tests/programs/libplugin.c
 	$(PROGRAM_LINK) -shared -fPIC

@@ -212,7 +212,7 @@ static struct profile *full(void)
 	p->final = true;
 	p->sampling = PROFILE_SAMPLE_BYTES;
 	p->sampling_value = 524288;
-	p->losses = (struct profile_losses){1, 2, 3, 4, 5, 6, 7, 8, 9};
+	p->losses = (struct profile_losses){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 12.5};
 	p->processes.items[0].error = (struct profile_error){1.5, 1234.5678};
 	p->entries.items[0].error = (struct profile_error){0.1, 1e-7};
 	p->entries.items[0].growth_bytes_per_s = 0.1 + 0.2;

@@ -148,7 +148,7 @@ static void every_loss_has_a_line(void **state)
 	size_t i;
 
 	(void)state;
-	p->losses = (struct profile_losses){12, 1, 2, 3, 4, 5, 6, 7, 8};
+	p->losses = (struct profile_losses){12, 1, 2, 3, 4, 5, 6, 7, 8, 3, 1, 2, 2, 12.34};
 	text = render(p, &usual);
 	golden_check(__FILE__, "losses.txt", text);
 	for (i = 0; i < ARRAY_SIZE(remedies); i++)
@@ -159,7 +159,23 @@ static void every_loss_has_a_line(void **state)
 	p->losses.blocks = 1;
 	free(text);
 	text = render(p, &usual);
-	assert_non_null(strstr(text, "lost: 1 allocation ("));
+	assert_non_null(strstr(text, "lost: 1 allocation (table full)"));
+
+	/* Where memory was all that lacked, no option is named. */
+	p = sample_many(3, 2, false);
+	p->losses.blocks = p->losses.no_memory = 1;
+	p->losses.stacks = p->losses.stacks_no_memory = 1;
+	free(text);
+	text = render(p, &usual);
+	assert_null(strstr(text, "raise"));
+
+	/* Of a file that says nonsense. */
+	p = sample_many(3, 2, false);
+	p->losses.blocks = 1;
+	p->losses.no_memory = p->losses.unreadable = UINT64_MAX;
+	free(text);
+	text = render(p, &usual);
+	assert_null(strstr(text, "table full"));
 }
 
 static void stacks_say_where_they_end(void **state)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bpf/memleak.skel.h"
@@ -18,9 +19,11 @@
 /* Probes in one file for one process (or for all: pid 0). */
 struct attachment {
 	pid_t pid;
+	uint32_t image; /* that it ran then */
 	uint32_t file;
-	bool behind; /* libmemleak.so */
-	bool hooked; /* by its sites */
+	bool behind;	   /* libmemleak.so */
+	bool hooked;	   /* by its sites */
+	uint64_t since_ns; /* CLOCK_MONOTONIC */
 	VECTOR(int) links;
 };
 
@@ -420,6 +423,14 @@ static int link_file(struct attachments *all, struct attachment *a, const struct
 	return err;
 }
 
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
 /* Close the links of the @i-th; the last one takes its place. 0 or -ENOMEM. */
 static int remove_at(struct attachments *all, size_t i)
 {
@@ -446,10 +457,11 @@ static void tell_share(const struct file *file, const struct share *share, pid_t
 		log_info("probed %zu functions of %s%s", n, file->object->path, where);
 }
 
-int attachments__add(struct attachments *all, pid_t pid, uint32_t id, const struct file *file,
-		     const struct share *share)
+int attachments__add(struct attachments *all, pid_t pid, uint32_t image, uint32_t id,
+		     const struct file *file, const struct share *share)
 {
 	struct attachment a = {.pid = pid,
+			       .image = image,
 			       .file = id,
 			       .behind = share->in_front != NULL,
 			       .hooked = share->sites && file->allocator.is_hook};
@@ -463,6 +475,7 @@ int attachments__add(struct attachments *all, pid_t pid, uint32_t id, const stru
 		/* Not by the closer: until it is gone, every block would be told of twice. */
 		struct attachment *old = &all->list.items[known];
 
+		a.since_ns = old->since_ns;
 		while (old->links.count)
 			close(old->links.items[--old->links.count]);
 		err = remove_at(all, known);
@@ -470,6 +483,8 @@ int attachments__add(struct attachments *all, pid_t pid, uint32_t id, const stru
 			return err;
 	}
 	err = link_file(all, &a, file, share);
+	if (known == HASH_NONE)
+		a.since_ns = monotonic_ns();
 	if (!err)
 		err = vector_push(&all->list, a);
 	if (err) {
@@ -485,13 +500,13 @@ int attachments__add(struct attachments *all, pid_t pid, uint32_t id, const stru
 	return err;
 }
 
-int attachments__remove(struct attachments *all, pid_t pid)
+int attachments__remove(struct attachments *all, pid_t pid, uint32_t image)
 {
 	size_t i = 0;
 	int err = 0;
 
 	while (i < all->list.count && !err) {
-		if (all->list.items[i].pid == pid)
+		if (all->list.items[i].pid == pid && all->list.items[i].image <= image)
 			err = remove_at(all, i);
 		else
 			i++;
@@ -512,6 +527,13 @@ bool attachments__is_hooked(const struct attachments *a, pid_t pid)
 bool attachments__has_gaps(const struct attachments *a)
 {
 	return a->has_gaps;
+}
+
+uint64_t attachments__since(const struct attachments *a, pid_t pid, uint32_t id)
+{
+	uint32_t i = hash__get(&a->index, pid, id);
+
+	return i == HASH_NONE ? 0 : a->list.items[i].since_ns;
 }
 
 size_t attachments__count(const struct attachments *a)

@@ -26,14 +26,18 @@ int attachments__create(struct memleak *skeleton, enum probe_link link,
 void attachments__destroy(struct attachments *a);
 
 /*
- * Probe @share of @file, number @id, for @pid (0: for all), unless that was done; anew, where the
- * file was not behind libmemleak.so before. 0 or -errno.
+ * Probe @share of @file, number @id, for @pid (0: for all), which runs @image, unless that was
+ * done; anew, where the file was not behind libmemleak.so before. 0 or -errno.
  */
-int attachments__add(struct attachments *a, pid_t pid, uint32_t id, const struct file *file,
-		     const struct share *share);
+int attachments__add(struct attachments *a, pid_t pid, uint32_t image, uint32_t id,
+		     const struct file *file, const struct share *share);
 
-/* The process is gone: close its links, not waiting for it. 0 or -ENOMEM. */
-int attachments__remove(struct attachments *a, pid_t pid);
+/* The process that ran @image, and images before it, is gone: close its links, not waiting for it;
+ * those of another one that has its pid by now stay. 0 or -ENOMEM. */
+int attachments__remove(struct attachments *a, pid_t pid, uint32_t image);
+
+/* When the probes of file @id were in for @pid (0: for all), CLOCK_MONOTONIC; 0: they are not. */
+uint64_t attachments__since(const struct attachments *a, pid_t pid, uint32_t id);
 
 /* Whether some allocation function of some file is not probed. */
 bool attachments__has_gaps(const struct attachments *a);

@@ -596,18 +596,26 @@ static int add_pasts(struct building *b)
 	return 0;
 }
 
-static void copy_losses(const __u64 *l, struct profile_losses *ret)
+static void copy_losses(const struct probe_tables *t, struct profile_losses *ret)
 {
+	__u64 l[MEMLEAK_LOSSES];
+
+	memcpy(l, t->losses, sizeof(l)); /* parts of one moment: they go on counting */
 	*ret = (struct profile_losses){
 		.blocks = l[MEMLEAK_LOSS_BLOCK_TABLE] + l[MEMLEAK_LOSS_BLOCK_MEMORY] +
 			  l[MEMLEAK_LOSS_BLOCK_THREAD] + l[MEMLEAK_LOSS_BLOCK_POINTER],
 		.frees = l[MEMLEAK_LOSS_FREE],
-		.stacks = l[MEMLEAK_LOSS_STACK],
+		.stacks = l[MEMLEAK_LOSS_STACK] + l[MEMLEAK_LOSS_STACK_MEMORY],
 		.truncated_stacks = l[MEMLEAK_LOSS_TRUNCATED],
 		.broken_stacks = l[MEMLEAK_LOSS_BROKEN],
 		.events = l[MEMLEAK_LOSS_EVENT] + l[MEMLEAK_LOSS_PROCESS] + l[MEMLEAK_LOSS_TRACE],
 		.sites = l[MEMLEAK_LOSS_SITE],
 		.wrong_frees = l[MEMLEAK_LOSS_WRONG_FREE],
+		.no_memory = l[MEMLEAK_LOSS_BLOCK_MEMORY] + l[MEMLEAK_LOSS_BLOCK_THREAD],
+		.stacks_no_memory = l[MEMLEAK_LOSS_STACK_MEMORY],
+		.unreadable = l[MEMLEAK_LOSS_BLOCK_POINTER],
+		.late = t->late->count,
+		.late_ms = t->late->longest_ns / 1e6,
 	};
 }
 
@@ -630,7 +638,7 @@ static void fill_head(struct building *b)
 		p->sampling = PROFILE_SAMPLE_RATE;
 		p->sampling_value = c->t.sample.rate;
 	}
-	copy_losses(c->t.losses, &p->losses);
+	copy_losses(&c->t, &p->losses);
 }
 
 static int build(struct building *b)

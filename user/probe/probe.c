@@ -29,6 +29,12 @@
 /* No kernel's vDSO is longer. */
 #define VDSO_PAGES 8
 
+/* A process that has loaded libraries, or another program. */
+struct grown {
+	pid_t pid;
+	uint64_t since_ns; /* what is new in it can run from then on */
+};
+
 struct probe {
 	struct probe_options options;
 	enum probe_link link;
@@ -41,8 +47,11 @@ struct probe {
 	struct attachments *attachments;
 	struct hash replaced_images; /* (image, 0) to 0 */
 	size_t nr_exits;	     /* since probe__forget_images */
-	struct hash grown;	     /* (pid, 0) to 0: has loaded libraries */
-	struct hash exes;	     /* (image, 0) to exe_paths */
+	VECTOR(struct grown) grown;
+	struct hash grown_index; /* (pid, 0) to these */
+	struct late late;
+	struct hash go_told; /* (file, 0): said that it is half of a Go program */
+	struct hash exes;    /* (image, 0) to exe_paths */
 	VECTOR(char *) exe_paths;
 	struct allocator_search search;
 	struct cgroup *cgroup;		 /* NULL: none */
@@ -166,6 +175,18 @@ static int note_exe(struct probe *p, uint32_t image, pid_t pid)
 	return hash__set(&p->exes, image, 0, p->exe_paths.count - 1);
 }
 
+/* Another program has taken the place of this image, which nothing will show any more. */
+static void forget_exe(struct probe *p, uint32_t image)
+{
+	uint32_t i = hash__get(&p->exes, image, 0);
+
+	if (i == HASH_NONE)
+		return;
+	free(p->exe_paths.items[i]);
+	p->exe_paths.items[i] = NULL;
+	hash__remove(&p->exes, image, 0);
+}
+
 /* A mapping that an allocator made for itself: its caller is the library that the heap is in, or,
  * where that is the program itself, a function that does nothing else. */
 static bool is_internal(struct probe *p, const struct memleak_event *e)
@@ -207,6 +228,17 @@ static int handle_mapping(struct probe *p, const struct memleak_event *e)
 	return 0;
 }
 
+static int note_grown(struct probe *p, const struct memleak_event *e)
+{
+	struct grown g = {.pid = e->tgid, .since_ns = e->time_ns};
+	int err;
+
+	if (hash__get(&p->grown_index, e->tgid, 0) != HASH_NONE)
+		return 0;
+	err = vector_push(&p->grown, g);
+	return err ? err : hash__set(&p->grown_index, e->tgid, 0, p->grown.count - 1);
+}
+
 static int handle_event(void *context, void *data, size_t size)
 {
 	struct probe *p = context;
@@ -215,7 +247,7 @@ static int handle_event(void *context, void *data, size_t size)
 		.mapping = {.start = e->addr, .end = e->addr + e->size, .file = e->file},
 		.tgid = e->tgid,
 	};
-	int err;
+	int err = 0;
 
 	if (size < sizeof(*e))
 		return 0;
@@ -224,18 +256,23 @@ static int handle_event(void *context, void *data, size_t size)
 		return learn_mapping(p, &vma);
 	case MEMLEAK_EVENT_PROCESS:
 		/* A static program has no loader that tells of it. Whom ptrace traces was seen. */
-		err = p->skeleton->bss->stop_at_libraries ? 0 : hash__set(&p->grown, e->tgid, 0, 0);
+		if (!p->skeleton->bss->stop_at_libraries) {
+			err = e->addr ? probe__renew(p, e->tgid) : 0;
+			if (!err)
+				err = note_grown(p, e);
+		}
 		return err ? err : note_exe(p, e->image, e->tgid);
 	case MEMLEAK_EVENT_LIBRARIES:
-		return hash__set(&p->grown, e->tgid, 0, 0);
+		return note_grown(p, e);
 	case MEMLEAK_EVENT_EXEC:
+		forget_exe(p, e->image);
 		return hash__set(&p->replaced_images, e->image, 0, 0);
 	case MEMLEAK_EVENT_SHARER_EXIT:
-		return attachments__remove(p->attachments, e->tgid);
+		return attachments__remove(p->attachments, e->tgid, e->image);
 	case MEMLEAK_EVENT_EXIT:
 		p->tables_stale = true;
 		p->nr_exits++;
-		return attachments__remove(p->attachments, e->tgid);
+		return attachments__remove(p->attachments, e->tgid, e->image);
 	case MEMLEAK_EVENT_ALLOC:
 	case MEMLEAK_EVENT_FREE:
 		p->options.trace(p->options.context, e);
@@ -374,7 +411,10 @@ void probe__destroy(struct probe *p)
 	mappings__release(&p->mappings);
 	hash__release(&p->replaced_images);
 	hash__release(&p->exes);
-	hash__release(&p->grown);
+	vector_release(&p->grown);
+	hash__release(&p->grown_index);
+	late__release(&p->late);
+	hash__release(&p->go_told);
 	for (i = 0; i < p->exe_paths.count; i++)
 		free(p->exe_paths.items[i]);
 	vector_release(&p->exe_paths);
@@ -395,8 +435,9 @@ static bool is_wanted(const struct probe *p, const struct file *file)
 	       st.st_dev == p->object.st_dev;
 }
 
-/* Probe one file for one process (0: all), unless it has nothing to probe. */
-static int attach_file(struct probe *p, pid_t pid, uint32_t id, const struct share_process *shares)
+/* Probe one file for one process (0: all), which runs @image, unless it has nothing to probe. */
+static int attach_file(struct probe *p, pid_t pid, uint32_t image, uint32_t id,
+		       const struct share_process *shares)
 {
 	const struct file *file = files__get(p->files, id);
 	struct share share;
@@ -405,7 +446,7 @@ static int attach_file(struct probe *p, pid_t pid, uint32_t id, const struct sha
 	if (!file || !is_wanted(p, file))
 		return 0;
 	share__choose(shares, id, file, &share);
-	err = attachments__add(p->attachments, pid, id, file, &share);
+	err = attachments__add(p->attachments, pid, image, id, file, &share);
 	if (attachments__has_gaps(p->attachments))
 		__atomic_store_n(&p->skeleton->bss->unguarded, true, __ATOMIC_RELEASE);
 	if (err)
@@ -482,10 +523,13 @@ static int add_process(struct probe *p, pid_t pid, uint32_t exe, struct memleak_
 	return note_exe(p, process.image, pid);
 }
 
-/* Leave with the kernel side what an image has mapped, for when it cannot look itself. */
-static int note_mappings(struct probe *p, uint32_t image, const vma_list *vmas)
+/* Leave with the kernel side what @process has mapped, for when it cannot look itself. */
+static int note_mappings(struct probe *p, const struct memleak_process *process,
+			 const vma_list *vmas)
 {
 	CLEANUP_FREE struct memleak_mappings *m = calloc(1, sizeof(*m));
+	int fd = bpf_map__fd(p->skeleton->maps.image_mappings);
+	struct memleak_process now;
 	size_t i;
 
 	if (!m)
@@ -493,10 +537,12 @@ static int note_mappings(struct probe *p, uint32_t image, const vma_list *vmas)
 	for (i = 0; i < vmas->count && m->nr < MEMLEAK_MAX_MAPPINGS; i++)
 		m->list[m->nr++] = vmas->items[i].mapping;
 	/* A full table costs some stacks under contention, which are counted. */
-	if (bpf_map_update_elem(bpf_map__fd(p->skeleton->maps.image_mappings), &image, m,
-				BPF_ANY) &&
-	    errno != E2BIG)
+	if (bpf_map_update_elem(fd, &process->image, m, BPF_ANY) && errno != E2BIG)
 		return -errno;
+	/* Where the image has ended meanwhile nobody would take this away any more. */
+	if (bpf_map_lookup_elem(bpf_map__fd(p->skeleton->maps.processes), &process->tgid, &now) ||
+	    now.image != process->image)
+		bpf_map_delete_elem(fd, &process->image);
 	return 0;
 }
 
@@ -557,7 +603,41 @@ static int explain_no_allocator(struct probe *p, const vma_list *vmas, char *why
 	return -ESRCH;
 }
 
-int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
+/* A Go program with C in it has an allocator that can be probed, and one that cannot: say so once.
+ */
+static int tell_of_go(struct probe *p, const vma_list *vmas)
+{
+	size_t i;
+
+	for (i = 0; i < vmas->count; i++) {
+		uint32_t id = vmas->items[i].mapping.file;
+		const struct file *f = files__get(p->files, id);
+
+		if (!f || !vmas->items[i].is_exe || !f->allocator.is_go ||
+		    hash__get(&p->go_told, id, 0) != HASH_NONE)
+			continue;
+		log_warning("%s is a Go program: what its C code allocates is seen, what Go does "
+			    "is not "
+			    "(Go's own pprof can show its heap)",
+			    f->object->path);
+		return hash__set(&p->go_told, id, 0, 0);
+	}
+	return 0;
+}
+
+/* Note that @pid could run functions of file @id from @could_ns on; 0: it could not yet. */
+static int note_late(struct probe *p, pid_t pid, uint32_t id, uint64_t could_ns)
+{
+	const struct file *f = files__get(p->files, id);
+
+	if (!could_ns || !f || !(f->allocator.has_heap || f->allocator.has_rows))
+		return 0;
+	return late__note(&p->late, pid, id, could_ns,
+			  attachments__since(p->attachments, p->options.all ? 0 : pid, id));
+}
+
+/* probe__attach; what is new in the process can run from @could_ns on (0: not yet). */
+static int attach(struct probe *p, pid_t pid, uint64_t could_ns, char *why, size_t size)
 {
 	CLEANUP(release_vmas) vma_list vmas = {0};
 	struct memleak_process process = {0};
@@ -577,7 +657,7 @@ int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
 	if (err == -ESRCH && p->options.all)
 		err = 0; /* it has allocated nothing so far */
 	else if (!err && !process.shares)
-		err = note_mappings(p, process.image, &vmas);
+		err = note_mappings(p, &process, &vmas);
 	if (err) {
 		snprintf(why, size, "%s", strerror(-err));
 		return err;
@@ -588,8 +668,10 @@ int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
 
 		if (!f || !is_wanted(p, f))
 			continue;
-		err = attach_file(p, p->options.all ? 0 : pid, vmas.items[i].mapping.file,
-				  p->options.all ? NULL : &shares);
+		err = attach_file(p, p->options.all ? 0 : pid, process.image,
+				  vmas.items[i].mapping.file, p->options.all ? NULL : &shares);
+		if (!err)
+			err = note_late(p, pid, vmas.items[i].mapping.file, could_ns);
 		if (err) {
 			snprintf(why, size, "%s", strerror(-err));
 			return err;
@@ -598,7 +680,7 @@ int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
 			f->allocator.has_heap || f->allocator.has_rows || f->allocator.sites.count;
 	}
 	if (has_heap)
-		return 0;
+		return tell_of_go(p, &vmas);
 	if (is_loading(p, &vmas)) {
 		snprintf(why, size, "its libraries are not mapped yet");
 		return -EAGAIN;
@@ -606,7 +688,13 @@ int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
 	return explain_no_allocator(p, &vmas, why, size);
 }
 
-int probe__attach_all(struct probe *p)
+int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
+{
+	return attach(p, pid, 0, why, size);
+}
+
+/* Probe what all processes have mapped, which they could run from @could_ns on (0: not yet). */
+static int attach_everywhere(struct probe *p, uint64_t could_ns)
 {
 	CLEANUP(release_vmas) vma_list vmas = {0};
 	int err = list_mappings(p, 0, &vmas);
@@ -615,15 +703,27 @@ int probe__attach_all(struct probe *p)
 	for (i = 0; i < vmas.count && !err; i++)
 		err = learn_mapping(p, &vmas.items[i]);
 	/* Only now: this process's own allocations run into the probes too. */
-	for (i = 0; i < vmas.count && !err; i++)
-		if ((pid_t)vmas.items[i].tgid != getpid() &&
-		    (!p->cgroup || cgroup__has(p->cgroup, vmas.items[i].tgid)))
-			attach_file(p, 0, vmas.items[i].mapping.file, NULL); /* says what fails */
-	if (err) {
+	for (i = 0; i < vmas.count && !err; i++) {
+		const struct memleak_vma *vma = &vmas.items[i];
+
+		if ((pid_t)vma->tgid == getpid() ||
+		    (p->cgroup && !cgroup__has(p->cgroup, vma->tgid)))
+			continue;
+		attach_file(p, 0, 0, vma->mapping.file, NULL); /* said there what failed */
+		err = note_late(p, vma->tgid, vma->mapping.file, could_ns);
+	}
+	if (err)
 		log_error("cannot list the mappings of the machine's processes: %s",
 			  strerror(-err));
+	return err;
+}
+
+int probe__attach_all(struct probe *p)
+{
+	int err = attach_everywhere(p, 0);
+
+	if (err)
 		return err;
-	}
 	if (!attachments__count(p->attachments) && !p->cgroup) {
 		log_error("no allocation function found in any process");
 		return -ENOENT;
@@ -638,7 +738,7 @@ bool probe__is_hooked(const struct probe *p, pid_t pid)
 
 int probe__renew(struct probe *p, pid_t pid)
 {
-	return attachments__remove(p->attachments, pid);
+	return attachments__remove(p->attachments, pid, UINT32_MAX);
 }
 
 void probe__set_complete(struct probe *p, pid_t pid)
@@ -669,18 +769,22 @@ bool probe__signalled(struct probe *p, pid_t tid)
 /* Look again at the processes that have loaded libraries. */
 static void attach_grown(struct probe *p)
 {
-	struct hash grown = p->grown;
 	char why[512];
 	size_t i;
 
-	p->grown = (struct hash){0};
-	for (i = 0; grown.slots && i <= grown.mask; i++) {
-		pid_t pid = grown.slots[i].a;
+	for (i = 0; i < p->grown.count; i++) {
+		const struct grown *g = &p->grown.items[i];
+		size_t had = attachments__count(p->attachments);
+		int err = attach(p, g->pid, g->since_ns, why, sizeof(why));
 
-		if (grown.slots[i].value != HASH_NONE && probe__attach(p, pid, why, sizeof(why)))
-			log_debug("libraries of process %d: %s", pid, why);
+		/* If its loader was among what is new, nothing told of what came before that. */
+		if (attachments__count(p->attachments) != had)
+			err = attach(p, g->pid, g->since_ns, why, sizeof(why));
+		if (err)
+			log_debug("libraries of process %d: %s", g->pid, why);
 	}
-	hash__release(&grown);
+	p->grown.count = 0;
+	hash__release(&p->grown_index);
 }
 
 int probe__consume(struct probe *p)
@@ -690,6 +794,17 @@ int probe__consume(struct probe *p)
 	if (p->grown.count)
 		attach_grown(p);
 	return n < 0 ? n : 0;
+}
+
+int probe__catch_up(struct probe *p, pid_t pid)
+{
+	char why[512];
+	int err = pid ? attach(p, pid, p->start_ns, why, sizeof(why))
+		      : attach_everywhere(p, p->start_ns);
+
+	if (pid && err == -ENOMEM)
+		log_error("cannot trace process %d: %s", pid, why);
+	return err == -ENOMEM ? err : 0;
 }
 
 uint64_t probe__hits(const struct probe *p)
@@ -721,6 +836,7 @@ void probe__tables(const struct probe *p, struct probe_tables *ret)
 		.sites_fd = p->options.sites ? bpf_map__fd(p->skeleton->maps.sites) : -1,
 		.wrong_fd = p->options.diagnose ? bpf_map__fd(p->skeleton->maps.wrong_frees) : -1,
 		.losses = p->skeleton->bss->losses,
+		.late = &p->late,
 		.files = p->files,
 		.mappings = &p->mappings,
 		.replaced_images = &p->replaced_images,

@@ -14,6 +14,7 @@
 #include "bpf/memleak.h"
 #include "bpf/sample.h"
 #include "probe/files.h"
+#include "probe/late.h"
 #include "probe/mappings.h"
 #include "util/hash.h"
 #include "util/vector.h"
@@ -80,9 +81,9 @@ void probe__destroy(struct probe *p);
 int probe__attach(struct probe *p, pid_t pid, char *why, size_t size);
 
 /*
- * A thread of @pid other than its first has called exec, and is the process now: probes that were
- * placed for it are bound to the thread that is gone. Drop them; probe__attach places them anew. 0
- * or -ENOMEM.
+ * @pid is another process than the one that had this pid before; or a thread of it other than its
+ * first has called exec, and is the process now. Probes that were placed for it are bound to the
+ * thread that is gone. Drop them; probe__attach places them anew. 0 or -ENOMEM.
  */
 int probe__renew(struct probe *p, pid_t pid);
 
@@ -112,6 +113,13 @@ uint64_t probe__hits(const struct probe *p);
 void probe__enable(struct probe *p);
 
 /*
+ * Once enabled: probe what @pid (0: with `all`, every process) has loaded while the probes were
+ * being placed, which no event told of. 0 or -errno after saying why; a process that has ended is
+ * none.
+ */
+int probe__catch_up(struct probe *p, pid_t pid);
+
+/*
  * The program of @pid, stopped, has not allocated yet: every block of it will have been seen, so
  * that the free of anything else is wrong.
  */
@@ -132,6 +140,7 @@ struct probe_tables {
 	int sites_fd;	     /* -1: they are not counted */
 	int wrong_fd;	     /* wrong frees; -1: they are not looked for */
 	const __u64 *losses; /* by enum memleak_loss; changing */
+	const struct late *late;
 	const struct files *files;
 	const struct mappings *mappings;
 	const struct hash *replaced_images;  /* by (image, 0), by exec: nothing of them counts */

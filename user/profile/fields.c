@@ -52,6 +52,11 @@ static const struct field head_fields[] = {
 	HEAD("losses.sites", U64, losses.sites),
 	HEAD("losses.wrong_frees", U64, losses.wrong_frees),
 	HEAD("losses.unread_files", U64, losses.unread_files),
+	HEAD("losses.no_memory", U64, losses.no_memory),
+	HEAD("losses.stacks_no_memory", U64, losses.stacks_no_memory),
+	HEAD("losses.unreadable", U64, losses.unreadable),
+	HEAD("losses.late", U64, losses.late),
+	HEAD("losses.late_ms", DOUBLE, losses.late_ms),
 };
 
 static const struct field process_fields[] = {

@@ -236,15 +236,20 @@ struct profile_site {
 
 /* What could not be recorded. All zero when nothing was lost. */
 struct profile_losses {
-	uint64_t blocks;	   /* allocations not followed: table full or no memory */
+	uint64_t blocks;	   /* allocations not followed, for whatever reason */
 	uint64_t frees;		   /* frees not seen: their address was handed out again */
-	uint64_t stacks;	   /* blocks kept without their stack: table full */
+	uint64_t stacks;	   /* blocks kept without their stack, for whatever reason */
 	uint64_t truncated_stacks; /* deeper than --stack-depth */
 	uint64_t broken_stacks;	   /* the walk stopped short */
 	uint64_t events;	   /* mappings or process events dropped: ring buffer full */
-	uint64_t sites;		   /* allocations that no site counts: table full */
+	uint64_t sites;		   /* allocations that no site counts: table full, no memory */
 	uint64_t wrong_frees;	   /* wrong frees at more places than the table has room for */
 	uint64_t unread_files;	   /* programs and libraries that could not be read */
+	uint64_t no_memory;	   /* of `blocks`: the kernel had none at that moment */
+	uint64_t stacks_no_memory; /* of `stacks`: the same */
+	uint64_t unreadable;	   /* of `blocks`: where the pointer is could not be read */
+	uint64_t late;		   /* programs and libraries probed when they could run already */
+	double late_ms;		   /* the longest that one of them could */
 };
 
 enum profile_sampling { PROFILE_SAMPLE_ALL, PROFILE_SAMPLE_RATE, PROFILE_SAMPLE_BYTES };

@@ -192,6 +192,11 @@ static struct builder losses_object(const struct profile_losses *l)
 	add_u64(&b, "sites", l->sites);
 	add_u64(&b, "wrong_frees", l->wrong_frees);
 	add_u64(&b, "unread_files", l->unread_files);
+	add_u64(&b, "no_memory", l->no_memory);
+	add_u64(&b, "stacks_no_memory", l->stacks_no_memory);
+	add_u64(&b, "unreadable", l->unreadable);
+	add_u64(&b, "late", l->late);
+	add_decimal(&b, "late_ms", l->late_ms, 1);
 	return b;
 }
 

@@ -142,6 +142,11 @@ static uint64_t add_up(uint64_t a, uint64_t b)
 	return a + b < a ? UINT64_MAX : a + b;
 }
 
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
 /* For the line that a report starts with. */
 static void print_lost(struct text *t)
 {
@@ -164,25 +169,39 @@ static void print_losses(struct text *t)
 		uint64_t n;
 		const char *what, *unit, *why;
 	} rows[] = {
-		{l->blocks, "", "allocation", "(table full): raise --max-blocks"},
+		{less(l->blocks, add_up(l->no_memory, l->unreadable)), "", "allocation",
+		 "(table full): raise --max-blocks"},
+		{l->no_memory, "", "allocation", "(the kernel had no room at that moment)"},
+		{l->unreadable, "", "allocation", "(the pointer could not be read)"},
 		{l->frees, "", "free", "(not seen; the address was handed out again)"},
-		{l->stacks, "the stacks of ", "block", "(table full): raise --max-stacks"},
+		{less(l->stacks, l->stacks_no_memory), "the stacks of ", "block",
+		 "(table full): raise --max-stacks"},
+		{l->stacks_no_memory, "the stacks of ", "block",
+		 "(the kernel had no room at that moment)"},
 		{l->truncated_stacks, "the outer frames of ", "stack",
 		 "(too deep): raise --stack-depth"},
 		{l->broken_stacks, "the outer frames of ", "stack", "(nothing led further)"},
-		{l->events, "", "event", "(buffer full): mappings or processes may be missing"},
+		{l->events, "", "event",
+		 "(buffer or table full): mappings or processes may be missing"},
 		{l->wrong_frees, "", "wrong free", "(table full): there are more places of them"},
-		{l->sites, "", "allocation", "in alloc_* of -w (table full): raise --max-stacks"},
+		{l->sites, "", "allocation",
+		 "in alloc_* of -w (table full, or no memory): raise --max-stacks"},
 		{l->unread_files, "names and outer frames in ", "file",
 		 "(the process that reads files died of it)"},
 	};
-	char count[FORMAT_SIZE];
+	char count[FORMAT_SIZE], age[FORMAT_SIZE];
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
 		if (rows[i].n)
 			print_styled(t, STYLE_WARNING, "  lost: %s%s %s\n", rows[i].what,
 				     count_of(count, rows[i].n, rows[i].unit), rows[i].why);
+	if (l->late)
+		print_styled(
+			t, STYLE_WARNING,
+			"  lost: what %s (programs, libraries) allocated in up to %s before the "
+			"probes were in\n",
+			count_of(count, l->late, "file"), format__age(age, l->late_ms));
 }
 
 /* Frames */
