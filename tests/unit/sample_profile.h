@@ -234,7 +234,8 @@ static inline struct profile *sample_hostile(void)
 	p->processes.items[process].outstanding = (struct profile_sum){UINT64_MAX, UINT64_MAX};
 	p->processes.items[process].growth_bytes = INT64_MIN;
 	p->processes.items[process].peak_at_s = -__builtin_inf();
-	p->losses = (struct profile_losses){1, 2, 3, 4, 5, UINT64_MAX, 7, 8, 0, 9, 10, 11, 12, 1e300};
+	p->losses =
+		(struct profile_losses){1, 2, 3, 4, 5, UINT64_MAX, 7, 8, 0, 9, 10, 11, 12, 1e300};
 	e = sample_entry(p, process, SAMPLE_STACK(p, frames), "fam\nily\xff", UINT64_MAX,
 			 UINT64_MAX);
 	e->growth_bytes_per_s = __builtin_nan("");
