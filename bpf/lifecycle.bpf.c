@@ -3,23 +3,9 @@
  * Processes come and go: fork, exec, exit; and the mappings of processes that were there before.
  * Raw BTF tracepoints alone: tracefs may be unmounted, kprobes may be absent.
  */
-#include "bpf/files.bpf.h"
+#include "bpf/process.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-static __always_inline void tell_process(__u32 type, struct memleak_process *p, bool by_thread)
-{
-	struct memleak_event event = {.type = type};
-
-	event.tgid = p->tgid;
-	event.tid = p->tgid;
-	event.image = p->image;
-	event.file = p->exe;
-	event.addr = by_thread;
-	event.time_ns = bpf_ktime_get_ns();
-	__builtin_memcpy(event.comm, p->comm, sizeof(event.comm));
-	send_event(&event, MEMLEAK_LOSS_EVENT);
-}
 
 /*
  * The image of @tgid is over. After an exit its numbers move to where the loader collects them;

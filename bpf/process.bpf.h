@@ -19,11 +19,25 @@ static __always_inline struct memleak_process *current_process(void)
 	return p;
 }
 
-/* -A: a process that was there before its first event. */
+static __always_inline void tell_process(__u32 type, struct memleak_process *p, bool by_thread)
+{
+	struct memleak_event event = {.type = type};
+
+	event.tgid = p->tgid;
+	event.tid = p->tgid;
+	event.image = p->image;
+	event.file = p->exe;
+	event.addr = by_thread;
+	event.time_ns = bpf_ktime_get_ns();
+	__builtin_memcpy(event.comm, p->comm, sizeof(event.comm));
+	send_event(&event, MEMLEAK_LOSS_EVENT);
+}
+
+/* -A: a process that was there before its first event. 1: added; 0: known; -1: not to be followed.
+ */
 static __noinline int add_process(void)
 {
 	struct memleak_process p = {};
-	struct memleak_event event = {.type = MEMLEAK_EVENT_PROCESS};
 	__u32 tgid = current_tgid();
 	struct memleak_file_key key = {};
 	struct file *exe;
@@ -45,12 +59,14 @@ static __noinline int add_process(void)
 			count_loss(MEMLEAK_LOSS_PROCESS);
 		return 0;
 	}
-	event.tgid = tgid;
-	event.image = p.image;
-	event.file = p.exe;
-	event.time_ns = bpf_ktime_get_ns();
-	__builtin_memcpy(event.comm, p.comm, sizeof(p.comm));
-	send_event(&event, MEMLEAK_LOSS_EVENT);
+	return 1;
+}
+
+/* A function of its own: both in one take too much of the stack, which callers share. */
+static __noinline int tell_of_new(struct memleak_process *p)
+{
+	if (p)
+		tell_process(MEMLEAK_EVENT_PROCESS, p, false);
 	return 0;
 }
 
@@ -64,9 +80,13 @@ static __always_inline struct memleak_process *followed_process(void)
 		__sync_fetch_and_add(&hits, 1);
 	p = current_process();
 	if (!p && trace_all) {
-		if (add_process())
+		int added = add_process();
+
+		if (added < 0)
 			return NULL;
 		p = current_process();
+		if (added)
+			tell_of_new(p);
 	}
 	return p;
 }

@@ -418,7 +418,6 @@ static __always_inline __u64 store_stack(struct walk *w, __u32 image)
 {
 	struct stack_hash h = {.walk = w, .key = w->stack.flags, .check = w->stack.nr_frames};
 	struct memleak_stack *known;
-	long err = 0;
 
 	if (w->stack.flags & MEMLEAK_STACK_PRIVATE)
 		h.key ^= (__u64)image << 32;
@@ -427,14 +426,19 @@ static __always_inline __u64 store_stack(struct walk *w, __u32 image)
 	w->stack.check = h.check;
 	known = bpf_map_lookup_elem(&stacks, &h.key);
 	if (!known) {
-		err = bpf_map_update_elem(&stacks, &h.key, &w->stack, BPF_NOEXIST);
+		long err = bpf_map_update_elem(&stacks, &h.key, &w->stack, BPF_NOEXIST);
+
 		if (!err)
 			return h.key;
+		if (err == -ENOMEM) {
+			count_loss(MEMLEAK_LOSS_STACK_MEMORY);
+			return 0;
+		}
 		known = bpf_map_lookup_elem(&stacks, &h.key); /* another thread was faster */
 	}
 	if (known && known->check == h.check)
 		return h.key;
-	count_loss(err == -ENOMEM ? MEMLEAK_LOSS_STACK_MEMORY : MEMLEAK_LOSS_STACK);
+	count_loss(MEMLEAK_LOSS_STACK);
 	return 0;
 }
 
