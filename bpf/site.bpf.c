@@ -130,10 +130,10 @@ static __always_inline int site_alloc(struct pt_regs *regs, __u64 cookie)
 	b.time_ns = bpf_ktime_get_ns();
 	b.family = MEMLEAK_SITE_FAMILY(s.info);
 	if (s.frame)
-		b.stack = walk_from_frame(&t->walk, regs, s.frame, MEMLEAK_SITE_CFA(s.info),
-					  p->image);
+		begin_from_frame(&t->walk, regs, s.frame, MEMLEAK_SITE_CFA(s.info), p->image);
 	else
-		b.stack = walk_from_site(&t->walk, regs, p->image);
+		begin_from_site(&t->walk, regs, p->image);
+	b.stack = walk_on(&t->walk, p->image);
 	if (block_insert(p, s.pointer, &b) && trace_events)
 		trace_event(MEMLEAK_EVENT_ALLOC, p->image, s.pointer, b.size, b.family, b.stack,
 			    t->walk.stack.frames[0]);
@@ -211,8 +211,8 @@ static __always_inline int site_map(struct pt_regs *regs)
 		count_loss(MEMLEAK_LOSS_BLOCK_THREAD);
 		return 0;
 	}
-	m.stack =
-		walk_from_frame(&t->walk, regs, SITE_PARM5(regs), MEMLEAK_SITE_CFA(info), p->image);
+	begin_from_frame(&t->walk, regs, SITE_PARM5(regs), MEMLEAK_SITE_CFA(info), p->image);
+	m.stack = walk_on(&t->walk, p->image);
 	m.frame = m.stack ? t->walk.stack.frames[0] : 0;
 	send_mapping_event(p, &m);
 	return 0;

@@ -507,10 +507,11 @@ static __always_inline __u64 walk_stack(struct walk *w, struct pt_regs *regs, bo
 }
 
 /*
- * The same from a site inside of an allocation function, whose frame is at @frame and ends @cfa
- * bytes above: its caller is the first one.
+ * Begin at a site inside of an allocation function, whose frame is at @frame and ends @cfa bytes
+ * above: its caller is the first one. walk_on() does the rest, once in a program: the verifier takes
+ * its time for each.
  */
-static __always_inline __u64 walk_from_frame(struct walk *w, struct pt_regs *regs, __u64 frame,
+static __always_inline void begin_from_frame(struct walk *w, struct pt_regs *regs, __u64 frame,
 					     __u64 cfa, __u32 image)
 {
 	__u64 pair[2] = {};
@@ -523,11 +524,10 @@ static __always_inline __u64 walk_from_frame(struct walk *w, struct pt_regs *reg
 	w->regs.sp = frame + cfa;
 	w->regs.slot = UNWIND_ARM64 ? w->regs.sp : w->regs.sp - 8;
 	see_through_trampoline(w);
-	return walk_on(w, image);
 }
 
-/* The same from any instruction of an allocator: the frame that it is in is left out. */
-static __always_inline __u64 walk_from_site(struct walk *w, struct pt_regs *regs, __u32 image)
+/* Begin at any instruction of an allocator: the frame that it is in is left out. */
+static __always_inline void begin_from_site(struct walk *w, struct pt_regs *regs, __u32 image)
 {
 	begin_walk(w, regs, image);
 	w->stack.flags = MEMLEAK_STACK_SITE;
@@ -535,7 +535,6 @@ static __always_inline __u64 walk_from_site(struct walk *w, struct pt_regs *regs
 	w->regs.lr = PT_REGS_RET(regs);
 	if (find_mapping(w, w->regs.ip) && step_out(w, w->regs.ip))
 		see_through_trampoline(w);
-	return walk_on(w, image);
 }
 
 #endif

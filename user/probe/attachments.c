@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bpf/memleak.skel.h"
+#include "probe/loader.h"
 #include "target/placement.h"
 #include "util/cleanup.h"
 #include "util/hash.h"
@@ -29,8 +30,9 @@ struct attachment {
 
 struct attachments {
 	struct memleak *skeleton;
+	struct memleak *rare; /* NULL: nothing needed it so far */
 	enum probe_link link;
-	struct attachments_options options;
+	const struct probe_options *options;
 	enum placement_nops nops;
 	VECTOR(struct memleak_site_arguments) specs; /* as in the kernel's table */
 	struct link_closer *closer;
@@ -41,7 +43,7 @@ struct attachments {
 };
 
 int attachments__create(struct memleak *skeleton, enum probe_link link,
-			const struct attachments_options *options, struct attachments **ret)
+			const struct probe_options *options, struct attachments **ret)
 {
 	CLEANUP_FREE struct attachments *a = calloc(1, sizeof(*a));
 	int err;
@@ -50,7 +52,7 @@ int attachments__create(struct memleak *skeleton, enum probe_link link,
 		return -ENOMEM;
 	a->skeleton = skeleton;
 	a->link = link;
-	a->options = *options;
+	a->options = options;
 	a->nops = placement__nops();
 	err = link_closer__create(&a->closer);
 	if (err)
@@ -81,6 +83,7 @@ void attachments__destroy(struct attachments *a)
 	hash__release(&a->index);
 	hash__release(&a->told);
 	link_closer__destroy(a->closer);
+	memleak__destroy(a->rare);
 	free(a);
 }
 
@@ -291,16 +294,18 @@ static int link_returns(struct attachments *all, struct attachment *a, const str
 		.count = returns->count,
 	};
 
+	if (!returns->count)
+		return 0;
 	if (!cookies)
 		return -ENOMEM;
-	return link_entries(all, a, all->skeleton->progs.probe_plain_return, &r);
+	return link_entries(all, a, all->rare->progs.probe_plain_return, &r);
 }
 
 static bool is_asked_for(const struct attachments *all, enum part part)
 {
 	if (part == PART_NEW_ARRAY)
-		return all->options.families || all->options.diagnose;
-	return part != PART_OPERATORS || all->options.diagnose;
+		return all->options->families || all->options->diagnose;
+	return part != PART_OPERATORS || all->options->diagnose;
 }
 
 /* The number, from 1, of @arguments in the kernel's table, or -errno. */
@@ -362,10 +367,10 @@ static int link_sites(struct attachments *all, struct attachment *a, const struc
 {
 	CLEANUP(release_places) struct places places = {0};
 	const struct bpf_program *const programs[NOTES_KINDS] = {
-		[NOTES_ALLOC] = all->skeleton->progs.probe_site_alloc,
-		[NOTES_FREE] = all->skeleton->progs.probe_site_free,
-		[NOTES_RESTORE] = all->skeleton->progs.probe_site_restore,
-		[NOTES_MAP] = all->skeleton->progs.probe_site_map,
+		[NOTES_ALLOC] = all->rare->progs.probe_site_alloc,
+		[NOTES_FREE] = all->rare->progs.probe_site_free,
+		[NOTES_RESTORE] = all->rare->progs.probe_site_restore,
+		[NOTES_MAP] = all->rare->progs.probe_site_map,
 	};
 	struct link_request r = {.file_fd = file->object->fd, .pid = a->pid};
 	int err = choose_sites(all, file, share, kind, &places);
@@ -379,15 +384,34 @@ static int link_sites(struct attachments *all, struct attachment *a, const struc
 	return link_entries(all, a, programs[kind], &r);
 }
 
+static bool needs_rare(const struct allocator *a, const struct share *share)
+{
+	size_t i;
+
+	for (i = 0; i < a->functions.count; i++)
+		if (a->functions.items[i].may_throw ||
+		    a->functions.items[i].call == MEMLEAK_CALL_RELEASE)
+			return true;
+	return share->sites || a->returns.count;
+}
+
+static int load_rare(struct attachments *all, const struct allocator *a, const struct share *share)
+{
+	if (all->rare || !needs_rare(a, share))
+		return 0;
+	return loader__load_rare(all->options, all->link, all->skeleton, &all->rare);
+}
+
 /* Frees first: a block whose free goes unseen would be a leak that is none. */
 static int link_file(struct attachments *all, struct attachment *a, const struct file *file,
 		     const struct share *share)
 {
 	CLEANUP(release_placements) struct placements placements = {0};
+	int err = load_rare(all, &file->allocator, share);
 	const struct bpf_program *const entry_programs[PARTS] = {
 		[PART_FREES] = all->skeleton->progs.probe_free,
-		[PART_RELEASES] = all->skeleton->progs.probe_release,
-		[PART_MAY_THROW] = all->skeleton->progs.probe_plain_entry,
+		[PART_RELEASES] = all->rare ? all->rare->progs.probe_release : NULL,
+		[PART_MAY_THROW] = all->rare ? all->rare->progs.probe_plain_entry : NULL,
 		[PART_NEW_ARRAY] = all->skeleton->progs.probe_operator,
 		[PART_OPERATORS] = all->skeleton->progs.probe_operator,
 		[PART_LIBRARIES] = all->skeleton->progs.probe_libraries,
@@ -396,9 +420,9 @@ static int link_file(struct attachments *all, struct attachment *a, const struct
 	static const enum notes_kind kinds[] = {NOTES_FREE, NOTES_RESTORE, NOTES_MAP, NOTES_ALLOC};
 	enum part part;
 	size_t i;
-	int err;
 
-	err = place_functions(all, file, &placements);
+	if (!err)
+		err = place_functions(all, file, &placements);
 	if (!err)
 		err = tell_places(all, a->file, file, &placements);
 	if (!err)

@@ -13,14 +13,9 @@ struct memleak;
 struct attachments;
 
 /* Probes that do nothing but tell C++'s operators: */
-struct attachments_options {
-	bool families; /* new[] from new */
-	bool diagnose; /* each from the others, delete too */
-};
-
-/* @skeleton is borrowed. 0 or -errno. */
+/* @skeleton, loaded as @options say, and these are borrowed. 0 or -errno. */
 int attachments__create(struct memleak *skeleton, enum probe_link link,
-			const struct attachments_options *options, struct attachments **ret);
+			const struct probe_options *options, struct attachments **ret);
 
 /* Take all probes out and wait until they are; NULL is accepted. */
 void attachments__destroy(struct attachments *a);

@@ -67,6 +67,34 @@ static void configure(struct memleak *s, const struct probe_options *o)
 				offsetof(struct memleak_stack, frames[o->stack_depth + 1]));
 }
 
+/*
+ * Few processes need these, and the verifier takes as long for them as for all others: they are
+ * loaded when they are needed.
+ */
+static bool is_rare(const struct memleak *s, const struct bpf_program *program)
+{
+	const struct bpf_program *const rare[] = {
+		s->progs.probe_plain_entry, s->progs.probe_plain_return,
+		s->progs.probe_release,	    s->progs.probe_site_alloc,
+		s->progs.probe_site_free,   s->progs.probe_site_restore,
+		s->progs.probe_site_map,
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rare); i++)
+		if (rare[i] == program)
+			return true;
+	return false;
+}
+
+static void choose_programs(struct memleak *s, bool rare)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, s->obj) if (is_rare(s, program) != rare)
+		bpf_program__set_autoload(program, false);
+}
+
 static void configure_programs(struct memleak *s, enum probe_link link, bool diagnose)
 {
 	uint32_t multi = link == PROBE_LINK_PERF ? 0 : LINK_TRACE_UPROBE_MULTI;
@@ -122,6 +150,7 @@ static int try_load(const struct probe_options *o, enum probe_link link, struct 
 		return -errno;
 	configure(s, o);
 	configure_programs(s, link, o->diagnose);
+	choose_programs(s, false);
 	err = memleak__load(s);
 	if (!err && o->diagnose)
 		err = connect_programs(s, link);
@@ -191,6 +220,44 @@ int loader__load(const struct probe_options *o, struct memleak **skeleton, enum 
 			break;
 	}
 	return explain_load_failure(err);
+}
+
+static int share_maps(const struct memleak *from, const struct memleak *to)
+{
+	struct bpf_map *map;
+	int err;
+
+	bpf_object__for_each_map(map, to->obj)
+	{
+		const struct bpf_map *shared =
+			bpf_object__find_map_by_name(from->obj, bpf_map__name(map));
+
+		err = shared ? bpf_map__reuse_fd(map, bpf_map__fd(shared)) : -ENOENT;
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int loader__load_rare(const struct probe_options *o, enum probe_link link,
+		      const struct memleak *skeleton, struct memleak **ret)
+{
+	struct memleak *s = memleak__open();
+	int err;
+
+	if (!s)
+		return -errno;
+	configure_programs(s, link, o->diagnose);
+	choose_programs(s, true);
+	err = share_maps(skeleton, s);
+	if (!err)
+		err = memleak__load(s);
+	if (err) {
+		memleak__destroy(s);
+		return explain_load_failure(err);
+	}
+	*ret = s;
+	return 0;
 }
 
 int loader__watch_processes(struct memleak *skeleton, int *fds)

@@ -14,6 +14,14 @@ struct memleak;
  */
 int loader__load(const struct probe_options *o, struct memleak **skeleton, enum probe_link *link);
 
+/*
+ * Load what few processes need (allocation functions that may throw, functions of the user's,
+ * sites) beside @skeleton, loaded for @link, with its maps. 0 with *@ret, which memleak__destroy()
+ * frees before @skeleton; or -errno after the lines that say why.
+ */
+int loader__load_rare(const struct probe_options *o, enum probe_link link,
+		      const struct memleak *skeleton, struct memleak **ret);
+
 /* Watch processes start and end; @fds gets LOADER_LIFECYCLE descriptors; on failure, fewer, the
  * rest is left as it was. 0, or -errno after a line that says why. */
 #define LOADER_LIFECYCLE 3

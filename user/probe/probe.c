@@ -335,16 +335,6 @@ static int learn_vdso(struct probe *p)
 	return err ? err : load_table(p, MEMLEAK_FILE_VDSO);
 }
 
-static int create_attachments(struct probe *p)
-{
-	struct attachments_options options = {
-		.families = p->options.families,
-		.diagnose = p->options.diagnose,
-	};
-
-	return attachments__create(p->skeleton, p->link, &options, &p->attachments);
-}
-
 int probe__create(const struct probe_options *options, struct probe **ret)
 {
 	struct probe *p = calloc(1, sizeof(*p));
@@ -372,7 +362,7 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 	if (!err)
 		err = loader__watch_processes(p->skeleton, p->lifecycle);
 	if (!err)
-		err = create_attachments(p);
+		err = attachments__create(p->skeleton, p->link, &p->options, &p->attachments);
 	if (!err)
 		err = files__create(options->sandbox, &p->search, &p->files);
 	if (!err)
