@@ -240,8 +240,8 @@ static __always_inline void mapping_exit(struct memleak_process *p, struct threa
 		m.size = t->call.arg2;
 		m.time_ns = t->call.old.time_ns;
 	}
-	m.stack = walk_stack(&t->walk, regs, false, p->image);
-	m.frame = m.stack ? t->walk.stack.frames[0] : 0;
+	begin_walk(&t->walk, regs, p->image);
+	walk_mapping(&t->walk, p->image, &m);
 	send_mapping_event(p, &m);
 }
 

@@ -386,7 +386,8 @@ struct memleak_event {
 	__u64 stack;
 	__u32 file; /* FILE: its number; PROCESS, MMAP, MREMAP: that of the program */
 	__u8 family;
-	__u8 pad[3];
+	__u8 stack_flags; /* MMAP, MREMAP: enum memleak_stack_flags */
+	__u8 pad[2];
 	__u64 frame; /* ALLOC, MMAP, MREMAP: the caller */
 	char comm[16];
 };

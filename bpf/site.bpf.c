@@ -212,8 +212,7 @@ static __always_inline int site_map(struct pt_regs *regs)
 		return 0;
 	}
 	begin_from_frame(&t->walk, regs, SITE_PARM5(regs), MEMLEAK_SITE_CFA(info), p->image);
-	m.stack = walk_on(&t->walk, p->image);
-	m.frame = m.stack ? t->walk.stack.frames[0] : 0;
+	walk_mapping(&t->walk, p->image, &m);
 	send_mapping_event(p, &m);
 	return 0;
 }

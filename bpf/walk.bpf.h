@@ -29,9 +29,9 @@ struct walk {
 	struct unwind_regs regs;
 	struct memleak_mapping mapping; /* of the last address; start == end: none */
 	__u32 image;
-	__u32 by_fp;  /* the frame was found by frame pointer */
-	__u32 result; /* enum unwind_result of the last step */
-	__u32 pad;
+	__u32 by_fp;	  /* the frame was found by frame pointer */
+	__u32 of_mapping; /* its losses are counted elsewhere */
+	__u32 result;	  /* enum unwind_result of the last step */
 	__u64 trampoline; /* where pending return probes point their return addresses; 0: none */
 	struct memleak_mapping kept[KEPT_MAPPINGS]; /* hold while the address space is as it was */
 	__u32 kept_seq;				    /* mm_lock_seq when they were found; even */
@@ -450,13 +450,16 @@ static __always_inline void count_walk(struct walk *w)
 	__sync_fetch_and_add(&walks[result & (MEMLEAK_WALK_RESULTS - 1)], 1);
 	if (w->stack.flags & MEMLEAK_STACK_BY_FP)
 		__sync_fetch_and_add(&walks_by_frame_pointer, 1);
-	if (result == UNWIND_TRUNCATED) {
+	if (result == UNWIND_TRUNCATED)
 		w->stack.flags |= MEMLEAK_STACK_TRUNCATED;
-		count_loss(MEMLEAK_LOSS_TRUNCATED);
-	} else if (!UNWIND_IS_COMPLETE(result)) {
+	else if (!UNWIND_IS_COMPLETE(result))
 		w->stack.flags |= MEMLEAK_STACK_BROKEN;
+	if (w->of_mapping)
+		return;
+	if (w->stack.flags & MEMLEAK_STACK_TRUNCATED)
+		count_loss(MEMLEAK_LOSS_TRUNCATED);
+	if (w->stack.flags & MEMLEAK_STACK_BROKEN)
 		count_loss(MEMLEAK_LOSS_BROKEN);
-	}
 }
 
 /* At its entry and at its return a function's caller is found in the same way. */
@@ -478,6 +481,7 @@ static __always_inline void begin_walk(struct walk *w, struct pt_regs *regs, __u
 	recall_mappings(w, image);
 	w->image = image;
 	w->by_fp = 0;
+	w->of_mapping = 0;
 	w->trampoline = trampoline_address(bpf_get_current_task_btf());
 	w->stack.nr_frames = 0;
 	w->stack.flags = 0;
@@ -508,8 +512,8 @@ static __always_inline __u64 walk_stack(struct walk *w, struct pt_regs *regs, bo
 
 /*
  * Begin at a site inside of an allocation function, whose frame is at @frame and ends @cfa bytes
- * above: its caller is the first one. walk_on() does the rest, once in a program: the verifier takes
- * its time for each.
+ * above: its caller is the first one. walk_on() does the rest, once in a program: the verifier
+ * takes its time for each.
  */
 static __always_inline void begin_from_frame(struct walk *w, struct pt_regs *regs, __u64 frame,
 					     __u64 cfa, __u32 image)

@@ -186,8 +186,15 @@ while True: x = bytearray(100000); time.sleep(0.01)' 3>&- 4>&- &
 	[ "$(id -u)" = 0 ] || skip "needs root, for setcap"
 	require_command setcap
 	public_tool "$RECIPE"
+	"$PYTHON" -c 'import time
+while True: x = bytearray(100000); time.sleep(0.01)' 3>&- 4>&- &
+	target=$!
 	"${AS_NOBODY[@]}" "$MEMLEAK" -f json --output "$report" -A 1 2 2>"$err"
-	holds '.processes | length > 0'
+	holds "[.processes[] | select(.pid == $target).allocs] | add > 0"
+	# The tool and the process that reads for it are none of those that it watches.
+	holds '[.processes[].comm | select(startswith("memleak-bpf"))] == []'
+	unharmed "$target"
+	kill "$target"
 }
 
 @test "setcap: what is missing is named" {

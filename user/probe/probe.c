@@ -205,9 +205,24 @@ static bool is_internal(struct probe *p, const struct memleak_event *e)
 	return id != e->file;
 }
 
+/* The kernel side does not know whose mapping it was. */
+static void count_stack_losses(struct probe *p, uint8_t flags)
+{
+	__u64 *losses = p->skeleton->bss->losses;
+
+	if (flags & MEMLEAK_STACK_TRUNCATED)
+		__atomic_fetch_add(&losses[MEMLEAK_LOSS_TRUNCATED], 1, __ATOMIC_RELAXED);
+	if (flags & MEMLEAK_STACK_BROKEN)
+		__atomic_fetch_add(&losses[MEMLEAK_LOSS_BROKEN], 1, __ATOMIC_RELAXED);
+}
+
 static int handle_mapping(struct probe *p, const struct memleak_event *e)
 {
 	struct mapping m = {.image = e->image, .stack = e->stack, .time_ns = e->time_ns};
+
+	if ((e->type == MEMLEAK_EVENT_MMAP && !is_internal(p, e)) ||
+	    e->type == MEMLEAK_EVENT_MREMAP)
+		count_stack_losses(p, e->stack_flags);
 
 	switch (e->type) {
 	case MEMLEAK_EVENT_MMAP:
