@@ -10,13 +10,13 @@ unbiased() {
 	shift 3
 	require_bpf
 	require_program "$program"
-	"$MEMLEAK" -f json --output "$report" --top 1000 ${MEMLEAK_PRELOAD:+--preload} "$@" -- "$PROGRAMS/$program" 200 150 >"$out" 2>"$err" 3>&- 4>&-
+	"$MEMLEAK" -f json --output "$report" --top 1000 ${MEMLEAK_PRELOAD:+--preload} "$@" -- "$PROGRAMS/$program" 200 300 >"$out" 2>"$err" 3>&- 4>&-
 	/usr/bin/env python3 "$BATS_TEST_DIRNAME/sampling.py" "$report" "$out" "$mode" "$value"
 }
 
 @test "one in four: no bias, and the spread that theory says" { unbiased sampled rate 4 -s 4; }
 @test "by bytes: no bias, and the spread that theory says" {
-	unbiased sampled bytes 1000 --sample-bytes 1000
+	unbiased sampled bytes 250 --sample-bytes 250
 }
 @test "musl, by return probes that are always there" {
 	unbiased sampled_musl rate 4 -s 4 --link=multi
