@@ -6,7 +6,7 @@ Whether the estimates for many processes that all did the same (tests/programs/s
 bias, and spread as theory says and as the report states. Prints what is wrong.
 
 With 200 processes a standard deviation is known to 5 %, and the programs are such that the mean of the
-estimates has a standard error of some 0.2 %: the limits are five of either.
+estimates has a standard error of some 0.2 to 0.25 %: the limits are four or five of either.
 """
 import json
 import math
