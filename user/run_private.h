@@ -2,7 +2,10 @@
 #ifndef MEMLEAK_RUN_PRIVATE_H
 #define MEMLEAK_RUN_PRIVATE_H
 
-/* A run as its files share it: run.c is the run itself, run_live.c has what is of --live alone. */
+/*
+ * A run as its files share it: run.c is the run itself, run_target.c what it follows, run_report.c
+ * what it says; run_live.c and run_preload.c have what is of --live and --preload alone.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -60,14 +63,45 @@ struct run {
 /* End the run, because of @error (-errno) if it is not 0. */
 void run__stop(struct run *r, int error);
 
+/* Hear of @events of @fd. 0 or -errno. */
+int run__watch(struct run *r, int fd, uint32_t events);
+
+/* Whether it watches more than the processes that it was told. */
+static inline bool run__is_wide(const struct run *r)
+{
+	return r->o->target == OPTIONS_TARGET_ALL || r->o->target == OPTIONS_TARGET_CGROUP;
+}
+
+/* --- run_report.c --- */
+
 /* Make a report and bring it to where it goes; what fails ends the run. */
 void run__report(struct run *r, bool final);
 
 /* Write the files of -w in @o as of now. 0, or -errno after a line that says why. */
 int run__save(struct run *r, const struct options *o);
 
-/* Hear of @events of @fd. 0 or -errno. */
-int run__watch(struct run *r, int fd, uint32_t events);
+/* The file that the symbolizer asks for by its number; @context is the run. 0 or -ENOENT. */
+int run_report__locate_module(void *context, uint32_t id, struct symbol_source *ret);
+
+/* The line of --trace for one event; @context is the run. */
+void run_report__trace(void *context, const struct memleak_event *e);
+
+/* Whether single blocks are wanted of what ends. */
+bool run_report__lists_blocks(const struct run *r);
+
+/* Bring the files of --blocks-dir up to date. 0 or -errno. */
+int run_report__sync_blocks(struct run *r);
+
+/* --- run_target.c --- */
+
+/* For the tracer, with the run as context. */
+extern const struct tracer_callbacks run_target_callbacks;
+
+/* Start the command, or attach to what is there. 0, or -errno after saying why. */
+int run_target__attach(struct run *r);
+
+/* The pidfd @fd of a process of -p says that it has ended. */
+void run_target__ended(struct run *r, int fd);
 
 /* --- run_live.c --- */
 
