@@ -72,16 +72,16 @@ static int add_rules(scmp_filter_ctx filter)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	if (!err)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1,
-				       SCMP_A0(SCMP_CMP_EQ, CONFINE_SOCKET));
+				       SCMP_A0(SCMP_CMP_EQ, CONFINE_SOCKET, 0));
 	if (!err)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(recvmsg), 1,
-				       SCMP_A0(SCMP_CMP_EQ, CONFINE_SOCKET));
+				       SCMP_A0(SCMP_CMP_EQ, CONFINE_SOCKET, 0));
 	/* libdw asks for the name of every file that it is given, and does without. */
 	for (i = 0; i < ARRAY_SIZE(refused) && !err; i++)
 		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
 	if (!err)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-				       SCMP_A1(SCMP_CMP_EQ, F_GETFD));
+				       SCMP_A1(SCMP_CMP_EQ, F_GETFD, 0));
 	if (!err) /* no code but what is there */
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
 				       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
