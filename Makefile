@@ -50,7 +50,7 @@ MODULES := $(filter-out $(BUILD)/user/main.o,$(OBJECTS))
 
 # The page of HTML reports: one file, which names what may run in it by its hash.
 PAGE := $(BUILD)/report/page.html
-PAGE_SCRIPTS := $(addprefix user/report/page/,model.js text.js flame.js table.js plot.js page.js)
+PAGE_SCRIPTS := $(addprefix user/report/page/,model.js text.js flame.js table.js plot.js wrong.js page.js)
 PAGE_STYLE := user/report/page/page.css
 
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)

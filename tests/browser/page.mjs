@@ -24,6 +24,22 @@ test("it opens with everything in it", () => open("usual.html", async (page) => 
 	assert.ok(await page.locator("#losses").isHidden());
 }));
 
+test("wrong frees, with both sides, of the process that is chosen", () => open("usual.html", async (page) => {
+	const all = page.locator("#wrong details");
+	assert.equal(await all.count(), 2);
+	assert.equal(await all.nth(0).locator("summary").innerText(),
+		"sized delete, 64 B given by new, freed by delete as 16 B, in func, Derived, 3 times");
+	assert.equal(await all.nth(1).locator("summary").innerText(), "invalid free, of what is no block, freed by free, in func");
+	assert.ok(await all.nth(0).locator("ol").first().isHidden());
+	await all.nth(0).locator("summary").focus();
+	await page.keyboard.press("Enter");
+	assert.match(await all.nth(0).innerText(), /virtual[^]*Freed by[^]*func[^]*Allocated by[^]*Server::accept/);
+	assert.equal(await all.nth(1).locator("ol").count(), 1);
+	await page.locator("#process").selectOption("1");
+	assert.equal(await all.count(), 1);
+	assert.match(await all.innerText(), /^invalid free/);
+}));
+
 test("zoom by click", () => open("usual.html", async (page) => {
 	const whole = await left(box(page, "all"));
 	const small = page.locator("#flame .box[aria-label^='main, 68.4']");
@@ -178,7 +194,8 @@ test("Tab reaches every part, and what has the focus shows it", () => open("usua
 			return e.id || e.getAttribute("role") || e.textContent;
 		}));
 	}
-	assert.deepEqual(met, ["process", "verdict", "search", "reset", "metric", "treeitem", "img", "Bytes",
+	assert.deepEqual(met, ["process", "verdict", "search", "reset", "metric", "treeitem", "sized delete, 64 B given by new, freed by delete as 16 B, in func, Derived, 3 times",
+		"invalid free, of what is no block, freed by free, in func", "img", "Bytes",
 		"Blocks", "Growth", "Age", "Verdict", "Type", "row"]);
 }));
 

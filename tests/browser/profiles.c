@@ -29,7 +29,40 @@ static void add_site(struct profile *p, const struct profile_entry *e)
 	sample_check(vector_push(&p->sites, site));
 }
 
-/* Two processes, all verdicts, types, a history. */
+/* Of the process's first block and of what is none. */
+static void add_wrong_frees(struct profile *p)
+{
+	uint32_t stack = SAMPLE_STACK(p, sample_c);
+	struct profile_wrong_free f = {
+		.kind = PROFILE_WRONG_SIZE,
+		.count = 3,
+		.addr = 0x1000,
+		.bytes = 64,
+		.type = profile__intern(p, "Derived"),
+		.alloc_family = profile__intern(p, "new"),
+		.free_family = profile__intern(p, "delete"),
+		.deleted_bytes = 16,
+		.alloc_stack = p->entries.items[0].stack,
+		.free_stack = stack,
+		.first_free = PROFILE_NONE,
+	};
+
+	p->diagnosed = true;
+	sample_check(vector_push(&p->wrong_frees, f));
+	f = (struct profile_wrong_free){
+		.process = 1,
+		.kind = PROFILE_WRONG_POINTER,
+		.count = 1,
+		.addr = 0x10,
+		.free_family = profile__intern(p, "free"),
+		.alloc_stack = PROFILE_NONE,
+		.free_stack = stack,
+		.first_free = PROFILE_NONE,
+	};
+	sample_check(vector_push(&p->wrong_frees, f));
+}
+
+/* Two processes, all verdicts, types, a history, wrong frees. */
 static struct profile *usual(void)
 {
 	struct profile *p = sample_usual();
@@ -52,6 +85,7 @@ static struct profile *usual(void)
 	p->entries.items[0].trend = PROFILE_TREND_GROWS;
 	p->entries.items[0].trend_since_ms = p->time_ms - 60000;
 	p->elapsed_s = 200;
+	add_wrong_frees(p);
 	for (i = 0; i < p->entries.count; i++)
 		add_site(p, &p->entries.items[i]);
 	for (i = 0; i < p->processes.count; i++)

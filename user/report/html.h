@@ -16,8 +16,11 @@
  *            tree of calls, the root first
  * stacks     [process, node of the innermost frame, family, verdict, type, flags, blocks, bytes,
  *            growth in bytes/s, age of the oldest and of the newest block in ms, standard error of
- *            bytes, remedy, what reports have seen of it]; flags: 1 in a cycle, 2 suppressed, 4 a
- * resource histories  [process, node or -1 for the process itself, family, [seconds, bytes, ...]]
+ *            bytes, remedy, what reports have seen of it]; flags: 1 in a cycle, 2 suppressed,
+ *            4 a resource
+ * histories  [process, node or -1 for the process itself, family, [seconds, bytes, ...]]
+ * wrong_frees  as in the JSON report, without frames; in their place the process, and as alloc,
+ *            free and first the nodes of the innermost frames, 0 where there is none
  * strings    names and texts; 0 is the empty one
  */
 

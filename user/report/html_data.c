@@ -280,6 +280,48 @@ static void write_histories(struct data *d)
 	}
 }
 
+/* A wrong free with its process and the nodes of its stacks; 0: there is none. */
+static void write_wrong_free(struct data *d, uint32_t process, const struct profile_wrong_free *f)
+{
+	const struct {
+		const char *name;
+		uint32_t stack;
+	} sides[] = {{"alloc", f->alloc_stack}, {"free", f->free_stack}, {"first", f->first_free}};
+	struct json_object *object = json__wrong_free(f);
+	uint32_t node;
+	size_t i;
+	int err = object ? 0 : -ENOMEM;
+
+	if (!err)
+		err = json_object_object_add(object, "process", json_object_new_int(process));
+	for (i = 0; i < ARRAY_SIZE(sides) && !err; i++) {
+		node = 0;
+		if (sides[i].stack != PROFILE_NONE)
+			err = tree__add_stack(&d->tree, 0, sides[i].stack, &node);
+		if (!err)
+			err = json_object_object_add(object, sides[i].name,
+						     json_object_new_int64(node));
+	}
+	check(d, err < 0 ? -ENOMEM : 0);
+	write_object(d, object);
+}
+
+static void write_wrong_frees(struct data *d)
+{
+	const char *comma = "";
+	uint32_t i, k;
+
+	for (i = 0; i < d->p->processes.count; i++) {
+		const struct profile_process *p = &d->p->processes.items[i];
+
+		for (k = 0; k < p->nr_wrongs && !d->s->err; k++) {
+			stream__print(d->s, "%s", comma);
+			write_wrong_free(d, i, &d->p->wrong_frees.items[p->first_wrong + k]);
+			comma = ",";
+		}
+	}
+}
+
 static void write_strings(struct data *d)
 {
 	size_t i;
@@ -310,6 +352,8 @@ void html__data(struct stream *s, const struct profile *p, uint64_t top)
 	write_stacks(&d, top);
 	stream__print(s, "],\"histories\":[");
 	write_histories(&d);
+	stream__print(s, "],\"wrong_frees\":[");
+	write_wrong_frees(&d);
 	stream__print(s, "],\"nodes\":[");
 	write_nodes(&d);
 	stream__print(s, "],\"frames\":[");

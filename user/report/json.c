@@ -534,6 +534,13 @@ struct json_object *json__process(const struct profile *p, const struct profile_
 	return finished(&b);
 }
 
+struct json_object *json__wrong_free(const struct profile_wrong_free *f)
+{
+	CLEANUP_BUILDER struct builder b = wrong_free_object(f);
+
+	return finished(&b);
+}
+
 int report__json(const struct profile *p, const struct report_options *o, FILE *out)
 {
 	CLEANUP_BUILDER struct builder head = report_object(p);

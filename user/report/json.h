@@ -15,4 +15,7 @@ struct json_object *json__report(const struct profile *p);
 /* A process without its stacks. */
 struct json_object *json__process(const struct profile *p, const struct profile_process *process);
 
+/* A wrong free without its frames. */
+struct json_object *json__wrong_free(const struct profile_wrong_free *f);
+
 #endif

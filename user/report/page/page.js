@@ -9,6 +9,9 @@ const LOSSES = {
 	broken_stacks: "stacks end early",
 	events: "events were dropped",
 	sites: "allocations are in no sum of allocations (--max-stacks)",
+	wrong_frees: "wrong frees have no place here",
+	unread_files: "files could not be read: names are missing",
+	late: "files were probed when they could run already",
 };
 
 const flame = new Flame(byId("flame"), inspect);
@@ -133,6 +136,7 @@ function show() {
 	flame.hits = find(byId("search").value.trim());
 	flame.show(flameTree(stacks, byId("metric").value));
 	showFound(stacks);
+	showWrongFrees(process);
 	const lines = plotLines(process, stacks, byId("verdict").value === "all" && byId("kind").value === "heap");
 	byId("plot-section").hidden = !lines.length;
 	plot.show(lines);
