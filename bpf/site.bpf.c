@@ -31,9 +31,12 @@ struct site {
 /* A register by its number: the verifier takes no variable offset into the context. */
 static __always_inline __u64 site_register(struct pt_regs *regs, __u32 number)
 {
-	__u64 value = 0;
+	__u64 value = 0, word = number;
 
-	bpf_probe_read_kernel(&value, sizeof(value), (__u64 *)regs + number % PT_REGS_WORDS);
+	UNWIND_BARRIER(word);
+	if (word >= PT_REGS_WORDS)
+		return 0;
+	bpf_probe_read_kernel(&value, sizeof(value), (__u64 *)regs + word);
 	return value;
 }
 
