@@ -51,6 +51,10 @@ int collector__create(struct probe *p, bool history, struct collector **ret)
 		return -ENOMEM;
 	}
 	c->probe = p;
+	recall__init(&c->groups, sizeof(uint64_t));
+	recall__init(&c->wholes, sizeof(uint64_t));
+	recall__init(&c->processes, sizeof(uint64_t));
+	recall__init(&c->trends, sizeof(struct trend));
 	c->history = history;
 	*ret = c;
 	return 0;
@@ -71,14 +75,10 @@ void collector__destroy(struct collector *c)
 		vector_release(&c->pasts.items[i].listed);
 	}
 	vector_release(&c->pasts);
-	vector_release(&c->before);
-	hash__release(&c->before_index);
-	vector_release(&c->trends);
-	hash__release(&c->trend_index);
-	vector_release(&c->process_before);
-	hash__release(&c->process_index);
-	vector_release(&c->stack_before);
-	hash__release(&c->stack_index);
+	recall__release(&c->groups);
+	recall__release(&c->wholes);
+	recall__release(&c->processes);
+	recall__release(&c->trends);
 	stacks__destroy(c->stacks);
 	for (i = 0; i < c->snapshots.count; i++)
 		snapshot__destroy(c->snapshots.items[i]);
@@ -326,6 +326,13 @@ static int keep_pasts(struct collector *c, struct pass *s)
 			continue;
 		l.group = moved[l.group];
 		err = vector_push(&c->pasts.items[past].listed, l);
+	}
+	/* There may be many of them by the end. */
+	for (i = c->pasts.count; i-- && !c->pasts.items[i].reported;) {
+		vector_fit(&c->pasts.items[i].groups);
+		vector_fit(&c->pasts.items[i].sites);
+		vector_fit(&c->pasts.items[i].wrongs);
+		vector_fit(&c->pasts.items[i].listed);
 	}
 	return err;
 }
@@ -596,6 +603,10 @@ int collector__run(struct collector *c, const struct collect_options *o, struct 
 		c->seq--;
 	} else {
 		c->last_ns = s.now_ns;
+		recall__turn(&c->groups);
+		recall__turn(&c->wholes);
+		recall__turn(&c->processes);
+		recall__turn(&c->trends);
 		drop_snapshots(c, &s);
 	}
 	return 0;

@@ -18,27 +18,16 @@ static struct profile_error error_of(const struct weighed *sum)
 	return (struct profile_error){sqrt(sum->blocks_variance), sqrt(sum->bytes_variance)};
 }
 
-/* What @index held at the report before, and what it holds now, which a peek does not keep. */
-static int exchange(struct hash *index, before_list *v, uint64_t a, uint64_t b, uint64_t now,
-		    uint64_t seq, bool peek, uint64_t *before, bool *known)
+/* What @r has of the report before, into *@before, and what there is now, which a peek does not
+ * note. */
+static int exchange(struct recall *r, uint64_t a, uint64_t b, uint64_t now, bool peek,
+		    uint64_t *before, bool *known)
 {
-	uint32_t i = hash__get(index, a, b);
-	int err;
+	const uint64_t *bytes = recall__before(r, a, b);
 
-	*before = 0;
-	*known = i != HASH_NONE && v->items[i].seq + 1 == seq;
-	if (peek) {
-		*before = *known ? v->items[i].bytes : 0;
-		return 0;
-	}
-	if (i != HASH_NONE) {
-		if (*known)
-			*before = v->items[i].bytes;
-		v->items[i] = (struct before){.bytes = now, .seq = seq};
-		return 0;
-	}
-	err = vector_push(v, ((struct before){.bytes = now, .seq = seq}));
-	return err ? err : hash__set(index, a, b, v->count - 1);
+	*known = bytes != NULL;
+	*before = bytes ? *bytes : 0;
+	return peek ? 0 : recall__note(r, a, b, &now);
 }
 
 /* The groups of one stack and family together, whatever a leak check said of their blocks. */
@@ -106,19 +95,10 @@ static int add_wholes(struct building *b, const struct group *groups, size_t n,
 	for (i = first; i < b->wholes.count && !err; i++) {
 		struct whole_stack *w = &b->wholes.items[i];
 
-		err = exchange(&c->stack_index, &c->stack_before, w->stack, w->key, w->now, c->seq,
-			       b->pass->options->peek, &w->before, &w->known);
+		err = exchange(&c->wholes, w->stack, w->key, w->now, b->pass->options->peek,
+			       &w->before, &w->known);
 	}
 	return err;
-}
-
-/* Whether @index knows (@a, @b) from the report before. */
-static bool was_there(const struct hash *index, const before_list *v, uint64_t a, uint64_t b,
-		      uint64_t seq)
-{
-	uint32_t i = hash__get(index, a, b);
-
-	return i != HASH_NONE && v->items[i].seq + 1 == seq;
 }
 
 /*
@@ -131,13 +111,13 @@ static int find_before(struct building *b, const struct group *g, double *ret)
 	struct collector *c = b->collector;
 	uint32_t i = hash__get(&b->whole_index, g->stack, whole_key(g));
 	const struct whole_stack *w = i == HASH_NONE ? NULL : &b->wholes.items[i];
-	bool unsplit = was_there(&c->before_index, &c->before, g->stack, whole_key(g), c->seq);
+	bool unsplit = recall__before(&c->groups, g->stack, whole_key(g)) != NULL;
 	uint64_t before;
 	bool known;
 	int err;
 
-	err = exchange(&c->before_index, &c->before, g->stack, pass__group_key(g), g->all.bytes,
-		       c->seq, b->pass->options->peek, &before, &known);
+	err = exchange(&c->groups, g->stack, pass__group_key(g), g->all.bytes,
+		       b->pass->options->peek, &before, &known);
 	if (err)
 		return err;
 	*ret = before;
@@ -171,7 +151,7 @@ static int find_trend(struct building *b, const struct group *g, struct profile_
 {
 	struct collector *c = b->collector;
 	uint64_t key = pass__group_key(g), since_ns;
-	uint32_t i = hash__get(&c->trend_index, g->stack, key);
+	const struct trend *known = recall__before(&c->trends, g->stack, key);
 	struct trend_look look = {
 		.now_ns = b->pass->now_ns,
 		.last_ns = c->last_ns,
@@ -179,24 +159,14 @@ static int find_trend(struct building *b, const struct group *g, struct profile_
 		.alive = g->alive,
 		.old = g->known,
 	};
-	struct trend trend = {0};
-	int err;
+	struct trend trend = known ? *known : (struct trend){0};
 
 	e->generations = __builtin_popcountll(g->ages);
-	if (i != HASH_NONE)
-		trend = c->trends.items[i];
 	trend__look(&trend, &look);
 	e->trend = trend__judge(&trend, look.now_ns, &since_ns);
 	if (e->trend != PROFILE_TREND_NONE && since_ns)
 		e->trend_since_ms = b->profile->time_ms - (look.now_ns - since_ns) / 1000000;
-	if (b->pass->options->peek)
-		return 0;
-	if (i != HASH_NONE) {
-		c->trends.items[i] = trend;
-		return 0;
-	}
-	err = vector_push(&c->trends, trend);
-	return err ? err : hash__set(&c->trend_index, g->stack, key, c->trends.count - 1);
+	return b->pass->options->peek ? 0 : recall__note(&c->trends, g->stack, key, &trend);
 }
 
 /* The place that asked for the blocks of a stack of the kernel; PROFILE_NONE where it is not known.
@@ -344,8 +314,8 @@ static int add_process(struct building *b, const struct memleak_process *m, bool
 	p.outstanding.bytes = m->alloc_bytes - m->free_bytes;
 	if (m->peak_ns > c->t.start_ns)
 		p.peak_at_s = (m->peak_ns - c->t.start_ns) / 1e9;
-	err = exchange(&c->process_index, &c->process_before, m->image, 0, p.outstanding.bytes,
-		       c->seq, b->pass->options->peek, &before, &known);
+	err = exchange(&c->processes, m->image, 0, p.outstanding.bytes, b->pass->options->peek,
+		       &before, &known);
 	if (err)
 		return err;
 	p.growth_bytes = c->last_ns ? (int64_t)(p.outstanding.bytes - before) : 0;

@@ -9,6 +9,7 @@
 
 #include "probe/collect.h"
 #include "probe/path.h"
+#include "probe/recall.h"
 #include "probe/stacks.h"
 #include "probe/timeline.h"
 #include "probe/trend.h"
@@ -69,28 +70,17 @@ struct past {
 	double pause_ms, judge_ms;
 };
 
-/* What a group held at the last report. */
-struct before {
-	uint64_t bytes;
-	uint64_t seq;
-};
-
-typedef VECTOR(struct before) before_list;
-
 struct collector {
 	struct probe *probe;
 	struct probe_tables t;
 	uint64_t seq;
 	uint64_t last_ns; /* time of the last report; 0: none */
 	VECTOR(struct past) pasts;
-	before_list before;
-	VECTOR(struct trend) trends;
-	struct hash trend_index;  /* (stack, image and family) to trends */
-	struct hash before_index; /* (stack, image and family) to before */
-	before_list process_before;
-	struct hash process_index; /* (image, 0) to process_before */
-	before_list stack_before;  /* the same whatever a leak check said */
-	struct hash stack_index;
+	/* Bytes of the report before, and trends: by (stack, image and family). */
+	struct recall groups;
+	struct recall wholes;	 /* whatever a leak check said */
+	struct recall processes; /* by (image, 0) */
+	struct recall trends;
 	struct stacks *stacks;
 	VECTOR(struct snapshot *) snapshots; /* at most one of an image */
 	struct profile *strings;	     /* only for its interned strings: the types' names */

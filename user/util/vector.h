@@ -49,6 +49,19 @@ static inline int vector_reserve_(void **items, size_t *capacity, size_t need, s
 		err_;                                                                              \
 	})
 
+/* Give back what is not used: it will not grow any more. Without memory for that it stays as it is.
+ */
+#define vector_fit(v)                                                                              \
+	do {                                                                                       \
+		void *fit_ = (v)->count                                                            \
+				     ? reallocarray((v)->items, (v)->count, sizeof(*(v)->items))   \
+				     : NULL;                                                       \
+		if (fit_) {                                                                        \
+			(v)->items = fit_;                                                         \
+			(v)->capacity = (v)->count;                                                \
+		}                                                                                  \
+	} while (0)
+
 /* Free the array itself, not what its elements own; the vector is empty afterwards. */
 #define vector_release(v)                                                                          \
 	do {                                                                                       \
