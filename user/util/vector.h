@@ -53,9 +53,9 @@ static inline int vector_reserve_(void **items, size_t *capacity, size_t need, s
  */
 #define vector_fit(v)                                                                              \
 	do {                                                                                       \
-		void *fit_ = (v)->count                                                            \
-				     ? reallocarray((v)->items, (v)->count, sizeof(*(v)->items))   \
-				     : NULL;                                                       \
+		void *fit_ = NULL;                                                                 \
+		if ((v)->count && (v)->count < (v)->capacity)                                      \
+			fit_ = reallocarray((v)->items, (v)->count, sizeof(*(v)->items));          \
 		if (fit_) {                                                                        \
 			(v)->items = fit_;                                                         \
 			(v)->capacity = (v)->count;                                                \
