@@ -34,6 +34,7 @@ kind() {
 @test "pointers behind the end" { lost leaks behind; }
 @test "a length before the data" { lost leaks length64; }
 @test "threads" { lost leaks threads; }
+@test "threads that have ended" { lost leaks ended_thread; }
 @test "thread-local data" { lost leaks tls; }
 @test "a register" { lost leaks in_register; }
 @test "the stack" { lost leaks on_stack; }

@@ -212,6 +212,32 @@ NOIPA static void threads(void)
 	pthread_join(t, NULL);
 }
 
+static __thread void *keep_in_ended;
+
+NOIPA static void *end_with_more(void *unused)
+{
+	void *volatile mine[4] = {malloc(61), malloc(62), (char *)malloc(63) + 7, malloc(64)};
+
+	(void)unused;
+	keep_in_ended = malloc(65);
+	return mine[3];
+}
+
+/*
+ * What the frames of an ended thread pointed to is lost, though its stack waits for the next
+ * thread, and so is what its own data pointed to; its result still counts.
+ */
+NOIPA static void ended_thread(void)
+{
+	pthread_t threads[3];
+	int i;
+
+	for (i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, end_with_more, NULL);
+	for (i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+}
+
 NOIPA static void tls(void)
 {
 	static pthread_key_t key;
@@ -467,6 +493,7 @@ static const struct {
 	{"context", context},	{"mapped", mapped},	{"shared", shared},
 	{"library", library},	{"stale", stale},	{"overlaps", overlaps},
 	{"large", large},	{"reallocated", reallocated}, {"forked", forked},
+	{"ended_thread", ended_thread},
 	{"sealed", sealed},	{"hostile", hostile}, {"service", service},
 };
 

@@ -5,8 +5,7 @@
  * is at this moment, and the pages of shared ones that it has mapped in. Reading what was never
  * touched would cost memory and time, and could wait for ever (userfaultfd).
  *
- * The unused part of a stack is no root. Where stacks end is only known for the first thread's, and
- * for those that the C library made: it puts the thread's control block at their top.
+ * The unused part of a stack is no root, see stack.h.
  */
 #include "leakcheck/memory.h"
 
@@ -16,11 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "leakcheck/regions.h"
+#include "leakcheck/stack.h"
 #include "leakcheck/sweep.h"
 #include "util/cleanup.h"
 #include "util/vector.h"
@@ -37,11 +36,9 @@ struct memory {
 	struct touched touched; /* of the region that is being read */
 	bool names;		/* of regions are wanted */
 	struct sweep *sweep;
-	uint64_t red_zone; /* bytes below a stack pointer that are in use */
 	struct sweep_counts counts;
 	/* What is read next. */
-	const struct memory_thread *threads;
-	size_t nr_threads;
+	struct stack_finder stacks;
 	bool complete;
 	size_t region, range; /* indexes */
 	struct sweep_piece piece;
@@ -121,53 +118,12 @@ uint64_t memory__bytes_unread(const struct memory *m)
 	return m->counts.unread;
 }
 
-/* --- stacks --- */
-
-/* A thread's stack of the C library's is at most so long. */
-static uint64_t stack_limit(void)
-{
-	struct rlimit limit;
-	uint64_t usual = 8ULL << 20;
-
-	if (getrlimit(RLIMIT_STACK, &limit) || limit.rlim_cur == RLIM_INFINITY)
-		return usual;
-	return limit.rlim_cur < usual ? usual : limit.rlim_cur;
-}
-
-/* Where the words that count begin: behind the unused part of a stack. */
-static uint64_t used_start(const struct memory *m, size_t region)
-{
-	const struct region *r = &m->regions.list.items[region];
-	const struct region *below = region ? &m->regions.list.items[region - 1] : NULL;
-	bool guarded = below && below->end == r->start && !below->readable && !below->writable;
-	const struct memory_thread *owner = NULL;
-	size_t i;
-
-	for (i = 0; i < m->nr_threads; i++) {
-		const struct memory_thread *t = &m->threads[i];
-
-		if (t->sp < r->start || t->sp >= r->end)
-			continue;
-		if (owner)
-			return r->start; /* several: not what it seems */
-		owner = t;
-	}
-	if (!owner || r->shared || r->file)
-		return r->start;
-	if (r->stack ? owner->tid == m->pid
-		     : guarded && owner->tls > owner->sp && owner->tls < r->end &&
-			       owner->tls - r->start <= stack_limit() + 65536)
-		return (owner->sp - m->red_zone < r->start ? r->start : owner->sp - m->red_zone) &
-		       ~(uint64_t)(WORD - 1);
-	return r->start;
-}
+/* --- reading --- */
 
 static bool is_glibc_heap(const struct region *r)
 {
 	return r->writable && !r->shared && !r->file && (r->brk || r->start % HEAP_ALIGNMENT == 0);
 }
-
-/* --- reading --- */
 
 /* Look at the next region: its touched pages, and where it counts from. 0 or -errno. */
 static int open_region(struct memory *m)
@@ -180,7 +136,7 @@ static int open_region(struct memory *m)
 	if (r->shared && !r->writable)
 		return 0;
 	err = touched__find(&m->touched, r);
-	m->piece.mapping_start = m->piece.end = used_start(m, m->region);
+	m->piece.mapping_start = m->piece.end = stack__used_start(&m->stacks, m->region);
 	m->piece.kind = m->complete && is_glibc_heap(r) ? SCAN_HEAP : SCAN_ROOTS;
 	return err;
 }
@@ -231,11 +187,17 @@ int memory__scan(struct memory *m, const struct memory_thread *threads, size_t n
 
 	if (err)
 		return err;
-	m->red_zone = at_exit ? 0 : RED_ZONE;
 	if (!at_exit)
 		scan__set_trampoline(s, m->regions.trampoline_start, m->regions.trampoline_end);
-	m->threads = threads;
-	m->nr_threads = nr_threads;
+	m->stacks = (struct stack_finder){
+		.regions = &m->regions,
+		.threads = threads,
+		.nr_threads = nr_threads,
+		.pid = m->pid,
+		.reader = m->reader,
+		.mem_fd = m->mem_fd,
+		.red_zone = at_exit ? 0 : RED_ZONE,
+	};
 	m->complete = complete;
 	m->region = SIZE_MAX; /* before the first */
 	return sweep__run(m->sweep, next_piece, m, s, &m->counts);
