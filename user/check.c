@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "check_cycles.h"
 #include "check_paths.h"
 #include "classes.h"
 #include "leakcheck/judge.h"
@@ -340,7 +341,7 @@ static int judge(struct check *c)
 		b->verdict = verdicts[i].verdict;
 		b->cycle = verdicts[i].cycle;
 	}
-	return err;
+	return err ? err : cycles__name(s, verdicts);
 }
 
 /* --- one check --- */

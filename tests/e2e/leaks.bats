@@ -97,6 +97,13 @@ kind() {
 	grep -q -- '-> shared_ptr cycle (.*app::.*, app::.*): .*weak_ptr' "$out"
 }
 
+@test "a remedy is that of the block's own cycle" {
+	lost leaks_cxx two_cycles
+	holds '[.processes[0].stacks[] | select(.remedy) | {remedy, tree: (.frames | tostring | test("\"tree"))}] |
+		map(select(.tree).remedy | test("never deleted, and its blocks")) == [true] and
+		(map(select(.tree | not).remedy | test("shared_ptr cycle .app::Child, app::Parent.:")) | all)'
+}
+
 @test "what was never deleted, and what was never freed, say so" {
 	require_bpf
 	profile leaks_cxx session

@@ -109,6 +109,20 @@ NOIPA static void shared_new()
 	parent->child->parent = parent;
 }
 
+/* A tree's nodes point to each other too, and have nothing to do with the other cycle. */
+NOIPA static void tree()
+{
+	auto *lost = new std::map<int, int>;
+
+	(*lost)[1] = 2;
+}
+
+NOIPA static void two_cycles()
+{
+	shared_new();
+	tree();
+}
+
 NOIPA static void containers()
 {
 	auto *lost = new std::map<int, std::string>;
@@ -129,7 +143,7 @@ int main(int argc, char **argv)
 	} cases[] = {
 		{"bases", bases},	{"array", array},	    {"text", text},
 		{"session", session},	{"shared", shared},	    {"shared_new", shared_new},
-		{"containers", containers},
+		{"containers", containers}, {"two_cycles", two_cycles},
 	};
 
 	for (auto &c : cases) {

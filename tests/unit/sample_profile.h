@@ -159,6 +159,7 @@ static inline struct profile *sample_usual(void)
 	e->verdict = PROFILE_VERDICT_DEFINITE;
 	e->type = profile__intern(p, "Session");
 	e->cycle = true;
+	e->cycle_classes = profile__intern(p, "Session, User");
 	e = sample_entry(p, app, SAMPLE_STACK(p, sample_python), "malloc", 1011, 8534);
 	e->growth_bytes_per_s = -20.5;
 	e->oldest_ms = 725000;

@@ -462,7 +462,8 @@ static void mark_cycles(struct court *c, struct tarjan *t)
 		if (!is_lost(c, i))
 			continue;
 		own = &t->components.items[t->component[i]];
-		c->verdicts[i].cycle = own->size > 1 && !own->entered;
+		if (own->size > 1 && !own->entered)
+			c->verdicts[i].cycle = t->component[i] + 1;
 	}
 }
 

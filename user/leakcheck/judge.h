@@ -44,8 +44,9 @@ struct judge_memory {
 
 struct judge_verdict {
 	uint8_t verdict;       /* enum profile_verdict, never NONE */
-	bool cycle;	       /* its blocks keep each other alive, and nothing else does */
 	bool points_to_itself; /* by a pointer to its start */
+	uint32_t cycle; /* number of its cycle, from 1, whose blocks keep each other alive, and
+			   nothing else does; 0: it is in none */
 };
 
 /* What keeps a reachable block: one of the shortest chains of pointers from the roots to it. */

@@ -456,14 +456,17 @@ static int add_paths(struct pass *pass, struct snapshot *s, const uint32_t *type
 static int add_snapshot(struct collector *c, struct pass *pass, struct snapshot *s)
 {
 	CLEANUP_FREE uint32_t *types = calloc(s->types.count + 1, sizeof(*types));
+	CLEANUP_FREE uint32_t *cycles = calloc(s->cycles.count + 1, sizeof(*cycles));
 	uint32_t group;
 	size_t i;
 	int err = 0;
 
-	if (!types)
+	if (!types || !cycles)
 		return -ENOMEM;
 	for (i = 0; i < s->types.count; i++)
 		types[i] = collector__type_number(c, s->types.items[i]);
+	for (i = 0; i < s->cycles.count; i++) /* 0 without memory */
+		cycles[i + 1] = collector__type_number(c, s->cycles.items[i]) + 1;
 	for (i = 0; i < s->nr && !err; i++) {
 		const struct snapshot_block *b = &s->blocks.items[s->items[i].index];
 		struct sample sample = c->t.sample;
@@ -478,9 +481,12 @@ static int add_snapshot(struct collector *c, struct pass *pass, struct snapshot 
 
 		sample.weight = b->block.weight;
 		err = find_group(pass, &like, &group);
-		if (!err)
-			err = add_block(pass, group, sample, b->addr, b->block.size,
-					b->block.time_ns);
+		if (err)
+			return err;
+		/* One stack may be in several cycles: those with classes say more. */
+		if (b->classes)
+			pass->groups.items[group].cycle_classes = cycles[b->classes];
+		err = add_block(pass, group, sample, b->addr, b->block.size, b->block.time_ns);
 	}
 	return err || pass->options->peek ? err : add_paths(pass, s, types);
 }

@@ -272,11 +272,14 @@ static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
 	e.family = profile__intern(p, probe__family_name(c->probe, family));
 	if (g->type != PROFILE_NONE)
 		e.type = profile__intern(p, c->types.items[g->type]);
+	if (g->cycle_classes)
+		e.cycle_classes = profile__intern(p, c->types.items[g->cycle_classes - 1]);
 	if (g->path)
 		err = add_path(b, &source, g->path, &e.path);
 	if (err)
 		return err;
-	if (!e.family || (g->type != PROFILE_NONE && !e.type))
+	if (!e.family || (g->type != PROFILE_NONE && !e.type) ||
+	    (g->cycle_classes && !e.cycle_classes))
 		return -ENOMEM;
 	err = vector_push(&p->entries, e);
 	*ret = p->entries.count - 1;

@@ -29,7 +29,8 @@ struct group {
 	uint8_t family;
 	uint8_t verdict; /* enum profile_verdict; NONE where no check ran */
 	bool cycle;
-	uint32_t type; /* in collector.types; PROFILE_NONE: unknown */
+	uint32_t type;		/* in collector.types; PROFILE_NONE: unknown */
+	uint32_t cycle_classes; /* in collector.types, from 1; 0: none */
 	uint64_t stack;
 	struct weighed all, old;       /* `old`: of the age asked for */
 	uint64_t oldest_ns, newest_ns; /* of those */

@@ -61,6 +61,9 @@ void snapshot__destroy(struct snapshot *s)
 	for (i = 0; i < s->types.count; i++)
 		free(s->types.items[i]);
 	vector_release(&s->types);
+	for (i = 0; i < s->cycles.count; i++)
+		free(s->cycles.items[i]);
+	vector_release(&s->cycles);
 	for (i = 0; i < s->paths.count; i++)
 		path__destroy(s->paths.items[i]);
 	vector_release(&s->paths);

@@ -24,6 +24,7 @@ struct snapshot_block {
 	uint32_t type;	 /* in types; PROFILE_NONE: unknown */
 	uint8_t verdict; /* enum profile_verdict */
 	bool cycle;
+	uint16_t classes; /* of its cycle's shared_ptrs: number in cycles, from 1; 0: none */
 };
 
 /* A block's place in the order of addresses. */
@@ -42,6 +43,7 @@ struct snapshot {
 	struct snapshot_item *items;	      /* the blocks that there are, by address */
 	size_t nr;			      /* of them */
 	VECTOR(char *) types;		      /* class names, each owned */
+	VECTOR(char *) cycles;		      /* "Parent, Child": see check_cycles.h; each owned */
 	VECTOR(struct path *) paths;	      /* one for each stack and family, owned */
 	/* Private. */
 	struct snapshot_item *spare; /* for sorting and merging */

@@ -583,6 +583,9 @@ static int read_label(struct reader *r, const label *l, struct labels *ret)
 	case PPROF_LABEL_CYCLE:
 		e->cycle = strcmp(text, "true") == 0;
 		return 0;
+	case PPROF_LABEL_CYCLE_CLASSES:
+		e->cycle_classes = *text ? text : NULL;
+		return 0;
 	case PPROF_LABEL_SUPPRESSED:
 		e->suppressed = strcmp(text, "true") == 0;
 		return 0;

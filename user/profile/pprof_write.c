@@ -313,6 +313,7 @@ static void add_entry_labels(struct writer *w, const struct profile_entry *e)
 	if (e->verdict != PROFILE_VERDICT_NONE) {
 		add_text(w, PPROF_LABEL_VERDICT, profile__verdict_name(e->verdict));
 		add_text(w, PPROF_LABEL_CYCLE, e->cycle ? "true" : "false");
+		add_text(w, PPROF_LABEL_CYCLE_CLASSES, e->cycle_classes);
 	}
 	if (e->suppressed)
 		add_text(w, PPROF_LABEL_SUPPRESSED, "true");

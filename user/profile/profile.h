@@ -185,8 +185,10 @@ struct profile_entry {
 	enum profile_verdict verdict;
 	const char *type; /* C++ class of the blocks; NULL where unknown */
 	bool cycle;
-	bool resource;	 /* files, locks ...: beside the heap, as mappings are */
-	bool suppressed; /* its stack is one that the user does not want to hear of */
+	const char *cycle_classes; /* what the shared_ptrs of its cycle count: "Parent, Child";
+				      NULL: there are none */
+	bool resource;		   /* files, locks ...: beside the heap, as mappings are */
+	bool suppressed;	   /* its stack is one that the user does not want to hear of */
 	struct profile_sum sum;
 	struct profile_error error; /* of sum */
 	double growth_bytes_per_s;  /* against the report before; 0 in the first */

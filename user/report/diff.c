@@ -338,6 +338,8 @@ static int emit_row(struct diff *d, const struct row *row, double seconds)
 	e.type = row->mixed ? NULL : profile__intern(d->result, e.type);
 	e.verdict = row->mixed ? PROFILE_VERDICT_NONE : e.verdict;
 	e.cycle = e.cycle && !row->mixed;
+	e.cycle_classes =
+		e.cycle && e.cycle_classes ? profile__intern(d->result, e.cycle_classes) : NULL;
 	e.growth_bytes_per_s = seconds > 0 ? (int64_t)e.sum.bytes / seconds : 0;
 	e.nr_blocks = 0;
 	site.stack = e.stack;

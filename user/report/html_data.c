@@ -164,7 +164,7 @@ static void write_stack(struct data *d, const struct profile_entry *e)
 	write_decimal(d, e->oldest_ms, 0);
 	write_decimal(d, e->newest_ms, 0);
 	write_decimal(d, e->error.bytes, 0);
-	stream__print(d->s, ",%u,%u]", number(d, remedy__text(d->p, e, remedy)),
+	stream__print(d->s, ",%u,%u]", number(d, remedy__text(e, remedy)),
 		      number(d, e->trend == PROFILE_TREND_NONE ? NULL : hint__text(e, hint)));
 }
 

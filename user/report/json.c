@@ -418,7 +418,7 @@ static struct builder entry_object(const struct profile *p, const struct profile
 	add_trend(&b, e);
 	if (e->path)
 		add(&b, "path", path__to_json(p, &p->paths.items[e->path - 1]));
-	if (remedy__text(p, e, remedy))
+	if (remedy__text(e, remedy))
 		add_string(&b, "remedy", remedy);
 	if (stack && stack->truncated)
 		add_bool(&b, "truncated", true);

@@ -11,10 +11,9 @@
 
 #define REMEDY_SIZE 512
 
-/* That of entry @e of @p, sorted, in @buf, which is returned; NULL where nothing is to be done.
+/* That of entry @e, in @buf, which is returned; NULL where nothing is to be done.
  * Names in it are the process's: print it as such. */
-const char *remedy__text(const struct profile *p, const struct profile_entry *e,
-			 char buf[static REMEDY_SIZE]);
+const char *remedy__text(const struct profile_entry *e, char buf[static REMEDY_SIZE]);
 
 /* The same for a wrong free. */
 const char *remedy__wrong_free(const struct profile_wrong_free *f, char buf[static REMEDY_SIZE]);

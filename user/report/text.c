@@ -337,7 +337,7 @@ static const char *unit_of(const struct profile_entry *e)
 static void print_remedy(struct text *t, const struct profile_entry *e)
 {
 	char buf[REMEDY_SIZE], line[FORMAT_NAME_SIZE];
-	const char *text = remedy__text(t->p, e, buf);
+	const char *text = remedy__text(e, buf);
 
 	if (!text)
 		return;
