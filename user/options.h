@@ -2,7 +2,7 @@
 #ifndef MEMLEAK_OPTIONS_H
 #define MEMLEAK_OPTIONS_H
 
-/* The command line as plain data. What an option means is said in options.c's table. */
+/* The command line as plain data. What an option means is said in options_table.c. */
 
 #include <stdbool.h>
 #include <stdint.h>

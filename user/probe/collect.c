@@ -128,8 +128,7 @@ static int read_ended(void *context, const void *key, const void *value)
 	return hash__set(&r->pass->ended, past.process.image, 0, r->collector->pasts.count - 1);
 }
 
-/* The group with the key of @like, made if it is new. */
-static int find_group(struct pass *s, const struct group *like, uint32_t *ret)
+int pass__find_group(struct pass *s, const struct group *like, uint32_t *ret)
 {
 	uint64_t b = pass__group_key(like);
 	uint32_t i = hash__get(&s->group_index, like->stack, b);
@@ -171,9 +170,8 @@ static unsigned int age_class(const struct pass *s, uint64_t time_ns)
 	return seconds ? 64 - __builtin_clzll(seconds) : 0;
 }
 
-/* Add a block or mapping to its group. What ended is shown whatever its age. */
-static int add_block(struct pass *s, uint32_t group, struct sample sample, uint64_t addr,
-		     uint64_t size, uint64_t time_ns)
+int pass__add_block(struct pass *s, uint32_t group, struct sample sample, uint64_t addr,
+		    uint64_t size, uint64_t time_ns)
 {
 	struct group *g = &s->groups.items[group];
 	bool ended = hash__get(&s->ended, g->image, 0) != HASH_NONE;
@@ -220,8 +218,8 @@ static int read_block(void *context, const void *key, const void *value)
 		sample = everything;
 	else if (hash__get(&s->shown, k->image, 0) != HASH_NONE)
 		return 0; /* by its snapshot */
-	err = find_group(s, &like, &group);
-	return err ? err : add_block(s, group, sample, k->addr, b->size, b->time_ns);
+	err = pass__find_group(s, &like, &group);
+	return err ? err : pass__add_block(s, group, sample, k->addr, b->size, b->time_ns);
 }
 
 static int read_site(void *context, const void *key, const void *value)
@@ -258,10 +256,10 @@ static int read_mappings(struct collector *c, struct pass *s)
 		if (hash__get(&s->ended, x->image, 0) == HASH_NONE &&
 		    hash__get(c->t.replaced_images, x->image, 0) != HASH_NONE)
 			continue;
-		err = find_group(s, &like, &group);
+		err = pass__find_group(s, &like, &group);
 		if (!err)
-			err = add_block(s, group, everything, x->start, x->asked_end - x->start,
-					x->time_ns);
+			err = pass__add_block(s, group, everything, x->start,
+					      x->asked_end - x->start, x->time_ns);
 		if (err)
 			return err;
 	}
@@ -337,26 +335,6 @@ static int keep_pasts(struct collector *c, struct pass *s)
 	return err;
 }
 
-/* --- snapshots --- */
-
-int collector__show_snapshot(struct collector *c, struct snapshot *s)
-{
-	size_t i;
-
-	for (i = 0; i < c->snapshots.count; i++) {
-		if (c->snapshots.items[i]->process.image != s->process.image)
-			continue;
-		snapshot__destroy(c->snapshots.items[i]);
-		c->snapshots.items[i] = s;
-		return 0;
-	}
-	if (vector_push(&c->snapshots, s)) {
-		snapshot__destroy(s);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
 uint32_t collector__type_number(struct collector *c, const char *name)
 {
 	const char *interned = profile__intern(c->strings, name);
@@ -376,151 +354,6 @@ uint32_t collector__type_number(struct collector *c, const char *name)
 	return c->types.count - 1;
 }
 
-/* The record of the process of @s in this pass; NULL where there is none. */
-static struct memleak_process *find_process(struct collector *c, struct pass *pass,
-					    const struct snapshot *s)
-{
-	uint32_t past = hash__get(&pass->ended, s->process.image, 0);
-	size_t i;
-
-	if (past != HASH_NONE)
-		return &c->pasts.items[past].process;
-	for (i = 0; i < pass->running.count; i++)
-		if (pass->running.items[i].image == s->process.image)
-			return &pass->running.items[i];
-	return NULL;
-}
-
-/* Whether what @s says is true of the process as it is shown in this pass. */
-static int choose_snapshot(struct collector *c, struct pass *pass, uint32_t index)
-{
-	const struct snapshot *s = c->snapshots.items[index];
-	struct memleak_process *p = find_process(c, pass, s);
-	uint32_t past = hash__get(&pass->ended, s->process.image, 0);
-
-	if (!p)
-		return 0;
-	if (past != HASH_NONE) {
-		/* It may have gone on after the check. */
-		if (p->allocs != s->process.allocs || p->frees != s->process.frees)
-			return 0;
-		c->pasts.items[past].checked = true;
-		c->pasts.items[past].pause_ms = s->pause_ms;
-		c->pasts.items[past].judge_ms = s->judge_ms;
-	} else {
-		*p = s->process;
-	}
-	return hash__set(&pass->shown, s->process.image, 0, index);
-}
-
-static int choose_snapshots(struct collector *c, struct pass *pass)
-{
-	size_t i;
-	int err = 0;
-
-	for (i = 0; i < c->snapshots.count && !err; i++)
-		err = choose_snapshot(c, pass, i);
-	return err;
-}
-
-/* Hand the paths to the groups that they are of, in terms of the collector's @types. */
-static int add_paths(struct pass *pass, struct snapshot *s, const uint32_t *types)
-{
-	size_t i, k;
-
-	for (i = 0; i < s->paths.count; i++) {
-		struct path *path = s->paths.items[i];
-		struct group like = {
-			.image = s->process.image,
-			.stack = path->stack,
-			.family = path->family,
-			.verdict = PROFILE_VERDICT_REACHABLE,
-			.type = PROFILE_NONE,
-		};
-		uint32_t group;
-		int err = find_group(pass, &like, &group);
-
-		if (err)
-			return err;
-		for (k = 0; k < path->nr_steps; k++)
-			if (path->steps[k].type != PROFILE_NONE)
-				path->steps[k].type = types[path->steps[k].type];
-		path__destroy(pass->groups.items[group].path);
-		pass->groups.items[group].path = path;
-		s->paths.items[i] = NULL;
-	}
-	s->paths.count = 0;
-	return 0;
-}
-
-static int add_snapshot(struct collector *c, struct pass *pass, struct snapshot *s)
-{
-	CLEANUP_FREE uint32_t *types = calloc(s->types.count + 1, sizeof(*types));
-	CLEANUP_FREE uint32_t *cycles = calloc(s->cycles.count + 1, sizeof(*cycles));
-	uint32_t group;
-	size_t i;
-	int err = 0;
-
-	if (!types || !cycles)
-		return -ENOMEM;
-	for (i = 0; i < s->types.count; i++)
-		types[i] = collector__type_number(c, s->types.items[i]);
-	for (i = 0; i < s->cycles.count; i++) /* 0 without memory */
-		cycles[i + 1] = collector__type_number(c, s->cycles.items[i]) + 1;
-	for (i = 0; i < s->nr && !err; i++) {
-		const struct snapshot_block *b = &s->blocks.items[s->items[i].index];
-		struct sample sample = c->t.sample;
-		struct group like = {
-			.image = s->process.image,
-			.stack = b->block.stack,
-			.family = b->block.family,
-			.verdict = b->verdict,
-			.cycle = b->cycle,
-			.type = b->type < s->types.count ? types[b->type] : PROFILE_NONE,
-		};
-
-		sample.weight = b->block.weight;
-		err = find_group(pass, &like, &group);
-		if (err)
-			return err;
-		/* One stack may be in several cycles: those with classes say more. */
-		if (b->classes)
-			pass->groups.items[group].cycle_classes = cycles[b->classes];
-		err = add_block(pass, group, sample, b->addr, b->block.size, b->block.time_ns);
-	}
-	return err || pass->options->peek ? err : add_paths(pass, s, types);
-}
-
-static int add_snapshots(struct collector *c, struct pass *pass)
-{
-	size_t i;
-	int err = 0;
-
-	for (i = 0; i < c->snapshots.count && !err; i++) {
-		struct snapshot *s = c->snapshots.items[i];
-
-		if (hash__get(&pass->shown, s->process.image, 0) == i)
-			err = add_snapshot(c, pass, s);
-	}
-	return err;
-}
-
-/* Each is shown once; those of processes that have not ended yet are kept. */
-static void drop_snapshots(struct collector *c, const struct pass *pass)
-{
-	size_t i, kept = 0;
-
-	for (i = 0; i < c->snapshots.count; i++) {
-		struct snapshot *s = c->snapshots.items[i];
-
-		if (s->at_exit && hash__get(&pass->ended, s->process.image, 0) == HASH_NONE)
-			c->snapshots.items[kept++] = s;
-		else
-			snapshot__destroy(s);
-	}
-	c->snapshots.count = kept;
-}
-
 static int read_tables(struct collector *c, struct pass *s)
 {
 	struct reading r = {.collector = c, .pass = s};
@@ -536,7 +369,7 @@ static int read_tables(struct collector *c, struct pass *s)
 	if (!err)
 		err = probe__consume(c->probe);
 	if (!err)
-		err = choose_snapshots(c, s);
+		err = collector__choose_snapshots(c, s);
 	s->now_ns = monotonic_ns();
 	if (!err)
 		err = batch__read(c->t.blocks_fd, sizeof(struct memleak_block_key),
@@ -547,7 +380,7 @@ static int read_tables(struct collector *c, struct pass *s)
 	if (!err)
 		err = collector__read_wrongs(c, s);
 	if (!err)
-		err = add_snapshots(c, s);
+		err = collector__add_snapshots(c, s);
 	if (!err)
 		err = read_mappings(c, s);
 	if (!err)
@@ -564,7 +397,7 @@ int collector__sweep(struct collector *c, bool blocks)
 	int err = read_tables(c, &s);
 
 	if (!err)
-		drop_snapshots(c, &s);
+		collector__drop_snapshots(c, &s);
 	return err;
 }
 
@@ -613,7 +446,7 @@ int collector__run(struct collector *c, const struct collect_options *o, struct 
 		recall__turn(&c->wholes);
 		recall__turn(&c->processes);
 		recall__turn(&c->trends);
-		drop_snapshots(c, &s);
+		collector__drop_snapshots(c, &s);
 	}
 	return 0;
 }

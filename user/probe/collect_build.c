@@ -1,54 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* From the groups of a pass, and of processes that ended before, to the entries of a profile. */
+#include "probe/collect_building.h"
+
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include "probe/collect_pass.h"
-
-static uint64_t whole(uint64_t weighed)
-{
-	return (weighed + SAMPLE_WEIGHT_ONE / 2) / SAMPLE_WEIGHT_ONE;
-}
-
-static struct profile_error error_of(const struct weighed *sum)
-{
-	return (struct profile_error){sqrt(sum->blocks_variance), sqrt(sum->bytes_variance)};
-}
-
-/* What @r has of the report before, into *@before, and what there is now, which a peek does not
- * note. */
-static int exchange(struct recall *r, uint64_t a, uint64_t b, uint64_t now, bool peek,
-		    uint64_t *before, bool *known)
-{
-	const uint64_t *bytes = recall__before(r, a, b);
-
-	*known = bytes != NULL;
-	*before = bytes ? *bytes : 0;
-	return peek ? 0 : recall__note(r, a, b, &now);
-}
-
-/* The groups of one stack and family together, whatever a leak check said of their blocks. */
-struct whole_stack {
-	uint64_t stack, key;
-	uint64_t now, before; /* bytes */
-	bool known;	      /* what was before */
-};
-
-/* What turns the groups of one pass into entries. */
-struct building {
-	struct collector *collector;
-	const struct pass *pass;
-	struct profile *profile;
-	struct hash process_of;	   /* (image, 0) to profile.processes */
-	VECTOR(uint32_t) entry_of; /* by group; HASH_NONE: none */
-	VECTOR(struct whole_stack) wholes;
-	struct hash whole_index; /* (stack, image and family) to wholes */
-	struct hash site_index;	 /* (process and stack, family) to profile.sites */
-	VECTOR(struct timeline_row) rows;
-};
 
 static void release_building(struct building *b)
 {
@@ -59,231 +15,6 @@ static void release_building(struct building *b)
 	hash__release(&b->whole_index);
 	vector_release(&b->rows);
 	profile__destroy(b->profile);
-}
-
-/* The key of a group that no leak check has split. */
-static uint64_t whole_key(const struct group *g)
-{
-	return pass__group_key(
-		&(struct group){.image = g->image, .family = g->family, .type = PROFILE_NONE});
-}
-
-/* Of @groups, but for images in @ended. */
-static int add_wholes(struct building *b, const struct group *groups, size_t n,
-		      const struct hash *ended)
-{
-	struct collector *c = b->collector;
-	size_t i, first = b->wholes.count;
-	int err = 0;
-
-	for (i = 0; i < n && !err; i++) {
-		const struct group *g = &groups[i];
-		struct whole_stack w = {.stack = g->stack, .key = whole_key(g)};
-		uint32_t at = hash__get(&b->whole_index, w.stack, w.key);
-
-		if (hash__get(ended, g->image, 0) != HASH_NONE)
-			continue;
-		if (at == HASH_NONE) {
-			at = b->wholes.count;
-			err = vector_push(&b->wholes, w);
-			if (!err)
-				err = hash__set(&b->whole_index, w.stack, w.key, at);
-		}
-		if (!err)
-			b->wholes.items[at].now += g->all.bytes;
-	}
-	for (i = first; i < b->wholes.count && !err; i++) {
-		struct whole_stack *w = &b->wholes.items[i];
-
-		err = exchange(&c->wholes, w->stack, w->key, w->now, b->pass->options->peek,
-			       &w->before, &w->known);
-	}
-	return err;
-}
-
-/*
- * What @g held at the report before. Where a leak check ran for one of the two reports alone, the
- * stack's blocks were not split in the same way: then each part has its share of what the stack
- * held.
- */
-static int find_before(struct building *b, const struct group *g, double *ret)
-{
-	struct collector *c = b->collector;
-	uint32_t i = hash__get(&b->whole_index, g->stack, whole_key(g));
-	const struct whole_stack *w = i == HASH_NONE ? NULL : &b->wholes.items[i];
-	bool unsplit = recall__before(&c->groups, g->stack, whole_key(g)) != NULL;
-	uint64_t before;
-	bool known;
-	int err;
-
-	err = exchange(&c->groups, g->stack, pass__group_key(g), g->all.bytes,
-		       b->pass->options->peek, &before, &known);
-	if (err)
-		return err;
-	*ret = before;
-	if (!known && w && w->known && w->now && (g->verdict == PROFILE_VERDICT_NONE || unsplit))
-		*ret = (double)w->before * g->all.bytes / w->now;
-	return 0;
-}
-
-static void add_to_process(const struct collector *c, struct profile_process *p,
-			   const struct group *g)
-{
-	struct profile_error e = error_of(&g->all);
-
-	if (g->family == MEMLEAK_FAMILY_MMAP) {
-		p->mmap.blocks += whole(g->all.blocks);
-		p->mmap.bytes += g->all.bytes;
-		return;
-	}
-	if (probe__is_resource(&c->t, g->family)) {
-		p->resources += whole(g->all.blocks);
-		return;
-	}
-	p->leaks[g->verdict].blocks += whole(g->all.blocks);
-	p->leaks[g->verdict].bytes += g->all.bytes;
-	p->error.blocks = hypot(p->error.blocks, e.blocks);
-	p->error.bytes = hypot(p->error.bytes, e.bytes);
-}
-
-/* What the reports so far say of the blocks of @g, where no check has judged them. */
-static int find_trend(struct building *b, const struct group *g, struct profile_entry *e)
-{
-	struct collector *c = b->collector;
-	uint64_t key = pass__group_key(g), since_ns;
-	const struct trend *known = recall__before(&c->trends, g->stack, key);
-	struct trend_look look = {
-		.now_ns = b->pass->now_ns,
-		.last_ns = c->last_ns,
-		.seq = c->seq,
-		.alive = g->alive,
-		.old = g->known,
-	};
-	struct trend trend = known ? *known : (struct trend){0};
-
-	e->generations = __builtin_popcountll(g->ages);
-	trend__look(&trend, &look);
-	e->trend = trend__judge(&trend, look.now_ns, &since_ns);
-	if (e->trend != PROFILE_TREND_NONE && since_ns)
-		e->trend_since_ms = b->profile->time_ms - (look.now_ns - since_ns) / 1000000;
-	return b->pass->options->peek ? 0 : recall__note(&c->trends, g->stack, key, &trend);
-}
-
-/* The place that asked for the blocks of a stack of the kernel; PROFILE_NONE where it is not known.
- */
-static int find_caller(struct building *b, const struct stacks_source *source, uint64_t key,
-		       uint8_t *family, uint32_t *ret)
-{
-	struct profile *p = b->profile;
-	uint32_t stack;
-	int err = stacks__add(b->collector->stacks, source, key, p, family, &stack);
-
-	if (err)
-		return err;
-	*ret = p->stacks.items[stack].count ? p->frames.items[p->stacks.items[stack].first]
-					    : PROFILE_NONE;
-	return 0;
-}
-
-static int add_step(struct building *b, const struct stacks_source *source,
-		    const struct path_step *from)
-{
-	struct profile_step step = {
-		.addr = from->addr, .bytes = from->bytes, .pointer_at = from->pointer_at};
-	uint8_t family = from->family;
-	int err = find_caller(b, source, from->stack, &family, &step.location);
-
-	if (err)
-		return err;
-	step.family = profile__intern(b->profile, probe__family_name(b->collector->probe, family));
-	if (from->type != PROFILE_NONE)
-		step.type = profile__intern(b->profile, b->collector->types.items[from->type]);
-	return step.family ? vector_push(&b->profile->steps, step) : -ENOMEM;
-}
-
-static int add_path(struct building *b, const struct stacks_source *source, const struct path *from,
-		    uint32_t *ret)
-{
-	struct profile *p = b->profile;
-	struct profile_path path = {
-		.root = from->root,
-		.name = profile__intern(p, from->name[0] ? from->name : NULL),
-		.module = profile__intern(p, from->module),
-		.module_id = from->module_id,
-		.pc = from->pc,
-		.offset = from->offset,
-		.addr = from->addr,
-		.thread = from->thread,
-		.omitted = from->omitted,
-		.first_step = p->steps.count,
-		.nr_steps = from->nr_steps,
-	};
-	uint32_t i;
-	int err = 0;
-
-	if ((from->name[0] && !path.name) || (from->module && !path.module))
-		return -ENOMEM;
-	for (i = 0; i < from->nr_steps && !err; i++)
-		err = add_step(b, source, &from->steps[i]);
-	if (!err)
-		err = vector_push(&p->paths, path);
-	*ret = p->paths.count;
-	return err;
-}
-
-static int add_entry(struct building *b, const struct group *g, uint32_t *ret)
-{
-	struct collector *c = b->collector;
-	struct profile *p = b->profile;
-	uint32_t process = hash__get(&b->process_of, g->image, 0);
-	struct profile_entry e = {.process = process};
-	struct stacks_source source = {.stacks_fd = c->t.stacks_fd, .files = c->t.files};
-	uint8_t family = g->family;
-	double before, dt = c->last_ns ? (b->pass->now_ns - c->last_ns) / 1e9 : 0;
-	int err;
-
-	*ret = HASH_NONE;
-	if (process == HASH_NONE)
-		return 0; /* it came after the processes were read: next time */
-	err = find_before(b, g, &before);
-	if (err)
-		return err;
-	add_to_process(c, &p->processes.items[process], g);
-	if (g->verdict == PROFILE_VERDICT_NONE && p->processes.items[process].running)
-		err = find_trend(b, g, &e);
-	if (err)
-		return err;
-	e.resource = probe__is_resource(&c->t, g->family);
-	e.verdict = g->verdict;
-	e.cycle = g->cycle;
-	e.sum.blocks = whole(g->old.blocks);
-	e.sum.bytes = g->old.bytes;
-	e.error = error_of(&g->old);
-	if (!g->old.blocks)
-		return 0;
-	if (dt > 0)
-		e.growth_bytes_per_s = (g->all.bytes - before) / dt;
-	e.oldest_ms = pass__age_ms(b->pass, g->oldest_ns);
-	e.newest_ms = pass__age_ms(b->pass, g->newest_ns);
-	source.tgid = p->processes.items[process].pid;
-	err = stacks__add(c->stacks, &source, g->stack, p, &family, &e.stack);
-	if (err)
-		return err;
-	e.family = profile__intern(p, probe__family_name(c->probe, family));
-	if (g->type != PROFILE_NONE)
-		e.type = profile__intern(p, c->types.items[g->type]);
-	if (g->cycle_classes)
-		e.cycle_classes = profile__intern(p, c->types.items[g->cycle_classes - 1]);
-	if (g->path)
-		err = add_path(b, &source, g->path, &e.path);
-	if (err)
-		return err;
-	if (!e.family || (g->type != PROFILE_NONE && !e.type) ||
-	    (g->cycle_classes && !e.cycle_classes))
-		return -ENOMEM;
-	err = vector_push(&p->entries, e);
-	*ret = p->entries.count - 1;
-	return err;
 }
 
 static int add_process(struct building *b, const struct memleak_process *m, bool checked,
@@ -317,8 +48,8 @@ static int add_process(struct building *b, const struct memleak_process *m, bool
 	p.outstanding.bytes = m->alloc_bytes - m->free_bytes;
 	if (m->peak_ns > c->t.start_ns)
 		p.peak_at_s = (m->peak_ns - c->t.start_ns) / 1e9;
-	err = exchange(&c->processes, m->image, 0, p.outstanding.bytes, b->pass->options->peek,
-		       &before, &known);
+	err = recall__exchange(&c->processes, m->image, 0, p.outstanding.bytes,
+			       b->pass->options->peek, &before, &known);
 	if (err)
 		return err;
 	p.growth_bytes = c->last_ns ? (int64_t)(p.outstanding.bytes - before) : 0;
@@ -473,9 +204,10 @@ static int add_past(struct building *b, struct past *past)
 
 	b->entry_of.count = 0;
 	if (!err)
-		err = add_wholes(b, past->groups.items, past->groups.count, &(struct hash){0});
+		err = building__add_wholes(b, past->groups.items, past->groups.count,
+					   &(struct hash){0});
 	for (i = 0; i < past->groups.count && !err; i++) {
-		err = add_entry(b, &past->groups.items[i], &entry);
+		err = building__add_entry(b, &past->groups.items[i], &entry);
 		if (!err)
 			err = vector_push(&b->entry_of, entry);
 	}
@@ -633,13 +365,13 @@ static int build(struct building *b)
 			err = add_row(b, &s->running.items[i]);
 	}
 	if (!err)
-		err = add_wholes(b, s->groups.items, s->groups.count, &s->ended);
+		err = building__add_wholes(b, s->groups.items, s->groups.count, &s->ended);
 	for (i = 0; i < s->groups.count && !err; i++) {
 		bool ended = hash__get(&s->ended, s->groups.items[i].image, 0) != HASH_NONE;
 
 		entry = HASH_NONE;
 		if (!ended)
-			err = add_entry(b, &s->groups.items[i], &entry);
+			err = building__add_entry(b, &s->groups.items[i], &entry);
 		if (!err && !ended)
 			err = add_group_row(b, &s->groups.items[i], false);
 		if (!err)

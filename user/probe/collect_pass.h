@@ -3,8 +3,9 @@
 #define MEMLEAK_PROBE_COLLECT_PASS_H
 
 /*
- * What the two halves of the collector share: collect.c reads the kernel's tables into a pass,
- * collect_build.c makes a profile of it.
+ * The collector as its files share it: collect.c reads the kernel's tables into a pass,
+ * collect_snapshot.c puts what a leak check saw in their place, collect_wrong.c has the wrong
+ * frees, collect_build.c makes a profile of it all.
  */
 
 #include "probe/collect.h"
@@ -121,6 +122,23 @@ static inline uint64_t pass__group_key(const struct group *g)
 	return (uint64_t)g->image << 32 | (uint64_t)(g->type & 0xfffff) << 12 | g->cycle << 11 |
 	       g->verdict << 8 | g->family;
 }
+
+/* The group with the key of @like, made if it is new; its number into *@ret. 0 or -ENOMEM. */
+int pass__find_group(struct pass *s, const struct group *like, uint32_t *ret);
+
+/* Add a block or mapping to its group. What ended is shown whatever its age. 0 or -ENOMEM. */
+int pass__add_block(struct pass *s, uint32_t group, struct sample sample, uint64_t addr,
+		    uint64_t size, uint64_t time_ns);
+
+/* Choose the snapshots that hold in this pass: `shown`. Blocks of theirs are not to be added from
+ * the tables. 0 or -ENOMEM. */
+int collector__choose_snapshots(struct collector *c, struct pass *pass);
+
+/* Add what they have. 0 or -ENOMEM. */
+int collector__add_snapshots(struct collector *c, struct pass *pass);
+
+/* Each is shown once; those of processes that have not ended yet are kept. */
+void collector__drop_snapshots(struct collector *c, const struct pass *pass);
 
 /* The number of the type called @name, or PROFILE_NONE without memory: then it is not shown. */
 uint32_t collector__type_number(struct collector *c, const char *name);

@@ -47,6 +47,16 @@ int recall__note(struct recall *r, uint64_t a, uint64_t b, const void *value)
 	return 0;
 }
 
+int recall__exchange(struct recall *r, uint64_t a, uint64_t b, uint64_t now, bool peek,
+		     uint64_t *before, bool *known)
+{
+	const uint64_t *bytes = recall__before(r, a, b);
+
+	*known = bytes != NULL;
+	*before = bytes ? *bytes : 0;
+	return peek ? 0 : recall__note(r, a, b, &now);
+}
+
 void recall__turn(struct recall *r)
 {
 	r->now = !r->now;

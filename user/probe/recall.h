@@ -7,6 +7,7 @@
  * are kept, and no others: what is no longer met takes no memory.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,11 @@ const void *recall__before(const struct recall *r, uint64_t a, uint64_t b);
 /* Note a copy of @value under (@a, @b), in place of what this report has noted there. 0 or -ENOMEM.
  */
 int recall__note(struct recall *r, uint64_t a, uint64_t b, const void *value);
+
+/* Of values that are numbers: what the report before has noted, into *@before (0: nothing, and not
+ * *@known), and note @now, but for a peek, which notes nothing. 0 or -ENOMEM. */
+int recall__exchange(struct recall *r, uint64_t a, uint64_t b, uint64_t now, bool peek,
+		     uint64_t *before, bool *known);
 
 /* The next report begins. */
 void recall__turn(struct recall *r);

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "probe/probe_private.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "target/process.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+static bool is_wanted(const struct probe *p, const struct file *file)
+{
+	struct stat st;
+
+	if (!file->allocator.functions.count && !file->allocator.sites.count)
+		return false;
+	if (!p->options.object)
+		return true;
+	return fstat(file->object->fd, &st) == 0 && st.st_ino == p->object.st_ino &&
+	       st.st_dev == p->object.st_dev;
+}
+
+/* Probe one file for one process (0: all), which runs @image, unless it has nothing to probe. */
+static int attach_file(struct probe *p, pid_t pid, uint32_t image, uint32_t id,
+		       const struct share_process *shares)
+{
+	const struct file *file = files__get(p->files, id);
+	struct share share;
+	int err;
+
+	if (!file || !is_wanted(p, file))
+		return 0;
+	share__choose(shares, id, file, &share);
+	err = attachments__add(p->attachments, pid, image, id, file, &share);
+	if (attachments__has_gaps(p->attachments))
+		__atomic_store_n(&p->skeleton->bss->unguarded, true, __ATOMIC_RELEASE);
+	if (err)
+		log_warning("cannot probe the allocation functions of %s: %s", file->object->path,
+			    strerror(-err));
+	return err;
+}
+
+/* Make the kernel follow @pid; its entry into *@ret. */
+static int add_process(struct probe *p, pid_t pid, uint32_t exe, struct memleak_process *ret)
+{
+	int fd = bpf_map__fd(p->skeleton->maps.processes);
+	struct memleak_process process = {.tgid = pid, .exe = exe};
+	CLEANUP_FCLOSE FILE *f = NULL;
+	uint32_t tgid = pid;
+	char path[64];
+
+	if (bpf_map_lookup_elem(fd, &tgid, ret) == 0)
+		return 0;
+	/* The kernel side knows every process that has allocated. */
+	if (p->options.all)
+		return -ESRCH;
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	f = fopen(path, "re");
+	if (f && fgets(process.comm, sizeof(process.comm), f))
+		process.comm[strcspn(process.comm, "\n")] = 0;
+	process.image = __atomic_add_fetch(&p->skeleton->bss->last_image, 1, __ATOMIC_RELAXED);
+	if (bpf_map_update_elem(fd, &tgid, &process, BPF_NOEXIST))
+		return -errno;
+	/* From here on its exit is seen; it may have been before. */
+	if (!process__is_alive(pid)) {
+		bpf_map_delete_elem(fd, &tgid);
+		return -ESRCH;
+	}
+	*ret = process;
+	return probe__note_exe(p, process.image, pid);
+}
+
+/* Leave with the kernel side what @process has mapped, for when it cannot look itself. */
+static int note_mappings(struct probe *p, const struct memleak_process *process,
+			 const vma_list *vmas)
+{
+	CLEANUP_FREE struct memleak_mappings *m = calloc(1, sizeof(*m));
+	int fd = bpf_map__fd(p->skeleton->maps.image_mappings);
+	struct memleak_process now;
+	size_t i;
+
+	if (!m)
+		return -ENOMEM;
+	for (i = 0; i < vmas->count && m->nr < MEMLEAK_MAX_MAPPINGS; i++)
+		m->list[m->nr++] = vmas->items[i].mapping;
+	/* A full table costs some stacks under contention, which are counted. */
+	if (bpf_map_update_elem(fd, &process->image, m, BPF_ANY) && errno != E2BIG)
+		return -errno;
+	/* Where the image has ended meanwhile nobody would take this away any more. */
+	if (bpf_map_lookup_elem(bpf_map__fd(p->skeleton->maps.processes), &process->tgid, &now) ||
+	    now.image != process->image)
+		bpf_map_delete_elem(fd, &process->image);
+	return 0;
+}
+
+/* Only the program and its loader are mapped: the libraries, and a heap, are yet to come. */
+static bool is_loading(struct probe *p, const vma_list *vmas)
+{
+	bool has_interpreter = false, has_loader = false, others = false;
+	size_t i, k;
+
+	for (i = 0; i < vmas->count; i++) {
+		const struct file *f = files__get(p->files, vmas->items[i].mapping.file);
+		bool is_loader = false;
+
+		for (k = 0; f && k < f->allocator.functions.count; k++)
+			is_loader |= f->allocator.functions.items[k].call == MEMLEAK_CALL_LIBRARIES;
+		if (vmas->items[i].is_exe)
+			has_interpreter |= f && f->object->has_interpreter;
+		else if (!is_loader)
+			others = true;
+		has_loader |= is_loader;
+	}
+	return has_interpreter && has_loader && !others;
+}
+
+/* Say why @pid cannot be followed although nothing failed: none of its files has a heap. */
+static int explain_no_allocator(struct probe *p, const vma_list *vmas, char *why, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < vmas->count; i++) {
+		const struct file *f = files__get(p->files, vmas->items[i].mapping.file);
+
+		if (!f || !vmas->items[i].is_exe)
+			continue;
+		if (f->allocator.is_go) {
+			snprintf(why, size,
+				 "%s is a Go program: its allocator cannot be probed "
+				 "(Go's own pprof can show its heap)",
+				 f->object->path);
+			return -ENOTSUP;
+		}
+		if (f->object->machine && !f->object->is_64bit) {
+			snprintf(why, size, "%s is a 32-bit program, which is not supported",
+				 f->object->path);
+			return -ENOTSUP;
+		}
+		snprintf(why, size,
+			 "no allocation function found in %s and the libraries it has "
+			 "mapped%s",
+			 f->object->path,
+			 p->options.object ? " (-O names a file that it has not mapped)"
+					   : "; --symbols-prefix or -O may name them");
+		return -ENOENT;
+	}
+	snprintf(why, size,
+		 vmas->count ? "its program's file cannot be read"
+			     : "no program is mapped: it has just ended");
+	return -ESRCH;
+}
+
+/* A Go program with C in it has an allocator that can be probed, and one that cannot: say so once.
+ */
+static int tell_of_go(struct probe *p, const vma_list *vmas)
+{
+	size_t i;
+
+	for (i = 0; i < vmas->count; i++) {
+		uint32_t id = vmas->items[i].mapping.file;
+		const struct file *f = files__get(p->files, id);
+
+		if (!f || !vmas->items[i].is_exe || !f->allocator.is_go ||
+		    hash__get(&p->go_told, id, 0) != HASH_NONE)
+			continue;
+		log_warning("%s is a Go program: what its C code allocates is seen, what Go does "
+			    "is not "
+			    "(Go's own pprof can show its heap)",
+			    f->object->path);
+		return hash__set(&p->go_told, id, 0, 0);
+	}
+	return 0;
+}
+
+/* Note that @pid could run functions of file @id from @could_ns on; 0: it could not yet. */
+static int note_late(struct probe *p, pid_t pid, uint32_t id, uint64_t could_ns)
+{
+	const struct file *f = files__get(p->files, id);
+
+	if (!could_ns || !f || !(f->allocator.has_heap || f->allocator.has_rows))
+		return 0;
+	return late__note(&p->late, pid, id, could_ns,
+			  attachments__since(p->attachments, p->options.all ? 0 : pid, id));
+}
+
+/* probe__attach; what is new in the process can run from @could_ns on (0: not yet). */
+static int attach(struct probe *p, pid_t pid, uint64_t could_ns, char *why, size_t size)
+{
+	CLEANUP(vma_list__release) vma_list vmas = {0};
+	struct memleak_process process = {0};
+	struct share_process shares;
+	bool has_heap = false;
+	uint32_t exe = 0;
+	size_t i;
+	int err = probe__list_mappings(p, pid, &vmas);
+
+	for (i = 0; i < vmas.count && !err; i++) {
+		err = probe__learn_mapping(p, &vmas.items[i]);
+		if (vmas.items[i].is_exe)
+			exe = vmas.items[i].mapping.file;
+	}
+	if (!err)
+		err = add_process(p, pid, exe, &process);
+	if (err == -ESRCH && p->options.all)
+		err = 0; /* it has allocated nothing so far */
+	else if (!err && !process.shares)
+		err = note_mappings(p, &process, &vmas);
+	if (err) {
+		snprintf(why, size, "%s", strerror(-err));
+		return err;
+	}
+	share__look(p->files, vmas.items, vmas.count, &shares);
+	for (i = 0; i < vmas.count; i++) {
+		const struct file *f = files__get(p->files, vmas.items[i].mapping.file);
+
+		if (!f || !is_wanted(p, f))
+			continue;
+		err = attach_file(p, p->options.all ? 0 : pid, process.image,
+				  vmas.items[i].mapping.file, p->options.all ? NULL : &shares);
+		if (!err)
+			err = note_late(p, pid, vmas.items[i].mapping.file, could_ns);
+		if (err) {
+			snprintf(why, size, "%s", strerror(-err));
+			return err;
+		}
+		has_heap |=
+			f->allocator.has_heap || f->allocator.has_rows || f->allocator.sites.count;
+	}
+	if (has_heap)
+		return tell_of_go(p, &vmas);
+	if (is_loading(p, &vmas)) {
+		snprintf(why, size, "its libraries are not mapped yet");
+		return -EAGAIN;
+	}
+	return explain_no_allocator(p, &vmas, why, size);
+}
+
+int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
+{
+	return attach(p, pid, 0, why, size);
+}
+
+/* Probe what all processes have mapped, which they could run from @could_ns on (0: not yet). */
+static int attach_everywhere(struct probe *p, uint64_t could_ns)
+{
+	CLEANUP(vma_list__release) vma_list vmas = {0};
+	int err = probe__list_mappings(p, 0, &vmas);
+	size_t i;
+
+	for (i = 0; i < vmas.count && !err; i++)
+		err = probe__learn_mapping(p, &vmas.items[i]);
+	/* Only now: this process's own allocations run into the probes too. */
+	for (i = 0; i < vmas.count && !err; i++) {
+		const struct memleak_vma *vma = &vmas.items[i];
+
+		if ((pid_t)vma->tgid == getpid() ||
+		    (p->cgroup && !cgroup__has(p->cgroup, vma->tgid)))
+			continue;
+		attach_file(p, 0, 0, vma->mapping.file, NULL); /* said there what failed */
+		err = note_late(p, vma->tgid, vma->mapping.file, could_ns);
+	}
+	if (err)
+		log_error("cannot list the mappings of the machine's processes: %s",
+			  strerror(-err));
+	return err;
+}
+
+int probe__attach_all(struct probe *p)
+{
+	int err = attach_everywhere(p, 0);
+
+	if (err)
+		return err;
+	if (!attachments__count(p->attachments) && !p->cgroup) {
+		log_error("no allocation function found in any process");
+		return -ENOENT;
+	}
+	return 0;
+}
+
+void probe__attach_grown(struct probe *p)
+{
+	char why[512];
+	size_t i;
+
+	for (i = 0; i < p->grown.count; i++) {
+		const struct grown *g = &p->grown.items[i];
+		size_t had = attachments__count(p->attachments);
+		int err = attach(p, g->pid, g->since_ns, why, sizeof(why));
+
+		/* If its loader was among what is new, nothing told of what came before that. */
+		if (attachments__count(p->attachments) != had)
+			err = attach(p, g->pid, g->since_ns, why, sizeof(why));
+		if (err)
+			log_debug("libraries of process %d: %s", g->pid, why);
+	}
+	p->grown.count = 0;
+	hash__release(&p->grown_index);
+}
+
+int probe__catch_up(struct probe *p, pid_t pid)
+{
+	char why[512];
+	int err = pid ? attach(p, pid, p->start_ns, why, sizeof(why))
+		      : attach_everywhere(p, p->start_ns);
+
+	if (pid && err == -ENOMEM)
+		log_error("cannot trace process %d: %s", pid, why);
+	return err == -ENOMEM ? err : 0;
+}
+
+bool probe__is_hooked(const struct probe *p, pid_t pid)
+{
+	return attachments__is_hooked(p->attachments, pid);
+}
+
+int probe__renew(struct probe *p, pid_t pid)
+{
+	return attachments__remove(p->attachments, pid, UINT32_MAX);
+}
+
+void probe__set_complete(struct probe *p, pid_t pid)
+{
+	int fd = bpf_map__fd(p->skeleton->maps.processes);
+	struct memleak_process process;
+	uint32_t tgid = pid;
+
+	/* It is stopped: nobody counts in between. */
+	if (bpf_map_lookup_elem(fd, &tgid, &process))
+		return;
+	process.complete = true;
+	bpf_map_update_elem(fd, &tgid, &process, BPF_EXIST);
+}
+
+void probe__set_traced(struct probe *p, bool traced)
+{
+	__atomic_store_n(&p->skeleton->bss->stop_at_libraries, traced, __ATOMIC_RELEASE);
+}
