@@ -282,6 +282,15 @@ static __always_inline bool is_at_start(__u64 sp)
 	return sp <= start && start - sp < START_CODE_REACH;
 }
 
+/*
+ * Whether the step from @sp, by a frame pointer, has left the stack: start code that keeps something
+ * else there.
+ */
+static __always_inline bool has_left_start(struct walk *w, __u64 sp)
+{
+	return w->by_fp && !is_at_start(w->regs.sp) && w->regs.sp > sp && is_at_start(sp);
+}
+
 /* From the frame at @pc, whose mapping is found, to its caller; false where that fails. */
 static __always_inline bool step_out(struct walk *w, __u64 pc)
 {
@@ -312,7 +321,7 @@ static long walk_frame(__u32 index, void *data)
 {
 	struct walk_context *c = data;
 	struct walk *w = c->walk;
-	__u64 pc = unwind_search_pc(&w->regs);
+	__u64 pc = unwind_search_pc(&w->regs), sp;
 
 	if (index >= max_depth) {
 		w->result = UNWIND_TRUNCATED;
@@ -323,9 +332,14 @@ static long walk_frame(__u32 index, void *data)
 		return 1;
 	}
 	push_frame(w);
+	sp = w->regs.sp;
 	if (!step_out(w, pc)) {
-		if (w->result == UNWIND_NO_ROW && is_at_start(w->regs.sp))
+		if (w->result == UNWIND_NO_ROW && is_at_start(sp))
 			w->result = UNWIND_COMPLETE;
+		return 1;
+	}
+	if (has_left_start(w, sp)) {
+		w->result = UNWIND_COMPLETE;
 		return 1;
 	}
 	see_through_trampoline(w);

@@ -135,6 +135,16 @@ int main() { return F<100>::v; }' >"$BATS_TEST_TMPDIR/f.cc"
 		["plugin_b_leak"]'
 	holds '.losses.broken_stacks == 0'
 }
+@test "H: start code without unwind information, whatever its frame pointer holds" {
+	require_bpf
+	for n in "" one "one two three"; do
+		# shellcheck disable=SC2086
+		profile bare_start $n
+		holds '[.processes[0].stacks[] | select(.bytes == 77) | .frames[0:2][].symbol] ==
+			["allocate", "main"]'
+		holds '.losses.broken_stacks == 0'
+	done
+}
 @test "I: the program's file is deleted while it runs" {
 	require_bpf
 	cp "$PROGRAMS/malloc_one" "$BATS_TEST_TMPDIR/gone"

@@ -56,6 +56,9 @@ $(PROGRAMS)/deep_fp $(PROGRAMS)/deep200_fp: FLAGS := -fno-omit-frame-pointer
 $(PROGRAMS)/deep200 $(PROGRAMS)/deep200_fp: FLAGS += -DDEPTH=200
 $(PROGRAMS)/soak $(PROGRAMS)/pairs $(PROGRAMS)/exec_by_thread $(PROGRAMS)/contended $(PROGRAMS)/killed $(PROGRAMS)/threads $(PROGRAMS)/thread_first $(PROGRAMS)/thread_caches $(PROGRAMS)/ends \
 $(PROGRAMS)/threads_static: FLAGS := -pthread
+ifeq ($(shell uname -m),x86_64)
+$(PROGRAMS)/bare_start: FLAGS := -nostartfiles
+endif
 $(PROGRAMS)/ctor: LIBS := -L$(PROGRAMS) -lctor -Wl,-rpath,'$$ORIGIN'
 $(PROGRAMS)/ctor: $(PROGRAMS)/libctor.so
 $(PROGRAMS)/dlopened $(PROGRAMS)/twins $(PROGRAMS)/late: LIBS := -ldl
