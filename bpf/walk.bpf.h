@@ -283,8 +283,8 @@ static __always_inline bool is_at_start(__u64 sp)
 }
 
 /*
- * Whether the step from @sp, by a frame pointer, has left the stack: start code that keeps something
- * else there.
+ * Whether the step from @sp, by a frame pointer, has left the stack: start code that keeps
+ * something else there.
  */
 static __always_inline bool has_left_start(struct walk *w, __u64 sp)
 {
