@@ -12,6 +12,12 @@
 
 #include "profile/profile.h"
 
+/*
+ * Parse @text of @length bytes, whose objects lie in each other @depth deep at most: the object into
+ * *@ret, for the caller to put; NULL where it is none. 0 or -ENOMEM.
+ */
+int fields__parse(const char *text, size_t length, int depth, struct json_object **ret);
+
 /* The fewest digits that read back as @x, a finite number. Returns @buf. */
 char *fields__decimal(char buf[static 40], double x);
 

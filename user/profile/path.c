@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "profile/fields.h"
 #include "util/cleanup.h"
 #include "util/utf8.h"
 
@@ -213,21 +214,16 @@ static int read_path(struct profile *p, struct json_object *o, uint32_t *ret)
 
 int path__from_json(struct profile *p, const char *text, uint32_t *ret)
 {
-	struct json_tokener *tokener;
 	struct json_object *o;
 	size_t length = strnlen(text, MAX_TEXT);
-	int err = 0;
+	int err;
 
 	*ret = 0;
 	if (length == MAX_TEXT)
 		return 0;
-	tokener = json_tokener_new_ex(MAX_DEPTH);
-	if (!tokener)
-		return -ENOMEM;
-	o = json_tokener_parse_ex(tokener, text, length);
-	if (json_object_is_type(o, json_type_object))
+	err = fields__parse(text, length, MAX_DEPTH, &o);
+	if (!err && o)
 		err = read_path(p, o, ret);
 	json_object_put(o);
-	json_tokener_free(tokener);
 	return err;
 }

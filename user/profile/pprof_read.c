@@ -191,22 +191,18 @@ static int read_process(struct reader *r, struct json_object *object)
 static int for_each_comment(struct reader *r, const char *kind, size_t *nr,
 			    int (*read)(struct reader *r, struct json_object *object))
 {
-	struct json_tokener *tokener = json_tokener_new_ex(COMMENT_DEPTH);
 	struct json_object *object, *value;
 	size_t i, length;
 	const char *text;
-	int err = tokener ? 0 : -ENOMEM;
+	int err = 0;
 
 	for (i = 0, *nr = 0; i < r->m->n_comment && !err; i++) {
 		text = reader__raw_string(r, r->m->comment[i]);
 		length = text ? strnlen(text, COMMENT_LIMIT) : 0;
 		if (!length || length == COMMENT_LIMIT || *text != '{')
 			continue;
-		json_tokener_reset(tokener);
-		object = json_tokener_parse_ex(tokener, text, length);
-		if (!object && json_tokener_get_error(tokener) == json_tokener_success)
-			err = -ENOMEM; /* what begins so is no null */
-		if (json_object_object_get_ex(object, PPROF_KIND, &value) &&
+		err = fields__parse(text, length, COMMENT_DEPTH, &object);
+		if (!err && json_object_object_get_ex(object, PPROF_KIND, &value) &&
 		    json_object_is_type(value, json_type_string) &&
 		    strcmp(json_object_get_string(value), kind) == 0) {
 			++*nr;
@@ -214,8 +210,6 @@ static int for_each_comment(struct reader *r, const char *kind, size_t *nr,
 		}
 		json_object_put(object);
 	}
-	if (tokener)
-		json_tokener_free(tokener);
 	return err;
 }
 
