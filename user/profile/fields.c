@@ -102,9 +102,9 @@ int fields__parse(const char *text, size_t length, int depth, struct json_object
 	errno = 0;
 	*ret = json_tokener_parse_ex(tokener, text, length);
 	/* Without memory 0.16 gives NULL and no error, 0.18 an error that 0.16 has no name for. */
-	failed = !*ret && (errno == ENOMEM ||
-			   (length && *text == '{' &&
-			    json_tokener_get_error(tokener) == json_tokener_success));
+	failed = !*ret &&
+		 (errno == ENOMEM || (length && *text == '{' &&
+				      json_tokener_get_error(tokener) == json_tokener_success));
 	json_tokener_free(tokener);
 	if (failed)
 		return -ENOMEM;

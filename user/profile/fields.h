@@ -13,7 +13,8 @@
 #include "profile/profile.h"
 
 /*
- * Parse @text of @length bytes, whose objects lie in each other @depth deep at most: the object into
+ * Parse @text of @length bytes, whose objects lie in each other @depth deep at most: the object
+ * into
  * *@ret, for the caller to put; NULL where it is none. 0 or -ENOMEM.
  */
 int fields__parse(const char *text, size_t length, int depth, struct json_object **ret);
