@@ -61,35 +61,37 @@ static const char *row_name(const struct row *row, char buf[static 32])
 int parser__read_number(const char *option, const char *value, const struct range *range,
 			uint64_t *ret)
 {
-	enum number_fault fault = number__whole(value, range->suffixes, ret);
+	uint64_t n;
+	enum number_fault fault = number__whole(value, range->suffixes, &n);
 
 	if (fault == NUMBER_MALFORMED)
 		return wrong_value(option, value, "is not a whole number%s",
 				   range->suffixes ? " (like 4096, 64K or 1M)" : "");
 	if (fault == NUMBER_NEGATIVE)
 		return wrong_value(option, value, "is negative");
-	if (fault == NUMBER_HUGE || *ret < range->min || *ret > range->max)
+	if (fault == NUMBER_HUGE || n < range->min || n > range->max)
 		return wrong_value(option, value, "is out of range (%llu to %llu)",
 				   (unsigned long long)range->min, (unsigned long long)range->max);
+	*ret = n;
 	return 0;
+}
+
+static int read_number_of(const struct row *row, const char *value, uint64_t *ret)
+{
+	char option[32];
+
+	return parser__read_number(row_name(row, option), value, row->range, ret);
 }
 
 int parser__set_u64(struct parser *p, const struct row *row, const char *value)
 {
-	char option[32];
-	uint64_t n;
-	int err = parser__read_number(row_name(row, option), value, row->range, &n);
-
-	if (!err)
-		*(uint64_t *)((char *)&p->o + row->field) = n;
-	return err;
+	return read_number_of(row, value, (uint64_t *)((char *)&p->o + row->field));
 }
 
 int parser__set_u32(struct parser *p, const struct row *row, const char *value)
 {
-	char option[32];
 	uint64_t n;
-	int err = parser__read_number(row_name(row, option), value, row->range, &n);
+	int err = read_number_of(row, value, &n);
 
 	if (!err)
 		*(uint32_t *)((char *)&p->o + row->field) = n;

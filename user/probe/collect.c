@@ -19,20 +19,34 @@
 #include "probe/batch.h"
 #include "probe/collect_pass.h"
 
-static void release_pass(struct pass *s)
+static void gathered__release(struct gathered *g)
 {
 	size_t i;
 
-	for (i = 0; i < s->groups.count; i++)
-		path__destroy(s->groups.items[i].path);
+	for (i = 0; i < g->groups.count; i++)
+		path__destroy(g->groups.items[i].path);
+	vector_release(&g->groups);
+	vector_release(&g->sites);
+	vector_release(&g->wrongs);
+	vector_release(&g->listed);
+}
+
+/* Let go of the room that nothing has been put in. */
+static void gathered__fit(struct gathered *g)
+{
+	vector_fit(&g->groups);
+	vector_fit(&g->sites);
+	vector_fit(&g->wrongs);
+	vector_fit(&g->listed);
+}
+
+static void release_pass(struct pass *s)
+{
+	gathered__release(&s->has);
 	vector_release(&s->running);
-	vector_release(&s->groups);
 	hash__release(&s->group_index);
-	vector_release(&s->listed);
 	vector_release(&s->dead);
-	vector_release(&s->sites);
 	vector_release(&s->dead_sites);
-	vector_release(&s->wrongs);
 	vector_release(&s->dead_wrongs);
 	hash__release(&s->ended);
 	hash__release(&s->shown);
@@ -62,18 +76,12 @@ int collector__create(struct probe *p, bool history, struct collector **ret)
 
 void collector__destroy(struct collector *c)
 {
-	size_t i, k;
+	size_t i;
 
 	if (!c)
 		return;
-	for (i = 0; i < c->pasts.count; i++) {
-		for (k = 0; k < c->pasts.items[i].groups.count; k++)
-			path__destroy(c->pasts.items[i].groups.items[k].path);
-		vector_release(&c->pasts.items[i].groups);
-		vector_release(&c->pasts.items[i].sites);
-		vector_release(&c->pasts.items[i].wrongs);
-		vector_release(&c->pasts.items[i].listed);
-	}
+	for (i = 0; i < c->pasts.count; i++)
+		gathered__release(&c->pasts.items[i].has);
 	vector_release(&c->pasts);
 	recall__release(&c->groups);
 	recall__release(&c->wholes);
@@ -100,12 +108,6 @@ static uint64_t monotonic_ns(void)
 }
 
 /* --- reading the maps --- */
-
-/* What a reader of a map works on. */
-struct reading {
-	struct collector *collector;
-	struct pass *pass;
-};
 
 static int read_running(void *context, const void *key, const void *value)
 {
@@ -135,10 +137,10 @@ int pass__find_group(struct pass *s, const struct group *like, uint32_t *ret)
 	int err;
 
 	if (i == HASH_NONE) {
-		err = vector_push(&s->groups, *like);
+		err = vector_push(&s->has.groups, *like);
 		if (err)
 			return err;
-		i = s->groups.count - 1;
+		i = s->has.groups.count - 1;
 		err = hash__set(&s->group_index, like->stack, b, i);
 		if (err)
 			return err;
@@ -173,7 +175,7 @@ static unsigned int age_class(const struct pass *s, uint64_t time_ns)
 int pass__add_block(struct pass *s, uint32_t group, struct sample sample, uint64_t addr,
 		    uint64_t size, uint64_t time_ns)
 {
-	struct group *g = &s->groups.items[group];
+	struct group *g = &s->has.groups.items[group];
 	bool ended = hash__get(&s->ended, g->image, 0) != HASH_NONE;
 	struct listed l = {.group = group};
 
@@ -192,7 +194,7 @@ int pass__add_block(struct pass *s, uint32_t group, struct sample sample, uint64
 		return 0;
 	l.block = (struct profile_block){
 		.addr = addr, .bytes = size, .age_ms = pass__age_ms(s, time_ns)};
-	return vector_push(&s->listed, l);
+	return vector_push(&s->has.listed, l);
 }
 
 static int read_block(void *context, const void *key, const void *value)
@@ -232,11 +234,11 @@ static int read_site(void *context, const void *key, const void *value)
 
 	if (past == HASH_NONE &&
 	    hash__get(r->collector->t.replaced_images, site.key.image, 0) == HASH_NONE)
-		return vector_push(&r->pass->sites, site);
+		return vector_push(&r->pass->has.sites, site);
 	err = vector_push(&r->pass->dead_sites, site.key);
 	if (err || past == HASH_NONE)
 		return err; /* of a program that another one has replaced */
-	return vector_push(&r->collector->pasts.items[past].sites, site);
+	return vector_push(&r->collector->pasts.items[past].has.sites, site);
 }
 
 static int read_mappings(struct collector *c, struct pass *s)
@@ -299,39 +301,35 @@ static int drop_dead(struct collector *c, struct pass *s)
 /* Move the groups of processes that ended, and their blocks, to where they are kept. */
 static int keep_pasts(struct collector *c, struct pass *s)
 {
-	CLEANUP_FREE uint32_t *moved = calloc(s->groups.count + 1, sizeof(*moved));
+	CLEANUP_FREE uint32_t *moved = calloc(s->has.groups.count + 1, sizeof(*moved));
 	size_t i;
 	int err = 0;
 
 	if (!moved)
 		return -ENOMEM;
-	for (i = 0; i < s->groups.count && !err; i++) {
-		struct group *g = &s->groups.items[i];
+	for (i = 0; i < s->has.groups.count && !err; i++) {
+		struct group *g = &s->has.groups.items[i];
 		uint32_t past = hash__get(&s->ended, g->image, 0);
 
 		if (past == HASH_NONE)
 			continue;
-		moved[i] = c->pasts.items[past].groups.count;
-		err = vector_push(&c->pasts.items[past].groups, *g);
+		moved[i] = c->pasts.items[past].has.groups.count;
+		err = vector_push(&c->pasts.items[past].has.groups, *g);
 		if (!err)
 			g->path = NULL; /* it has moved */
 	}
-	for (i = 0; i < s->listed.count && !err; i++) {
-		struct listed l = s->listed.items[i];
-		uint32_t past = hash__get(&s->ended, s->groups.items[l.group].image, 0);
+	for (i = 0; i < s->has.listed.count && !err; i++) {
+		struct listed l = s->has.listed.items[i];
+		uint32_t past = hash__get(&s->ended, s->has.groups.items[l.group].image, 0);
 
 		if (past == HASH_NONE)
 			continue;
 		l.group = moved[l.group];
-		err = vector_push(&c->pasts.items[past].listed, l);
+		err = vector_push(&c->pasts.items[past].has.listed, l);
 	}
 	/* There may be many of them by the end. */
-	for (i = c->pasts.count; i-- && !c->pasts.items[i].reported;) {
-		vector_fit(&c->pasts.items[i].groups);
-		vector_fit(&c->pasts.items[i].sites);
-		vector_fit(&c->pasts.items[i].wrongs);
-		vector_fit(&c->pasts.items[i].listed);
-	}
+	for (i = c->pasts.count; i-- && !c->pasts.items[i].reported;)
+		gathered__fit(&c->pasts.items[i].has);
 	return err;
 }
 

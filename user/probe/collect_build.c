@@ -196,6 +196,18 @@ static int add_wrongs(struct building *b, const struct wrong *wrongs, size_t n)
 	return err;
 }
 
+/* Of what was gathered, all but the groups, whose entries are there: entry_of. */
+static int add_gathered(struct building *b, const struct gathered *g)
+{
+	int err = add_sites(b, g->sites.items, g->sites.count);
+
+	if (!err)
+		err = add_mapping_sites(b, g->groups.items, g->groups.count);
+	if (!err)
+		err = add_wrongs(b, g->wrongs.items, g->wrongs.count);
+	return err ? err : add_listed(b, g->listed.items, g->listed.count);
+}
+
 static int add_past(struct building *b, struct past *past)
 {
 	uint32_t entry;
@@ -204,20 +216,14 @@ static int add_past(struct building *b, struct past *past)
 
 	b->entry_of.count = 0;
 	if (!err)
-		err = building__add_wholes(b, past->groups.items, past->groups.count,
+		err = building__add_wholes(b, past->has.groups.items, past->has.groups.count,
 					   &(struct hash){0});
-	for (i = 0; i < past->groups.count && !err; i++) {
-		err = building__add_entry(b, &past->groups.items[i], &entry);
+	for (i = 0; i < past->has.groups.count && !err; i++) {
+		err = building__add_entry(b, &past->has.groups.items[i], &entry);
 		if (!err)
 			err = vector_push(&b->entry_of, entry);
 	}
-	if (!err)
-		err = add_sites(b, past->sites.items, past->sites.count);
-	if (!err)
-		err = add_mapping_sites(b, past->groups.items, past->groups.count);
-	if (!err)
-		err = add_wrongs(b, past->wrongs.items, past->wrongs.count);
-	return err ? err : add_listed(b, past->listed.items, past->listed.count);
+	return err ? err : add_gathered(b, &past->has);
 }
 
 /* --- what was outstanding over time --- */
@@ -293,8 +299,8 @@ static int add_pasts(struct building *b)
 		err = add_past(b, past);
 		if (!err && is_new)
 			err = add_row(b, &past->process);
-		for (k = 0; k < past->groups.count && !err && is_new; k++)
-			err = add_group_row(b, &past->groups.items[k], true);
+		for (k = 0; k < past->has.groups.count && !err && is_new; k++)
+			err = add_group_row(b, &past->has.groups.items[k], true);
 		if (err)
 			return err;
 	}
@@ -365,26 +371,20 @@ static int build(struct building *b)
 			err = add_row(b, &s->running.items[i]);
 	}
 	if (!err)
-		err = building__add_wholes(b, s->groups.items, s->groups.count, &s->ended);
-	for (i = 0; i < s->groups.count && !err; i++) {
-		bool ended = hash__get(&s->ended, s->groups.items[i].image, 0) != HASH_NONE;
+		err = building__add_wholes(b, s->has.groups.items, s->has.groups.count, &s->ended);
+	for (i = 0; i < s->has.groups.count && !err; i++) {
+		bool ended = hash__get(&s->ended, s->has.groups.items[i].image, 0) != HASH_NONE;
 
 		entry = HASH_NONE;
 		if (!ended)
-			err = building__add_entry(b, &s->groups.items[i], &entry);
+			err = building__add_entry(b, &s->has.groups.items[i], &entry);
 		if (!err && !ended)
-			err = add_group_row(b, &s->groups.items[i], false);
+			err = add_group_row(b, &s->has.groups.items[i], false);
 		if (!err)
 			err = vector_push(&b->entry_of, entry);
 	}
 	if (!err)
-		err = add_sites(b, s->sites.items, s->sites.count);
-	if (!err)
-		err = add_mapping_sites(b, s->groups.items, s->groups.count);
-	if (!err)
-		err = add_wrongs(b, s->wrongs.items, s->wrongs.count);
-	if (!err)
-		err = add_listed(b, s->listed.items, s->listed.count);
+		err = add_gathered(b, &s->has);
 	if (!err)
 		err = add_pasts(b);
 	return err || !b->collector->history ? err : add_histories(b);

@@ -60,13 +60,18 @@ struct wrong {
 
 typedef VECTOR(struct wrong) wrong_list;
 
-/* A process that ended. */
-struct past {
-	struct memleak_process process;
+/* What the tables say of images. */
+struct gathered {
 	VECTOR(struct group) groups;
 	VECTOR(struct site) sites;
 	wrong_list wrongs;
-	VECTOR(struct listed) listed; /* by its own groups */
+	VECTOR(struct listed) listed; /* by these groups */
+};
+
+/* A process that ended. */
+struct past {
+	struct memleak_process process;
+	struct gathered has;
 	bool reported;
 	bool checked; /* a leak check ran at its end */
 	double pause_ms, judge_ms;
@@ -98,16 +103,19 @@ struct pass {
 	const struct collect_options *options;
 	uint64_t now_ns, last_ns; /* of this report and the one before (0: none) */
 	VECTOR(struct memleak_process) running;
-	VECTOR(struct group) groups;
-	struct hash group_index;
-	VECTOR(struct listed) listed;
+	struct gathered has;	 /* sites and wrongs: of images that go on */
+	struct hash group_index; /* to has.groups */
 	VECTOR(struct memleak_block_key) dead;
-	VECTOR(struct site) sites; /* of images that go on */
 	VECTOR(struct memleak_site_key) dead_sites;
-	wrong_list wrongs; /* of images that go on */
 	VECTOR(struct memleak_wrong_key) dead_wrongs;
 	struct hash ended; /* (image, 0) to pasts */
 	struct hash shown; /* (image, 0) to snapshots: in place of the tables */
+};
+
+/* What a reader of a map works on. */
+struct reading {
+	struct collector *collector;
+	struct pass *pass;
 };
 
 /* How long before the pass @time_ns was. */

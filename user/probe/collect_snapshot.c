@@ -94,8 +94,8 @@ static int add_paths(struct pass *pass, struct snapshot *s, const uint32_t *type
 		for (k = 0; k < path->nr_steps; k++)
 			if (path->steps[k].type != PROFILE_NONE)
 				path->steps[k].type = types[path->steps[k].type];
-		path__destroy(pass->groups.items[group].path);
-		pass->groups.items[group].path = path;
+		path__destroy(pass->has.groups.items[group].path);
+		pass->has.groups.items[group].path = path;
 		s->paths.items[i] = NULL;
 	}
 	s->paths.count = 0;
@@ -134,7 +134,7 @@ static int add_snapshot(struct collector *c, struct pass *pass, struct snapshot 
 			return err;
 		/* One stack may be in several cycles: those with classes say more. */
 		if (b->classes)
-			pass->groups.items[group].cycle_classes = cycles[b->classes];
+			pass->has.groups.items[group].cycle_classes = cycles[b->classes];
 		err = pass__add_block(pass, group, sample, b->addr, b->block.size,
 				      b->block.time_ns);
 	}

@@ -6,11 +6,6 @@
 #include "probe/batch.h"
 #include "probe/collect_pass.h"
 
-struct reading {
-	struct collector *collector;
-	struct pass *pass;
-};
-
 static int read_wrong(void *context, const void *key, const void *value)
 {
 	struct reading *r = context;
@@ -21,11 +16,11 @@ static int read_wrong(void *context, const void *key, const void *value)
 
 	if (past == HASH_NONE &&
 	    hash__get(r->collector->t.replaced_images, w.key.image, 0) == HASH_NONE)
-		return vector_push(&r->pass->wrongs, w);
+		return vector_push(&r->pass->has.wrongs, w);
 	err = vector_push(&r->pass->dead_wrongs, w.key);
 	if (err || past == HASH_NONE)
 		return err; /* of a program that another one has replaced */
-	return vector_push(&r->collector->pasts.items[past].wrongs, w);
+	return vector_push(&r->collector->pasts.items[past].has.wrongs, w);
 }
 
 int collector__read_wrongs(struct collector *c, struct pass *s)
