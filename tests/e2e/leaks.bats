@@ -128,11 +128,13 @@ kept() {
 	kept global keep chain
 	holds '[.processes[0].stacks[] | select(.verdict == "definite" and .path)] == []'
 	TOOL="--show-reachable-path" profile leaks on_stack
-	kept stack "" on_stack
+	kept stack on_stack on_stack
 	TOOL="--show-reachable-path" profile leaks tls
 	kept tls "" tls
 	TOOL="--show-reachable-path" profile leaks threads
-	kept stack "" hold
+	kept stack hold hold
+	TOOL="--show-reachable-path" profile leaks in_handler
+	kept stack handler handler
 	kept tls "" hold
 	kept global keep2 end
 	TOOL="--show-reachable-path" profile leaks library
