@@ -62,8 +62,9 @@ endif
 $(PROGRAMS)/ctor: LIBS := -L$(PROGRAMS) -lctor -Wl,-rpath,'$$ORIGIN'
 $(PROGRAMS)/ctor: $(PROGRAMS)/libctor.so
 $(PROGRAMS)/dlopened $(PROGRAMS)/twins $(PROGRAMS)/late: LIBS := -ldl
+$(PROGRAMS)/busy_cxx: FLAGS := -pthread
 $(PROGRAMS)/registers: FLAGS := -pthread -fno-builtin
-$(PROGRAMS)/vanishing: FLAGS := -fno-builtin
+$(PROGRAMS)/reallocs $(PROGRAMS)/vanishing: FLAGS := -fno-builtin
 $(PROGRAMS)/leaks: FLAGS := -pthread -fno-builtin -fno-allocation-dce
 $(PROGRAMS)/leaks_cxx: FLAGS := -fno-builtin -fno-allocation-dce
 $(PROGRAMS)/leaks_odd: FLAGS := -std=c++20 -pthread -fno-builtin -fno-allocation-dce

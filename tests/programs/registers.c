@@ -7,15 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NOIPA __attribute__((noipa))
 
-static pthread_barrier_t barrier;
-
-NOIPA static void *block(void)
-{
-	return malloc(100);
-}
+static int running;
 
 NOIPA static void scrub(void)
 {
@@ -27,59 +23,62 @@ NOIPA static void scrub(void)
 
 NOIPA static void lost(void)
 {
-	memset(block(), 1, 100);
+	malloc(100);
+	scrub();
 }
 
 #ifdef __x86_64__
 
-/* What is between the block's address in rax and the loop. */
-#define HOLD(name, move)                                                                           \
+/* @move puts the address that is in rbx into a register; wherever else it may be is cleared. */
+#define HOLD(name, move, again)                                                                    \
 	NOIPA static void *name(void *unused)                                                      \
 	{                                                                                          \
-		void *p = block();                                                                 \
+		register void *p __asm__("rbx") = malloc(100);                                     \
                                                                                                    \
 		(void)unused;                                                                      \
 		scrub();                                                                           \
-		pthread_barrier_wait(&barrier);                                                    \
-		__asm__ volatile(move "\n1: pause\njmp 1b" : "+a"(p)::"memory");                   \
+		__asm__ volatile(move CLEAR again "lock incl %1\n2: pause\njmp 2b"                 \
+				 : "+r"(p), "+m"(running)::"memory");                              \
 		return NULL;                                                                       \
 	}
 
-/* Whatever else may have the address. */
-#define ALONE                                                                                      \
-	"xor %%eax, %%eax\nxor %%ebx, %%ebx\nxor %%ecx, %%ecx\nxor %%edx, %%edx\n"                 \
-	"xor %%esi, %%esi\nxor %%edi, %%edi\nxor %%ebp, %%ebp\nxor %%r8d, %%r8d\n"                 \
-	"xor %%r9d, %%r9d\nxor %%r10d, %%r10d\nxor %%r11d, %%r11d\nxor %%r12d, %%r12d\n"           \
-	"xor %%r13d, %%r13d\nxor %%r14d, %%r14d\nxor %%r15d, %%r15d\n"
+/* The registers, and what may have been pushed below the stack pointer. */
+#define CLEAR                                                                                      \
+	"mov $-32, %%rcx\n1: movq $0, (%%rsp, %%rcx, 8)\ninc %%rcx\njnz 1b\n"                      \
+	"xor %%eax, %%eax\nxor %%ebx, %%ebx\nxor %%edx, %%edx\nxor %%esi, %%esi\n"                 \
+	"xor %%edi, %%edi\nxor %%ebp, %%ebp\nxor %%r8d, %%r8d\nxor %%r9d, %%r9d\n"                 \
+	"xor %%r10d, %%r10d\nxor %%r11d, %%r11d\nxor %%r12d, %%r12d\nxor %%r13d, %%r13d\n"         \
+	"xor %%r14d, %%r14d\nxor %%r15d, %%r15d\n"
 
-HOLD(general, "movq %%rax, %%xmm1\n" ALONE "movq %%xmm1, %%r11\npxor %%xmm1, %%xmm1")
-HOLD(xmm, "movq %%rax, %%xmm15\n" ALONE)
-HOLD(ymm, "vmovq %%rax, %%xmm3\nvinserti128 $1, %%xmm3, %%ymm4, %%ymm7\nvpxor %%xmm3, %%xmm3, "
-	  "%%xmm3\n" ALONE)
-HOLD(zmm, "vpbroadcastq %%rax, %%zmm31\n" ALONE)
+HOLD(general, "movq %%rbx, %%xmm1\n", "movq %%xmm1, %%r11\npxor %%xmm1, %%xmm1\n")
+HOLD(xmm, "movq %%rbx, %%xmm15\n", "")
+HOLD(ymm,
+     "vmovq %%rbx, %%xmm3\nvinserti128 $1, %%xmm3, %%ymm4, %%ymm7\nvpxor %%xmm3, %%xmm3, %%xmm3\n",
+     "")
+HOLD(zmm, "vpbroadcastq %%rbx, %%zmm31\n", "")
 
-static int start_all(pthread_barrier_t *b)
+static int start_all(void)
 {
 	void *(*const all[])(void *) = {general, xmm, __builtin_cpu_supports("avx2") ? ymm : NULL,
 					__builtin_cpu_supports("avx512f") ? zmm : NULL};
 	pthread_t t;
 	int i, n = 0;
 
-	for (i = 0; i < 4; i++)
-		n += !!all[i];
-	pthread_barrier_init(b, NULL, n + 1);
-	for (i = 0; i < 4; i++)
-		if (all[i])
-			pthread_create(&t, NULL, all[i], NULL);
-	pthread_barrier_wait(b);
+	for (i = 0; i < 4; i++) {
+		if (!all[i])
+			continue;
+		pthread_create(&t, NULL, all[i], NULL);
+		n++;
+	}
+	while (__atomic_load_n(&running, __ATOMIC_SEQ_CST) < n)
+		usleep(1000);
 	return n;
 }
 
 #else
 
-static int start_all(pthread_barrier_t *b)
+static int start_all(void)
 {
-	(void)b;
 	return 0;
 }
 
@@ -87,7 +86,7 @@ static int start_all(pthread_barrier_t *b)
 
 int main(void)
 {
-	int n = start_all(&barrier);
+	int n = start_all();
 
 	lost();
 	scrub();

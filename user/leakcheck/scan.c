@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/memleak.h"
 #include "util/cleanup.h"
 
 #define WORD	      8
@@ -305,7 +306,8 @@ static int scan_root(struct scan *s, const struct run *r)
 			note_empty_bin(s, addr);
 		else if (s->arena_empty && addr - s->arena_last > ARENA_SIZE)
 			close_arena(s);
-		if (words[i] - s->trampoline_start < s->trampoline_size)
+		if (words[i] - s->trampoline_start < s->trampoline_size ||
+		    words[i] == MEMLEAK_IN_REALLOC)
 			s->in_flight = true;
 		if (!is_candidate(s, words[i]))
 			continue;
