@@ -9,12 +9,14 @@
 
 #define NR 200000
 
+static void **volatile array, *volatile wall;
+
 int main(void)
 {
 	struct pollfd input = {.events = POLLIN};
-	void **array = calloc(NR, sizeof(*array)), *wall = NULL;
 	int i;
 
+	array = calloc(NR, sizeof(*array));
 	for (i = 0; i < NR; i += 100)
 		array[i] = malloc(40);
 	puts("ready");
