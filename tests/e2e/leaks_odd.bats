@@ -28,12 +28,13 @@ lost() {
 @test "a hundred keys of pthread_setspecific" { lost specific; }
 @test "thread-local data of a library that came with dlopen" {
 	require_bpf
-	# The linker aligns a block of its own: whether a pointer to its start is left is a matter of luck.
+	# The linker keeps pointers into blocks of its own (a thread's table of such data): what hangs on them
+	# is possibly lost, and whether one that it aligns keeps its place is a matter of luck.
 	profile leaks_odd library_tls
 	[ "$status" -eq 0 ]
 	holds '.processes[0].leaks | .definite.blocks == 0 and .indirect.blocks == 0'
-	holds '[.processes[0].stacks[] | select(.frames[0].symbol == "set_tls()") | .verdict, .blocks] ==
-		["reachable", 1, "reachable", 1]'
+	holds '[.processes[0].stacks[] | select(.frames[0].symbol == "set_tls()") | .verdict] | sort ==
+		["possible", "reachable"]'
 }
 @test "an exception in flight" { lost exception; }
 @test "std::exception_ptr" { lost exception_pointer; }
@@ -104,7 +105,7 @@ reallocs() {
 	echo >&"$pump_fd"
 	wait_for_tool
 	[ "$status" -eq 0 ]
-	jq -e -s '[.[20:40][].processes[] | select(.leaks) | .leaks | .definite.blocks == 100 and .reachable.blocks >= 500] |
+	jq -e -s '[.[20:][].processes[] | select(.leaks and .allocs) | .leaks | .definite.blocks == 100 and .reachable.blocks >= 500] |
 		length >= 20 and all' "$report" || {
 		jq -c '.processes[] | [.pid, .leaks]' "$report" | sort | uniq -c
 		return 1
