@@ -135,10 +135,10 @@ kept() {
 	kept tls "" tls
 	TOOL="--show-reachable-path" profile leaks threads
 	kept stack hold hold
-	TOOL="--show-reachable-path" profile leaks in_handler
-	kept stack handler handler
 	kept tls "" hold
 	kept global keep2 end
+	TOOL="--show-reachable-path" profile leaks in_handler
+	kept stack handler handler
 	TOOL="--show-reachable-path" profile leaks library
 	kept global keeper_kept library
 	holds '[.processes[0].stacks[].path | select(.root.name == "keeper_kept").root.module] |

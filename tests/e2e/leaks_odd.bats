@@ -105,7 +105,7 @@ reallocs() {
 	echo >&"$pump_fd"
 	wait_for_tool
 	[ "$status" -eq 0 ]
-	jq -e -s '[.[20:][].processes[] | select(.leaks and .allocs) | .leaks | .definite.blocks == 100 and .reachable.blocks >= 500] |
+	jq -e -s '[.[20:][].processes[] | select(.leaks and .allocs > 0) | .leaks | .definite.blocks == 100 and .reachable.blocks >= 500] |
 		length >= 20 and all' "$report" || {
 		jq -c '.processes[] | [.pid, .leaks]' "$report" | sort | uniq -c
 		return 1
