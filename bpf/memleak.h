@@ -125,7 +125,11 @@ struct memleak_site_arguments {
  * (of what frees, on a free), flags, and how far above the frame that they give it ends.
  */
 #define MEMLEAK_SITE_REALLOC 1 /* a free: it is for a realloc, which may still fail */
-#define MEMLEAK_SITE_SIZED   2 /* a free: it knows the size */
+
+/* On the stack of a thread whose block sites have told to be gone, but not yet where it is now: a
+ * leak check knows by it that the block is in no table. */
+#define MEMLEAK_IN_REALLOC 0xa3f1c5d27b9e8046ULL
+#define MEMLEAK_SITE_SIZED 2 /* a free: it knows the size */
 #define MEMLEAK_SITE_INFO(family, flags, cfa)                                                      \
 	((__u64)(family) | (__u64)(flags) << 8 | (__u64)(cfa) << 32)
 #define MEMLEAK_SITE_FAMILY(info) ((__u8)(info))

@@ -9,7 +9,9 @@
 #include <time.h>
 
 #include "check_cycles.h"
+#include "check_frames.h"
 #include "check_paths.h"
+#include "check_types.h"
 #include "classes.h"
 #include "leakcheck/judge.h"
 #include "leakcheck/memory.h"
@@ -31,7 +33,8 @@ struct checker {
 	struct probe *probe;
 	struct collector *collector;
 	struct tracer *tracer;
-	struct hash complete; /* (pid, 0): traced since its exec */
+	struct hash complete;	      /* (pid, 0): traced since its exec */
+	struct unwind_tables *tables; /* NULL: nobody asks for paths */
 };
 
 /* What a register holds, and where that stands: see check_paths.h. */
@@ -47,6 +50,7 @@ struct check {
 	struct snapshot *snapshot;
 	struct memory *memory;
 	struct scan *scan;
+	struct frames *frames;	    /* NULL: nobody asks for paths */
 	struct judge_block *blocks; /* by address */
 	size_t max_blocks;
 	VECTOR(struct memory_thread) threads;
@@ -59,6 +63,7 @@ static void release_check(struct check *c)
 	snapshot__destroy(c->snapshot);
 	memory__destroy(c->memory);
 	scan__destroy(c->scan);
+	frames__destroy(c->frames);
 	free(c->blocks);
 	vector_release(&c->threads);
 	vector_release(&c->registers);
@@ -80,6 +85,10 @@ int checker__create(const struct checker_options *options, struct probe *p, stru
 	checker->probe = p;
 	checker->collector = c;
 	checker->tracer = t;
+	if (options->paths && unwind_tables__create(options->sandbox, &checker->tables)) {
+		free(checker);
+		return -ENOMEM;
+	}
 	*ret = checker;
 	return 0;
 }
@@ -89,6 +98,7 @@ void checker__destroy(struct checker *c)
 	if (!c)
 		return;
 	hash__release(&c->complete);
+	unwind_tables__destroy(c->tables);
 	free(c);
 }
 
@@ -123,8 +133,8 @@ static int read_registers(struct check *c, const tracer_threads *threads)
 		/* One that has been killed meanwhile uses nothing any more. */
 		if (registers__read(threads->items[i], &r))
 			continue;
-		err = vector_push(&c->threads,
-				  ((struct memory_thread){threads->items[i], r.sp, r.tls}));
+		err = vector_push(&c->threads, ((struct memory_thread){threads->items[i], r.sp,
+								       r.tls, r.ip, r.fp, r.lr}));
 		/* Who is about to end uses nothing of what it had in hand. */
 		if (c->at_exit && threads->items[i] == c->reader)
 			continue;
@@ -175,6 +185,15 @@ static bool is_complete(const struct check *c)
 	       !t.late->count;
 }
 
+static int copy_stacks(struct check *c)
+{
+	struct probe_tables t;
+
+	probe__tables(c->checker->probe, &t);
+	return frames__create(c->checker->tables, t.files, c->memory, c->threads.items,
+			      c->threads.count, &c->frames);
+}
+
 static int read_process(struct check *c, const tracer_threads *threads)
 {
 	struct timespec start;
@@ -196,103 +215,21 @@ static int read_process(struct check *c, const tracer_threads *threads)
 	for (i = 0; i < c->registers.count && !err; i++)
 		err = scan__register(c->scan, c->registers.items[i].value,
 				     c->registers.items[i].place);
+	if (!err && c->checker->options.paths)
+		err = copy_stacks(c);
 	c->memory_ms = elapsed_ms(&start) - c->table_ms;
 	return err;
 }
 
 /* --- verdicts --- */
 
-static bool is_lost(uint8_t verdict)
+static int find_paths(struct check *c, struct check_types *types,
+		      const struct judge_verdict *verdicts, const struct judge_link *chains)
 {
-	return verdict == PROFILE_VERDICT_DEFINITE || verdict == PROFILE_VERDICT_INDIRECT;
-}
+	struct probe_tables t;
 
-/* Number of the class of the vtable @vptr in the snapshot's types, found out once a vtable. */
-static int find_type(struct check *c, struct hash *known, uint64_t vptr, uint32_t *ret)
-{
-	char *name;
-	int err;
-
-	*ret = hash__get(known, vptr, 0);
-	if (*ret != HASH_NONE)
-		return 0;
-	*ret = PROFILE_NONE;
-	err = classes__name(c->checker->options.sandbox, c->memory, vptr, &name);
-	if (err || !name)
-		return err;
-	err = vector_push(&c->snapshot->types, name);
-	if (err) {
-		free(name);
-		return err;
-	}
-	*ret = c->snapshot->types.count - 1;
-	return hash__set(known, vptr, 0, *ret);
-}
-
-/* Classes that are looked up in one check; a hostile heap may be full of vtables. */
-#define MAX_TYPES 4096
-
-/* The first words of blocks, read in portions. */
-struct heads {
-	uint64_t addrs[1024], words[1024];
-	uint32_t blocks[1024]; /* indexes in the snapshot */
-	size_t nr;
-};
-
-static int type_heads(struct check *c, struct heads *h, struct hash *known)
-{
-	struct snapshot *s = c->snapshot;
-	size_t i;
-	int err = 0;
-
-	memory__words(c->memory, h->addrs, h->nr, h->words);
-	for (i = 0; i < h->nr && !err; i++)
-		if (s->types.count < MAX_TYPES || hash__get(known, h->words[i], 0) != HASH_NONE)
-			err = find_type(c, known, h->words[i], &s->blocks.items[h->blocks[i]].type);
-	h->nr = 0;
-	return err;
-}
-
-static int find_types(struct check *c, const struct judge_verdict *verdicts)
-{
-	CLEANUP(hash__release) struct hash known = {0};
-	CLEANUP_FREE struct heads *h = calloc(1, sizeof(*h));
-	struct snapshot *s = c->snapshot;
-	size_t i;
-	int err = h ? 0 : -ENOMEM;
-
-	for (i = 0; i < s->nr && !err; i++) {
-		if (!is_lost(verdicts[i].verdict) || c->blocks[i].size < sizeof(uint64_t))
-			continue;
-		h->addrs[h->nr] = c->blocks[i].addr;
-		h->blocks[h->nr++] = s->items[i].index;
-		if (h->nr == ARRAY_SIZE(h->addrs))
-			err = type_heads(c, h, &known);
-	}
-	return err ? err : type_heads(c, h, &known);
-}
-
-/* For paths__find. */
-struct type_search {
-	struct check *check;
-	struct hash known;
-};
-
-static int search_type(void *context, uint64_t vptr, uint32_t *ret)
-{
-	struct type_search *t = context;
-
-	return t->check->snapshot->types.count < MAX_TYPES ||
-			       hash__get(&t->known, vptr, 0) != HASH_NONE
-		       ? find_type(t->check, &t->known, vptr, ret)
-		       : 0;
-}
-
-static int find_paths(struct check *c, const struct judge_verdict *verdicts,
-		      const struct judge_link *chains)
-{
-	struct type_search search = {.check = c};
-	struct paths_input in = {
+	probe__tables(c->checker->probe, &t);
+	return paths__find(&(struct paths_input){
 		.snapshot = c->snapshot,
 		.verdicts = verdicts,
 		.chains = chains,
@@ -300,23 +237,20 @@ static int find_paths(struct check *c, const struct judge_verdict *verdicts,
 		.memory = c->memory,
 		.threads = c->threads.items,
 		.nr_threads = c->threads.count,
-		.find_type = search_type,
-		.context = &search,
-	};
-	struct probe_tables t;
-	int err;
-
-	probe__tables(c->checker->probe, &t);
-	in.files = t.files;
-	err = paths__find(&in);
-	hash__release(&search.known);
-	return err;
+		.files = t.files,
+		.frames = c->frames,
+		.types = types,
+	});
 }
 
 static int judge(struct check *c)
 {
 	CLEANUP_FREE struct judge_verdict *verdicts = NULL;
 	CLEANUP_FREE struct judge_link *chains = NULL;
+	CLEANUP(check_types__release)
+	struct check_types types = {.sandbox = c->checker->options.sandbox,
+				    .memory = c->memory,
+				    .snapshot = c->snapshot};
 	struct judge_memory memory = {c->memory, memory__word, memory__is_vtable};
 	struct snapshot *s = c->snapshot;
 	size_t n = s->nr, i;
@@ -332,9 +266,9 @@ static int judge(struct check *c)
 	if (!err)
 		err = judge__run(c->blocks, n, edges, &memory, verdicts, chains);
 	if (!err)
-		err = find_types(c, verdicts);
+		err = check_types__of_lost(&types, c->blocks, verdicts);
 	if (!err && chains)
-		err = find_paths(c, verdicts, chains);
+		err = find_paths(c, &types, verdicts, chains);
 	for (i = 0; i < n && !err; i++) {
 		struct snapshot_block *b = &s->blocks.items[s->items[i].index];
 

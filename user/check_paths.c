@@ -102,9 +102,25 @@ static uint64_t tls_size(const struct paths_input *in)
 	return sum;
 }
 
-/* A word of a thread's own: its stack, or what the C library keeps at the thread pointer. */
-static bool name_thread(const struct paths_input *in, const struct region *r, uint64_t place,
-			uint64_t tls_below, struct path *path)
+/* The function whose frame on the stack of thread @i the word is in, if that can be found out. */
+static int name_frame(const struct paths_input *in, size_t i, uint64_t place, struct path *path)
+{
+	struct frame frame;
+	int err = frames__find(in->frames, i, place, &frame);
+
+	if (err)
+		return err < 0 ? err : 0;
+	path->module = strdup(files__get(in->files, frame.file)->object->path);
+	path->module_id = frame.file;
+	path->pc = frame.pc;
+	path->interrupted = frame.interrupted;
+	return path->module ? 0 : -ENOMEM;
+}
+
+/* A word of a thread's own: its stack, or what the C library keeps at the thread pointer. 0, 1
+ * where it is none, -ENOMEM. */
+static int name_thread(const struct paths_input *in, const struct region *r, uint64_t place,
+		       uint64_t tls_below, struct path *path)
 {
 	const struct memory_thread *owner = NULL;
 	size_t i;
@@ -116,42 +132,45 @@ static bool name_thread(const struct paths_input *in, const struct region *r, ui
 		    place < t->tls + PATHS_CONTROL_BLOCK) {
 			path->root = PROFILE_ROOT_TLS;
 			path->thread = t->tid;
-			return true;
+			return 0;
 		}
 		if (t->sp >= r->start && t->sp < r->end && (!owner || t->sp > owner->sp) &&
 		    t->sp <= place + 128)
 			owner = t;
 	}
 	if (!owner)
-		return false;
+		return 1;
 	path->root = PROFILE_ROOT_STACK;
 	path->thread = owner->tid;
 	path->offset = place > owner->sp ? place - owner->sp : 0;
-	return true;
+	return name_frame(in, owner - in->threads, place, path);
 }
 
-static void name_root(const struct paths_input *in, uint64_t place, uint64_t tls_below,
-		      struct path *path)
+static int name_root(const struct paths_input *in, uint64_t place, uint64_t tls_below,
+		     struct path *path)
 {
 	const struct regions *regions = memory__regions(in->memory);
 	const struct region *r;
 	ssize_t i;
+	int err;
 
 	path->module_id = PROFILE_NONE;
 	if (place & REGISTER_PLACE) {
 		name_register(in, place, path);
-		return;
+		return 0;
 	}
 	path->addr = place;
 	i = place ? regions__find(regions, place) : -1;
 	if (i < 0)
-		return;
+		return 0;
 	r = &regions->list.items[i];
-	if (name_thread(in, r, place, tls_below, path) || name_global(in, i, place, path))
-		return;
+	err = name_thread(in, r, place, tls_below, path);
+	if (err <= 0 || name_global(in, i, place, path))
+		return err < 0 ? err : 0;
 	path->root = PROFILE_ROOT_MAPPING;
 	path->offset = place - r->start;
 	path->module = r->name ? strdup(r->name) : NULL;
+	return 0;
 }
 
 /* --- chains --- */
@@ -185,7 +204,7 @@ static int fill_steps(const struct paths_input *in, uint32_t block, struct path 
 		pointer_at = in->chains[block].where;
 		if (b->block.size < WORD || !memory__word(in->memory, b->addr, &word))
 			continue;
-		err = in->find_type(in->context, word, &s->type);
+		err = check_types__find(in->types, word, &s->type);
 		if (err)
 			return err;
 	}
@@ -203,8 +222,9 @@ static int add_path(const struct paths_input *in, uint32_t block, uint64_t tls_b
 		return -ENOMEM;
 	path->stack = b->block.stack;
 	path->family = b->block.family;
-	name_root(in, scan__place(in->scan, in->chains[head].where), tls_below, path);
-	err = fill_steps(in, block, path);
+	err = name_root(in, scan__place(in->scan, in->chains[head].where), tls_below, path);
+	if (!err)
+		err = fill_steps(in, block, path);
 	if (!err)
 		err = vector_push(&in->snapshot->paths, path);
 	if (err)

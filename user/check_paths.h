@@ -5,6 +5,8 @@
 /* Why reachable blocks are still alive: for the oldest block of each stack, the chain of pointers
  * from a root to it, and what that root is. */
 
+#include "check_frames.h"
+#include "check_types.h"
 #include "leakcheck/judge.h"
 #include "leakcheck/memory.h"
 #include "leakcheck/scan.h"
@@ -19,10 +21,8 @@ struct paths_input {
 	const struct memory_thread *threads;
 	size_t nr_threads;
 	const struct files *files;
-	/* The class whose vtable is at @vptr, in the snapshot's types, or PROFILE_NONE. 0 or
-	 * -errno. */
-	int (*find_type)(void *context, uint64_t vptr, uint32_t *ret);
-	void *context;
+	struct frames *frames;
+	struct check_types *types;
 };
 
 /* The place (scan__register) of register @i, a general one or a word of a vector, of thread number

@@ -128,13 +128,17 @@ kept() {
 	kept global keep chain
 	holds '[.processes[0].stacks[] | select(.verdict == "definite" and .path)] == []'
 	TOOL="--show-reachable-path" profile leaks on_stack
-	kept stack "" on_stack
+	kept stack on_stack on_stack
+	"$MEMLEAK" --show-reachable-path -- "$PROGRAMS/leaks" on_stack >"$out" 2>"$err"
+	grep -q 'kept by the stack of thread [0-9]*, in the frame of on_stack, sp+0x[0-9a-f]* (leaks)$' "$out"
 	TOOL="--show-reachable-path" profile leaks tls
 	kept tls "" tls
 	TOOL="--show-reachable-path" profile leaks threads
-	kept stack "" hold
+	kept stack hold hold
 	kept tls "" hold
 	kept global keep2 end
+	TOOL="--show-reachable-path" profile leaks in_handler
+	kept stack handler handler
 	TOOL="--show-reachable-path" profile leaks library
 	kept global keeper_kept library
 	holds '[.processes[0].stacks[].path | select(.root.name == "keeper_kept").root.module] |
@@ -387,6 +391,14 @@ in_mid_life() {
 	feeder=$!
 	in_mid_life
 	kill "$feeder"
+	kill "$target"
+}
+
+@test "threads of C++ in mid-life: nothing in use is called lost" {
+	require_bpf
+	"$PROGRAMS/busy_cxx" $((100 + ${LEAK_SECONDS:-0})) >"$out" 2>&1 3>&- 4>&- &
+	target=$!
+	in_mid_life
 	kill "$target"
 }
 

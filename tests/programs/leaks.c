@@ -441,12 +441,14 @@ NOIPA static void service(void)
 
 /* As much as can be of what a leak check might stumble over: mappings, pointers to everywhere, what
  * looks like objects, and memory that comes and goes. */
+static int nr_mappings = 60000;
+
 NOIPA static void hostile(void)
 {
-	enum { MAPPINGS = 60000, BLOCKS = 20000 };
+	enum { BLOCKS = 20000 };
 	uint64_t seed = 1;
 	uint64_t **blocks = malloc(BLOCKS * sizeof(*blocks));
-	char *pages = mmap(NULL, MAPPINGS * 4096UL, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *pages = mmap(NULL, nr_mappings * 4096UL, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *sparse = mmap(NULL, 1UL << 40, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	int i, k;
@@ -464,8 +466,9 @@ NOIPA static void hostile(void)
 		}
 		blocks[i][0] = (uint64_t)&environ - seed % 65536 / 8 * 8;
 	}
-	for (i = 0; i < MAPPINGS; i += 2) {
-		mprotect(pages + i * 4096UL, 4096, PROT_READ | PROT_WRITE);
+	for (i = 0; i < nr_mappings; i += 2) {
+		if (mprotect(pages + i * 4096UL, 4096, PROT_READ | PROT_WRITE))
+			_exit(3); /* no more mappings than that */
 		*(void **)(pages + i * 4096UL) = pages;
 		if (sparse != MAP_FAILED)
 			sparse[(seed + i) * 4096 % (1UL << 40)] = 1;
@@ -511,10 +514,14 @@ static int run(const char *name)
 	return 2;
 }
 
-/* leaks CASE [abort|term|_exit]: how it ends */
+/* leaks CASE [abort|term|_exit|MAPPINGS]: how it ends, or how many a hostile one has */
 int main(int argc, char **argv)
 {
-	int status = argc > 1 ? run(argv[1]) : 2;
+	int status;
+
+	if (argc > 2 && atoi(argv[2]))
+		nr_mappings = atoi(argv[2]);
+	status = argc > 1 ? run(argv[1]) : 2;
 
 	if (argc > 2 && !strcmp(argv[2], "abort"))
 		abort();

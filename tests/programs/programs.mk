@@ -62,8 +62,14 @@ endif
 $(PROGRAMS)/ctor: LIBS := -L$(PROGRAMS) -lctor -Wl,-rpath,'$$ORIGIN'
 $(PROGRAMS)/ctor: $(PROGRAMS)/libctor.so
 $(PROGRAMS)/dlopened $(PROGRAMS)/twins $(PROGRAMS)/late: LIBS := -ldl
+$(PROGRAMS)/busy_cxx: FLAGS := -pthread
+$(PROGRAMS)/registers: FLAGS := -pthread -fno-builtin
+$(PROGRAMS)/reallocs $(PROGRAMS)/vanishing: FLAGS := -fno-builtin
 $(PROGRAMS)/leaks: FLAGS := -pthread -fno-builtin -fno-allocation-dce
 $(PROGRAMS)/leaks_cxx: FLAGS := -fno-builtin -fno-allocation-dce
+$(PROGRAMS)/leaks_odd: FLAGS := -std=c++20 -pthread -fno-builtin -fno-allocation-dce
+$(PROGRAMS)/leaks_odd: LIBS := -ldl -Wl,-z,now
+$(PROGRAMS)/leaks_odd: $(PROGRAMS)/libkeeper.so
 $(PROGRAMS)/leaks: LIBS := -ldl -Wl,-z,now
 $(PROGRAMS)/leaks: $(PROGRAMS)/libkeeper.so
 $(PROGRAMS)/libpass.so: LIBS := -ldl

@@ -123,10 +123,12 @@ static void *move_early(void *old, size_t size)
 
 /*
  * The old block is told to be free before the call, since another thread can be given its address
- * before the return; if the call then fails, it is told to be there as it was.
+ * before the return; if the call then fails, it is told to be there as it was. Between the two
+ * nobody knows it, which a leak check must know.
  */
 static always_inline void *reallocate(struct call *c, void *old, size_t size)
 {
+	__attribute__((unused)) volatile uint64_t mark = MEMLEAK_IN_REALLOC;
 	void *block;
 	bool told =
 		old && hook_tell_free(old, 0, MEMLEAK_FAMILY_MALLOC, MEMLEAK_SITE_REALLOC, c->here);
@@ -137,7 +139,9 @@ static always_inline void *reallocate(struct call *c, void *old, size_t size)
 			hook_filter_add(old);
 		hook_site_restore(old);
 	}
-	return end(c, block, size);
+	end(c, block, size);
+	mark = 0;
+	return block;
 }
 
 HOOK_EXPORT void *realloc(void *old, size_t size)

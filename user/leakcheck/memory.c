@@ -205,14 +205,14 @@ int memory__scan(struct memory *m, const struct memory_thread *threads, size_t n
 
 /* --- for the heuristics, and types --- */
 
-static size_t read_bytes(const struct memory *m, uint64_t addr, void *buf, size_t size)
+size_t memory__read(const struct memory *m, uint64_t addr, void *buf, size_t size)
 {
 	return sweep__read(m->reader, m->mem_fd, addr, buf, size);
 }
 
 bool memory__word(void *context, uint64_t addr, uint64_t *ret)
 {
-	return read_bytes(context, addr, ret, sizeof(*ret)) == sizeof(*ret);
+	return memory__read(context, addr, ret, sizeof(*ret)) == sizeof(*ret);
 }
 
 /* What one process_vm_readv takes (UIO_MAXIOV). */
@@ -298,7 +298,7 @@ char *memory__class(struct memory *m, uint64_t vptr)
 	if (!r || !r->file)
 		return NULL;
 	n = sizeof(text) < r->end - name ? sizeof(text) : r->end - name;
-	n = read_bytes(m, name, text, n);
+	n = memory__read(m, name, text, n);
 	if (n && text[0] == '*') /* a type that is local to its file */
 		memmove(text, text + 1, --n);
 	for (i = 0; i < n && text[i]; i++)

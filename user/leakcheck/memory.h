@@ -20,8 +20,9 @@ struct memory;
 /* What is known of a stopped thread. */
 struct memory_thread {
 	pid_t tid;
-	uint64_t sp;  /* stack pointer */
-	uint64_t tls; /* thread pointer; 0: unknown */
+	uint64_t sp;	     /* stack pointer */
+	uint64_t tls;	     /* thread pointer; 0: unknown */
+	uint64_t ip, fp, lr; /* where it is; see unwind_regs */
 };
 
 /*
@@ -48,6 +49,9 @@ void memory__keep_names(struct memory *m);
 
 /* After it: the mappings there were. */
 const struct regions *memory__regions(const struct memory *m);
+
+/* Read up to @size bytes at @addr, also when the process runs again. Returns how many. */
+size_t memory__read(const struct memory *m, uint64_t addr, void *buf, size_t size);
 
 /* For judge_memory, with the memory as context: both also when the process runs again. */
 bool memory__word(void *context, uint64_t addr, uint64_t *ret);

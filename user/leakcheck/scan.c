@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/memleak.h"
 #include "util/cleanup.h"
 
 #define WORD	      8
@@ -164,19 +165,39 @@ void scan__set_trampoline(struct scan *s, uint64_t start, uint64_t end)
 
 /* --- words --- */
 
+/* Of so few words that a vector of them is compared at once, where the processor has such. */
+#define GROUP 64
+
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__has_attribute)
+#if __has_attribute(target_clones)
+#define WIDE __attribute__((target_clones("avx2", "default")))
+#endif
+#endif
+#ifndef WIDE
+#define WIDE
+#endif
+
+WIDE static uint64_t filter_group(const uint64_t words[GROUP], uint64_t low, uint64_t span)
+{
+	uint64_t mask = 0;
+	size_t i;
+
+	for (i = 0; i < GROUP; i++)
+		mask |= (uint64_t)(words[i] - low < span) << i;
+	return mask;
+}
+
 void scan__filter(const struct scan *s, const uint64_t *words, size_t nr, uint64_t *bits)
 {
-	const uint64_t low = s->low, span = s->span;
-	size_t i, k;
+	uint64_t rest[GROUP] = {0};
+	size_t i;
 
-	for (i = 0; i < nr; i += 64) {
-		size_t n = nr - i < 64 ? nr - i : 64;
-		uint64_t mask = 0;
-
-		for (k = 0; k < n; k++)
-			mask |= (uint64_t)(words[i + k] - low < span) << k;
-		bits[i / 64] = mask;
-	}
+	for (i = 0; i + GROUP <= nr; i += GROUP)
+		bits[i / GROUP] = filter_group(words + i, s->low, s->span);
+	if (i == nr)
+		return;
+	memcpy(rest, words + i, (nr - i) * WORD);
+	bits[i / GROUP] = filter_group(rest, s->low, s->span) & ((1ULL << (nr - i)) - 1);
 }
 
 static bool is_candidate(const struct scan *s, uint64_t value)
@@ -305,7 +326,8 @@ static int scan_root(struct scan *s, const struct run *r)
 			note_empty_bin(s, addr);
 		else if (s->arena_empty && addr - s->arena_last > ARENA_SIZE)
 			close_arena(s);
-		if (words[i] - s->trampoline_start < s->trampoline_size)
+		if (words[i] - s->trampoline_start < s->trampoline_size ||
+		    words[i] == MEMLEAK_IN_REALLOC)
 			s->in_flight = true;
 		if (!is_candidate(s, words[i]))
 			continue;

@@ -29,7 +29,7 @@ int scan__set_blocks(struct scan *s, const struct judge_block *blocks, uint32_t 
 /*
  * Where the kernel's uprobe trampoline is: a root with an address in it is the stack of a thread
  * that is within an allocator's call, and may have a block in its hands that is in no table
- * (realloc). Gaps are roots then.
+ * (realloc), as it has where a root is MEMLEAK_IN_REALLOC. Gaps are roots then.
  */
 void scan__set_trampoline(struct scan *s, uint64_t start, uint64_t end);
 

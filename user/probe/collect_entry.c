@@ -163,6 +163,7 @@ static int add_path(struct building *b, const struct stacks_source *source, cons
 		.pc = from->pc,
 		.offset = from->offset,
 		.addr = from->addr,
+		.interrupted = from->interrupted,
 		.thread = from->thread,
 		.omitted = from->omitted,
 		.first_step = p->steps.count,

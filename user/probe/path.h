@@ -26,6 +26,7 @@ struct path {
 	char *module;	    /* owned; NULL: none */
 	uint32_t module_id; /* number of the file; PROFILE_NONE: none */
 	uint64_t pc, offset, addr;
+	bool interrupted;
 	uint32_t thread;
 	uint64_t omitted;
 	uint32_t nr_steps;

@@ -123,10 +123,12 @@ struct profile_step {
 /* One chain of pointers from a root to a block: why it is still alive. */
 struct profile_path {
 	enum profile_root root;
-	const char *name;    /* of the variable or register; NULL where unknown */
-	const char *module;  /* its file; what is mapped; NULL: none */
+	const char *name;    /* of the variable, register or function; NULL where unknown */
+	const char *module;  /* the file of both; what is mapped; NULL: none */
 	uint32_t module_id;  /* as in profile_module; PROFILE_NONE: none, or loaded */
-	uint64_t pc;	     /* GLOBAL: its address in the module */
+	uint64_t pc;	     /* GLOBAL: its address in the module. STACK: of the function whose
+				frame it is, as profile_location has it; 0: unknown */
+	bool interrupted;    /* the same */
 	uint64_t offset;     /* in the variable, from the stack pointer, in the mapping */
 	uint64_t addr;	     /* of the pointer; 0 in registers */
 	uint32_t thread;     /* STACK, TLS, REGISTER; 0: none */

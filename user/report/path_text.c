@@ -28,8 +28,12 @@ static void print_root(struct stream *s, const struct profile_path *path)
 			stream__print(s, "global data at 0x%" PRIx64, path->pc);
 		break;
 	case PROFILE_ROOT_STACK:
-		stream__print(s, "the stack of thread %" PRIu32 ", sp+0x%" PRIx64, path->thread,
-			      path->offset);
+		stream__print(s, "the stack of thread %" PRIu32, path->thread);
+		if (path->name)
+			stream__print(s, ", in the frame of %s", shown(name, path->name));
+		else if (path->pc)
+			stream__print(s, ", in the frame of code at 0x%" PRIx64, path->pc);
+		stream__print(s, ", sp+0x%" PRIx64, path->offset);
 		break;
 	case PROFILE_ROOT_TLS:
 		stream__print(s, "thread-local data of thread %" PRIu32, path->thread);

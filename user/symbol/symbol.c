@@ -379,7 +379,22 @@ static int name_variable(struct symbolizer *s, struct profile *p, struct profile
 	return line->symbol && !path->name ? -ENOMEM : 0;
 }
 
-static int name_variables(struct symbolizer *s, struct profile *p)
+/* The function of the frame, not what was inlined into it. */
+static int name_frame(struct symbolizer *s, struct profile *p, struct profile_path *path)
+{
+	struct symbol_question q = {.pc = path->pc, .interrupted = path->interrupted};
+	struct symbol_answer a = {0};
+	const char *symbol;
+	int err = find(s, path->module_id, &q, 1, &a);
+
+	if (err || !a.nr)
+		return err;
+	symbol = s->lines.v.items[a.first + a.nr - 1].symbol;
+	path->name = profile__intern(p, symbol);
+	return symbol && !path->name ? -ENOMEM : 0;
+}
+
+static int name_roots(struct symbolizer *s, struct profile *p)
 {
 	size_t i;
 	int err = 0;
@@ -387,9 +402,12 @@ static int name_variables(struct symbolizer *s, struct profile *p)
 	for (i = 0; i < p->paths.count && !err; i++) {
 		struct profile_path *path = &p->paths.items[i];
 
-		if (path->root == PROFILE_ROOT_GLOBAL && !path->name &&
-		    path->module_id != PROFILE_NONE)
+		if (path->name || path->module_id == PROFILE_NONE)
+			continue;
+		if (path->root == PROFILE_ROOT_GLOBAL)
 			err = name_variable(s, p, path);
+		else if (path->root == PROFILE_ROOT_STACK)
+			err = name_frame(s, p, path);
 	}
 	return err;
 }
@@ -402,7 +420,7 @@ int symbolizer__resolve(struct symbolizer *s, struct profile *p, uint64_t top, u
 	int err = b ? collect(p, top, kinds, &wanted) : -ENOMEM;
 
 	if (!err)
-		err = name_variables(s, p);
+		err = name_roots(s, p);
 	if (err || !wanted.v.count)
 		return err;
 	qsort_r(wanted.v.items, wanted.v.count, sizeof(*wanted.v.items), compare, p);

@@ -10,11 +10,12 @@
 #include <sys/types.h>
 
 #define REGISTERS_GENERAL 34
-#define REGISTERS_VECTORS 64 /* words of the vector registers that every processor has */
+#define REGISTERS_VECTORS 472 /* words of vector registers, however wide */
 
 struct registers {
 	uint64_t sp;
-	uint64_t tls; /* thread pointer; 0: unknown */
+	uint64_t tls;	     /* thread pointer; 0: unknown */
+	uint64_t ip, fp, lr; /* lr: 0 where there is none */
 	uint64_t general[REGISTERS_GENERAL];
 	size_t nr_general;
 	uint64_t vectors[REGISTERS_VECTORS];
