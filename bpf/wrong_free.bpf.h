@@ -207,8 +207,7 @@ static __always_inline bool has_wrong_free(void)
 /* One frame as a stack: who has freed it before. 0 where its code is not there any more. */
 static __always_inline __u64 store_caller(struct walk *w, __u64 caller, __u32 image)
 {
-	w->stack.nr_frames = 0;
-	w->stack.flags = 0;
+	clear_stack(w);
 	if (!find_mapping(w, caller - 1))
 		return 0;
 	w->regs.ip = caller;
