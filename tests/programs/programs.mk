@@ -32,7 +32,7 @@ PROGRAM_VARIANTS := malloc_one_nopie malloc_one_stripped \
 	$(if $(HAVE_TCMALLOC),baseline_cxx_tcmalloc new_delete_tcmalloc bad_alloc_tcmalloc \
 		baseline_cxx_tcmalloc_static new_delete_tcmalloc_static) \
 	$(if $(shell command -v rustc),leak_rust) $(if $(shell command -v go),leak_go leak_cgo) \
-	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl sampled_musl forks_musl_static)
+	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl sampled_musl forks_musl forks_musl_static)
 PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libhidden.so libbump.so libpass.so libkeeper.so liblate.so libfaults.so \
 	$(if $(HAVE_SDT),libbump_sites.so libbump_sites_O0.so)
 
