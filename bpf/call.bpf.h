@@ -50,6 +50,7 @@ struct wrong_draft {
 	struct memleak_wrong_key key; /* kind: of none where there is none */
 	struct memleak_wrong value;
 	__u64 first_caller; /* of the free before */
+	__u64 is_begun;	    /* the walk is where the free's caller is */
 };
 
 /* The last call that sampling left out. */

@@ -91,9 +91,10 @@ enum memleak_fail { MEMLEAK_FAIL_ZERO, MEMLEAK_FAIL_MINUS_ONE, MEMLEAK_FAIL_NOT_
  * The cookie of a site: where its arguments are. 0: it is one of libmemleak.so's own, in the
  * registers of a call's arguments; otherwise the number of a record in `site_arguments`, from 1.
  */
-#define MEMLEAK_SITE_COOKIE(spec, mixed) ((__u64)(spec) << 1 | (mixed))
+#define MEMLEAK_SITE_COOKIE(spec, flags) ((__u64)(spec) << 2 | (flags))
 #define MEMLEAK_SITE_MIXED		 1 /* the process has other probes for its heap too */
-#define MEMLEAK_SITE_SPEC(cookie)	 ((__u32)((cookie) >> 1))
+#define MEMLEAK_SITE_GUARDED		 2 /* whoever calls it got the pointer in their sight */
+#define MEMLEAK_SITE_SPEC(cookie)	 ((__u32)((cookie) >> 2))
 #define MEMLEAK_MAX_SITE_SPECS		 1024
 #define MEMLEAK_SITE_ARGUMENTS		 3 /* pointer, size, weight */
 
@@ -122,19 +123,25 @@ struct memleak_site_arguments {
 
 /*
  * What the sites of libmemleak.so (user/hook/) say of a call, in their argument `info`: the family
- * (of what frees, on a free), flags, and how far above the frame that they give it ends.
+ * (of what frees, on a free), flags, the slack of a block, and how far above the frame that they
+ * give it ends.
  */
 #define MEMLEAK_SITE_REALLOC 1 /* a free: it is for a realloc, which may still fail */
+#define MEMLEAK_SITE_SIZED   2 /* a free: it knows the size */
+#define MEMLEAK_SITE_INNER   4 /* for an operator's own use: its family says nothing */
+#define MEMLEAK_SITE_INFO(family, flags, slack, cfa)                                               \
+	((__u64)(family) | (__u64)(flags) << 8 | (__u64)(slack) << 16 | (__u64)(cfa) << 32)
+#define MEMLEAK_SITE_FAMILY(info) ((__u8)(info))
+#define MEMLEAK_SITE_FLAGS(info)  ((__u8)((info) >> 8))
+#define MEMLEAK_SITE_SLACK(info)  ((__u8)((info) >> 16))
+#define MEMLEAK_SITE_CFA(info)	  ((__u32)((info) >> 32))
 
 /* On the stack of a thread whose block sites have told to be gone, but not yet where it is now: a
  * leak check knows by it that the block is in no table. */
 #define MEMLEAK_IN_REALLOC 0xa3f1c5d27b9e8046ULL
-#define MEMLEAK_SITE_SIZED 2 /* a free: it knows the size */
-#define MEMLEAK_SITE_INFO(family, flags, cfa)                                                      \
-	((__u64)(family) | (__u64)(flags) << 8 | (__u64)(cfa) << 32)
-#define MEMLEAK_SITE_FAMILY(info) ((__u8)(info))
-#define MEMLEAK_SITE_FLAGS(info)  ((__u8)((info) >> 8))
-#define MEMLEAK_SITE_CFA(info)	  ((__u32)((info) >> 32))
+
+/* What of a block may exceed what operator new was asked for: an alignment, a length. */
+#define MEMLEAK_MAX_SLACK 255
 
 /* Of the mmap family: enum memleak_call, and mmap's and mremap's flags; munmap: whether it failed.
  */

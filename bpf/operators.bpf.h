@@ -14,9 +14,6 @@
 /* From the entry of an operator to that of malloc the stack grows by a few small frames. */
 #define OPERATOR_REACH 4096
 
-/* What of a block may exceed what operator new was asked for: an alignment, a length. */
-#define MAX_SLACK 255
-
 /*
  * Whether the function that was entered with this stack pointer and return address is still in
  * flight as far as the stack tells. What is entered now is called by it or, with an equal stack
@@ -68,24 +65,30 @@ static __always_inline void note_operator(struct thread *t, struct pt_regs *regs
 	o->sized = MEMLEAK_FORM_ARGUMENT(cookie, 16) != 0;
 }
 
+/* Whether an allocation of @size is made for an operator new: then its families and its slack. */
+static __always_inline bool is_for_new(struct thread *t, struct pt_regs *regs, __u64 size,
+				       __u8 *families, __u8 *slack)
+{
+	struct operator_call *o = &t->making;
+	__u64 more = size - o->size;
+
+	if (!o->sp || !is_entered_from(o->sp, o->ret, regs))
+		return false;
+	/* Much more than was asked for is for the operator's own use. */
+	*families = more <= MEMLEAK_MAX_SLACK ? o->families : 0;
+	*slack = more;
+	return true;
+}
+
 /* The allocation @call begins: is it made for an operator new? */
 static __always_inline void take_new(struct thread *t, struct call *call, struct pt_regs *regs)
 {
-	struct operator_call *o = &t->making;
-	__u64 slack = call->size - o->size;
-
 	call->families = MEMLEAK_COOKIE_FAMILIES(call->cookie);
 	call->slack = 0;
-	if (!o->sp)
-		return;
 	if (!is_mapping(call->cookie) && !is_described(call->cookie) &&
-	    is_entered_from(o->sp, o->ret, regs)) {
-		call->cookie = MEMLEAK_COOKIE(MEMLEAK_COOKIE_CALL(call->cookie), o->family);
-		/* Much more than was asked for is for the operator's own use. */
-		call->families = slack <= MAX_SLACK ? o->families : 0;
-		call->slack = slack;
-	}
-	o->sp = 0;
+	    is_for_new(t, regs, call->size, &call->families, &call->slack))
+		call->cookie = MEMLEAK_COOKIE(MEMLEAK_COOKIE_CALL(call->cookie), t->making.family);
+	t->making.sp = 0;
 }
 
 #endif

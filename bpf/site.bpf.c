@@ -7,6 +7,7 @@
 #include "bpf/arguments.bpf.h"
 #include "bpf/mapping.bpf.h"
 #include "bpf/process.bpf.h"
+#include "bpf/wrong_free.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -26,6 +27,7 @@ struct site {
 	__u64 pointer, size, weight;
 	__u64 info;  /* libmemleak.so's: MEMLEAK_SITE_INFO */
 	__u64 frame; /* the same; 0: another's */
+	__u8 guarded;
 };
 
 /* A register by its number: the verifier takes no variable offset into the context. */
@@ -72,6 +74,7 @@ static __always_inline bool site_read(struct pt_regs *regs, __u64 cookie, struct
 	__u32 spec = MEMLEAK_SITE_SPEC(cookie);
 	struct memleak_site_arguments *a;
 
+	s->guarded = (cookie & MEMLEAK_SITE_GUARDED) != 0;
 	if (!spec) {
 		s->pointer = PT_REGS_PARM1(regs);
 		s->size = PT_REGS_PARM2(regs);
@@ -111,6 +114,20 @@ static __always_inline bool is_site_followed(struct site *s)
 	return is_size_followed(s->size);
 }
 
+/* The family of a block: by libmemleak.so, or by an operator of the program's own, which calls it.
+ */
+static __always_inline void find_family(struct thread *t, struct pt_regs *regs, struct site *s,
+					struct memleak_block *b)
+{
+	b->family = MEMLEAK_SITE_FAMILY(s->info);
+	if (s->frame && !(MEMLEAK_SITE_FLAGS(s->info) & MEMLEAK_SITE_INNER))
+		b->families = 1 << b->family;
+	b->slack = MEMLEAK_SITE_SLACK(s->info);
+	if (is_for_new(t, regs, s->size, &b->families, &b->slack))
+		b->family = t->making.family;
+	t->making.sp = 0;
+}
+
 static __always_inline int site_alloc(struct pt_regs *regs, __u64 cookie)
 {
 	struct memleak_process *p = followed_process();
@@ -131,7 +148,7 @@ static __always_inline int site_alloc(struct pt_regs *regs, __u64 cookie)
 	b.size = s.size;
 	b.weight = s.weight;
 	b.time_ns = bpf_ktime_get_ns();
-	b.family = MEMLEAK_SITE_FAMILY(s.info);
+	find_family(t, regs, &s, &b);
 	if (s.frame)
 		begin_from_frame(&t->walk, regs, s.frame, MEMLEAK_SITE_CFA(s.info), p->image);
 	else
@@ -143,26 +160,61 @@ static __always_inline int site_alloc(struct pt_regs *regs, __u64 cookie)
 	return 0;
 }
 
-static __always_inline int site_free(struct pt_regs *regs, __u64 cookie)
+/* True if the free is wrong and has to be noted: then the walk of its stack is begun. */
+static __always_inline bool is_wrong_site_free(struct memleak_process *p, struct thread *t,
+					       struct pt_regs *regs, struct site *s,
+					       struct memleak_block *b, bool is_block)
+{
+	__u8 flags = MEMLEAK_SITE_FLAGS(s->info);
+	struct freeing f = {
+		.process = p,
+		.addr = s->pointer,
+		.size = s->size,
+		.family = MEMLEAK_SITE_FAMILY(s->info),
+		.sized = flags & MEMLEAK_SITE_SIZED,
+		.guarded = s->guarded,
+	};
+
+	if (is_inner_free(t, regs))
+		return false;
+	if (!(flags & MEMLEAK_SITE_INNER))
+		f.families = 1 << f.family;
+	if (flags & MEMLEAK_SITE_REALLOC)
+		f.family = MEMLEAK_FAMILY_REALLOC;
+	begin_from_frame(&t->walk, regs, s->frame, MEMLEAK_SITE_CFA(s->info), p->image);
+	f.caller = t->walk.regs.ip;
+	if (!judge(t, regs, &f, b, is_block))
+		return false;
+	t->wrong.is_begun = true;
+	return true;
+}
+
+/* True if the free is wrong and has to be noted. */
+static __always_inline bool site_free(struct pt_regs *regs, __u64 cookie)
 {
 	struct memleak_process *p = followed_process();
-	struct memleak_block old;
+	struct memleak_block old = {};
 	struct site s = {};
+	bool is_block, is_realloc;
 	struct thread *t;
 
-	if (!p || !site_read(regs, cookie, &s) || !block_free(p, s.pointer, 0, &old))
-		return 0;
-	if (trace_events)
+	if (!p || !site_read(regs, cookie, &s))
+		return false;
+	is_block = block_free(p, s.pointer, 0, &old);
+	if (is_block && trace_events)
 		trace_event(MEMLEAK_EVENT_FREE, p->image, s.pointer, old.size, old.family,
 			    old.stack, 0);
-	if (!s.frame || !(MEMLEAK_SITE_FLAGS(s.info) & MEMLEAK_SITE_REALLOC))
-		return 0;
+	is_realloc = is_block && MEMLEAK_SITE_FLAGS(s.info) & MEMLEAK_SITE_REALLOC;
+	if (!s.frame || (!diagnose && !is_realloc))
+		return false;
 	t = thread_storage(BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (t) {
+	if (!t)
+		return false;
+	if (is_realloc) {
 		t->reallocated = old;
 		t->reallocated_addr = s.pointer;
 	}
-	return 0;
+	return diagnose && is_wrong_site_free(p, t, regs, &s, &old, is_block);
 }
 
 static __always_inline int site_restore(struct pt_regs *regs)
@@ -231,7 +283,9 @@ SEC("uprobe")
 int probe_site_free(struct pt_regs *regs)
 {
 	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
-	return site_free(regs, bpf_get_attach_cookie(regs));
+	if (site_free(regs, bpf_get_attach_cookie(regs)))
+		bpf_tail_call(regs, &wrong_uprobe_programs, 0);
+	return 0;
 }
 
 SEC("uprobe")

@@ -25,6 +25,10 @@
 /* Mappings that a thread's walks keep. */
 #define KEPT_MAPPINGS 4
 
+/* Bytes that are read of a stack at a time: several frames. */
+#define STACK_WINDOW 256
+#define NO_WINDOW    (1ULL << 62) /* far from every address */
+
 struct walk {
 	struct unwind_regs regs;
 	struct memleak_mapping mapping; /* of the last address; start == end: none */
@@ -36,12 +40,32 @@ struct walk {
 	struct memleak_mapping kept[KEPT_MAPPINGS]; /* hold while the address space is as it was */
 	__u32 kept_seq;				    /* mm_lock_seq when they were found; even */
 	__u32 next_kept;
+	__u64 key, check;   /* two hashes of the frames so far */
+	__u64 window_start; /* of the stack, what was read last */
+	__u64 window[STACK_WINDOW / 8];
 	struct memleak_stack stack;
 };
 
+/* Each call to read takes more time than what it reads. */
 static __always_inline int unwind_read(void *ctx, void *to, __u32 size, __u64 addr)
 {
-	return bpf_probe_read_user(to, size, (void *)addr);
+	struct walk *w = ctx;
+	__u64 at = addr - w->window_start, *from, *words = to;
+
+	if (at > STACK_WINDOW - 16) {
+		if (bpf_probe_read_user(w->window, STACK_WINDOW, (void *)addr)) {
+			/* The end of the stack is near. */
+			w->window_start = NO_WINDOW;
+			return bpf_probe_read_user(to, size, (void *)addr);
+		}
+		w->window_start = addr;
+		at = 0;
+	}
+	from = (void *)w->window + at;
+	words[0] = from[0];
+	if (size == 16)
+		words[1] = from[1];
+	return 0;
 }
 
 /*
@@ -196,6 +220,23 @@ static __always_inline bool find_mapping(struct walk *w, __u64 pc)
 	return true;
 }
 
+/* Begin a stack, of no frames so far. */
+static __always_inline void clear_stack(struct walk *w)
+{
+	w->stack.nr_frames = 0;
+	w->stack.flags = 0;
+	w->key = w->check = 0;
+}
+
+/* Multiplication by odd constants (FNV's prime; splitmix64's) with a fold each. */
+static __always_inline void hash_frame(struct walk *w, __u64 frame)
+{
+	w->key = (w->key ^ frame) * 0x100000001b3ULL;
+	w->key ^= w->key >> 32;
+	w->check = (w->check ^ frame) * 0xbf58476d1ce4e5b9ULL;
+	w->check ^= w->check >> 29;
+}
+
 static __always_inline void push_frame(struct walk *w)
 {
 	__u32 i = w->stack.nr_frames;
@@ -216,25 +257,21 @@ static __always_inline void push_frame(struct walk *w)
 	}
 	if (w->by_fp)
 		w->stack.flags |= MEMLEAK_STACK_BY_FP;
+	hash_frame(w, frame);
 	w->stack.frames[i] = frame;
 	w->stack.nr_frames++;
 }
 
-/* The rule at @pc into *@rule; what to say if it leads nowhere. */
-static __always_inline enum unwind_result find_rule(struct walk *w, __u64 pc,
-						    struct unwind_rule *rule)
+/* The number of the rule at @offset of the mapped file; UNWIND_STEPPED or why there is none. */
+static __always_inline enum unwind_result search_rule(struct walk *w, __u64 offset, __u32 *number)
 {
-	__u64 offset = pc - w->mapping.start + w->mapping.offset;
 	struct memleak_table *table;
 	struct unwind_page *page;
 	struct unwind_shard *shard;
-	struct unwind_rule *found;
 	void *shard_map;
 	__u64 index;
-	__u32 key, number, zero = 0;
+	__u32 key, zero = 0;
 
-	if (!w->mapping.file)
-		return UNWIND_NO_ROW;
 	key = w->mapping.file;
 	table = bpf_map_lookup_elem(&tables, &key);
 	if (!table || table->state < MEMLEAK_TABLE_LOADED) {
@@ -250,7 +287,7 @@ static __always_inline enum unwind_result find_rule(struct walk *w, __u64 pc,
 	page = bpf_map_lookup_elem(&pages, &key);
 	if (!page)
 		return UNWIND_NO_ROW;
-	number = page->first;
+	*number = page->first;
 	if (page->n) {
 		key = page->shard;
 		shard_map = bpf_map_lookup_elem(&shards, &key);
@@ -259,7 +296,40 @@ static __always_inline enum unwind_result find_rule(struct walk *w, __u64 pc,
 		shard = bpf_map_lookup_elem(shard_map, &zero);
 		if (!shard)
 			return UNWIND_NO_ROW;
-		number = unwind_search(shard, *page, offset);
+		*number = unwind_search(shard, *page, offset);
+	}
+	return UNWIND_STEPPED;
+}
+
+/*
+ * Rules that were found, by a hash of where: the search is the dearest part of a step. A table
+ * stays as it is once it is loaded, and so does what is here; who comes later takes the place. One
+ * word each, or one thread could read what another has written half: 16 bits of the file's number
+ * and 32 of the offset in it, 16 of the rule's number. 0: none, since no file has that number.
+ */
+#define FOUND_RULES_BITS 12
+__u64 found_rules[1 << FOUND_RULES_BITS] __weak = {};
+
+/* The rule at @pc into *@rule; what to say if it leads nowhere. */
+static __always_inline enum unwind_result find_rule(struct walk *w, __u64 pc,
+						    struct unwind_rule *rule)
+{
+	__u64 offset = pc - w->mapping.start + w->mapping.offset;
+	__u64 where = (__u64)w->mapping.file << 32 | (__u32)offset;
+	__u64 *known = &found_rules[where * 0x9e3779b97f4a7c15ULL >> (64 - FOUND_RULES_BITS)];
+	__u64 word = *known;
+	__u32 number = (__u16)word;
+	struct unwind_rule *found;
+	enum unwind_result result;
+
+	if (!w->mapping.file)
+		return UNWIND_NO_ROW;
+	if (word >> 16 != where || offset >> 32) {
+		result = search_rule(w, offset, &number);
+		if (result != UNWIND_STEPPED)
+			return result;
+		if (!(offset >> 32))
+			*known = where << 16 | number;
 	}
 	found = bpf_map_lookup_elem(&rules, &number);
 	if (found)
@@ -298,7 +368,7 @@ static __always_inline bool step_out(struct walk *w, __u64 pc)
 	enum unwind_result missing = find_rule(w, pc, &rule);
 	bool by_fp;
 
-	w->result = unwind_step(&w->regs, &rule, missing, NULL, &by_fp);
+	w->result = unwind_step(&w->regs, &rule, missing, w, &by_fp);
 	if (w->result != UNWIND_STEPPED)
 		return false;
 	w->by_fp = by_fp;
@@ -388,10 +458,11 @@ static __always_inline bool is_inside_call(struct walk *w, struct pt_regs *regs,
 		.lr = PT_REGS_RET(regs),
 	};
 	w->mapping.start = w->mapping.end = 0;
+	w->window_start = NO_WINDOW;
 	recall_mappings(w, image);
 	w->image = image;
 	w->trampoline = trampoline_address(bpf_get_current_task_btf());
-	w->result = unwind_step_entry(&w->regs, NULL);
+	w->result = unwind_step_entry(&w->regs, w);
 	if (w->result != UNWIND_STEPPED)
 		return true;
 	see_through_trampoline(w);
@@ -404,54 +475,31 @@ static __always_inline bool is_inside_call(struct walk *w, struct pt_regs *regs,
 	return w->regs.sp == sp && (w->regs.ip == w->trampoline || w->regs.ip == ret);
 }
 
-/* Two 64-bit hashes of the frames, made in one pass: the key and the check. */
-struct stack_hash {
-	struct walk *walk;
-	__u64 key, check;
-};
-
-static long hash_frame(__u32 index, void *data)
-{
-	struct stack_hash *h = data;
-	__u64 frame;
-
-	if (index > MEMLEAK_MAX_FRAMES)
-		return 1;
-	frame = h->walk->stack.frames[index];
-
-	/* Multiplication by odd constants (FNV's prime; splitmix64's) with a fold each. */
-	h->key = (h->key ^ frame) * 0x100000001b3ULL;
-	h->key ^= h->key >> 32;
-	h->check = (h->check ^ frame) * 0xbf58476d1ce4e5b9ULL;
-	h->check ^= h->check >> 29;
-	return 0;
-}
-
 /* Put the walked stack into the table, or find it there; its key, 0 where the table is full. */
 static __always_inline __u64 store_stack(struct walk *w, __u32 image)
 {
-	struct stack_hash h = {.walk = w, .key = w->stack.flags, .check = w->stack.nr_frames};
 	struct memleak_stack *known;
+	__u64 key;
 
+	hash_frame(w, (__u64)w->stack.nr_frames << 32 | w->stack.flags);
 	if (w->stack.flags & MEMLEAK_STACK_PRIVATE)
-		h.key ^= (__u64)image << 32;
-	bpf_loop(w->stack.nr_frames, hash_frame, &h, 0);
-	h.key |= !h.key; /* 0 is "no stack" */
-	w->stack.check = h.check;
-	known = bpf_map_lookup_elem(&stacks, &h.key);
+		hash_frame(w, image);
+	key = w->key | !w->key; /* 0 is "no stack" */
+	w->stack.check = w->check;
+	known = bpf_map_lookup_elem(&stacks, &key);
 	if (!known) {
-		long err = bpf_map_update_elem(&stacks, &h.key, &w->stack, BPF_NOEXIST);
+		long err = bpf_map_update_elem(&stacks, &key, &w->stack, BPF_NOEXIST);
 
 		if (!err)
-			return h.key;
+			return key;
 		if (err == -ENOMEM) {
 			count_loss(MEMLEAK_LOSS_STACK_MEMORY);
 			return 0;
 		}
-		known = bpf_map_lookup_elem(&stacks, &h.key); /* another thread was faster */
+		known = bpf_map_lookup_elem(&stacks, &key); /* another thread was faster */
 	}
-	if (known && known->check == h.check)
-		return h.key;
+	if (known && known->check == w->check)
+		return key;
 	count_loss(MEMLEAK_LOSS_STACK);
 	return 0;
 }
@@ -480,7 +528,7 @@ static __always_inline void count_walk(struct walk *w)
 static __always_inline void leave_function(struct walk *w, struct pt_regs *regs)
 {
 	w->regs.lr = PT_REGS_RET(regs);
-	unwind_step_entry(&w->regs, NULL);
+	unwind_step_entry(&w->regs, w);
 	see_through_trampoline(w);
 }
 
@@ -492,20 +540,25 @@ static __always_inline void begin_walk(struct walk *w, struct pt_regs *regs, __u
 		.fp = PT_REGS_FP(regs),
 	};
 	w->mapping.start = w->mapping.end = 0;
+	w->window_start = NO_WINDOW;
 	recall_mappings(w, image);
 	w->image = image;
 	w->by_fp = 0;
 	w->of_mapping = 0;
 	w->trampoline = trampoline_address(bpf_get_current_task_btf());
-	w->stack.nr_frames = 0;
-	w->stack.flags = 0;
+	clear_stack(w);
 }
 
-/* Walk on from where w->regs are and store what is found. */
-static __always_inline __u64 walk_on(struct walk *w, __u32 image)
+/*
+ * Walk on from where w->regs are and store what is found. A function that is not static, which the
+ * verifier looks at once: the paths to it and those in it would multiply.
+ */
+__noinline __weak __u64 walk_on(struct walk *w, __u32 image)
 {
 	struct walk_context c = {.walk = w};
 
+	if (!w)
+		return 0;
 	bpf_loop(max_depth + 1, walk_frame, &c, 0);
 	count_walk(w);
 	return store_stack(w, image);
@@ -536,12 +589,20 @@ static __always_inline void begin_from_frame(struct walk *w, struct pt_regs *reg
 
 	begin_walk(w, regs, image);
 	/* System V ABI, x86-64, 3.2.2; AAPCS64, 6.4.6. What cannot be read is no code. */
-	bpf_probe_read_user(pair, sizeof(pair), (void *)frame);
+	unwind_read(w, pair, sizeof(pair), frame);
 	w->regs.fp = pair[0];
 	w->regs.ip = UNWIND_ARM64 ? pair[1] & UNWIND_ARM64_CODE_MASK : pair[1];
 	w->regs.sp = frame + cfa;
 	w->regs.slot = UNWIND_ARM64 ? w->regs.sp : w->regs.sp - 8;
 	see_through_trampoline(w);
+}
+
+/* See walk_on(). */
+__noinline __weak int leave_site(struct walk *w)
+{
+	if (w && find_mapping(w, w->regs.ip) && step_out(w, w->regs.ip))
+		see_through_trampoline(w);
+	return 0;
 }
 
 /* Begin at any instruction of an allocator: the frame that it is in is left out. */
@@ -551,8 +612,7 @@ static __always_inline void begin_from_site(struct walk *w, struct pt_regs *regs
 	w->stack.flags = MEMLEAK_STACK_SITE;
 	w->regs.flags = UNWIND_EXACT;
 	w->regs.lr = PT_REGS_RET(regs);
-	if (find_mapping(w, w->regs.ip) && step_out(w, w->regs.ip))
-		see_through_trampoline(w);
+	leave_site(w);
 }
 
 #endif

@@ -37,11 +37,12 @@ static __always_inline bool is_inner_free(struct thread *t, struct pt_regs *regs
 	return is_entered_from(f->sp, f->ret, regs);
 }
 
-static __always_inline bool is_guarded(struct memleak_process *p, __u64 cookie)
+/* Whether every block of the process was seen. */
+static __always_inline bool is_guarded(struct memleak_process *p)
 {
-	return guard && p->complete && cookie & MEMLEAK_FORM_GUARDED && !unguarded &&
-	       !losses[MEMLEAK_LOSS_BLOCK_TABLE] && !losses[MEMLEAK_LOSS_BLOCK_MEMORY] &&
-	       !losses[MEMLEAK_LOSS_BLOCK_THREAD] && !losses[MEMLEAK_LOSS_BLOCK_POINTER];
+	return guard && p->complete && !unguarded && !losses[MEMLEAK_LOSS_BLOCK_TABLE] &&
+	       !losses[MEMLEAK_LOSS_BLOCK_MEMORY] && !losses[MEMLEAK_LOSS_BLOCK_THREAD] &&
+	       !losses[MEMLEAK_LOSS_BLOCK_POINTER];
 }
 
 /* Keep in mind that @addr is free now. A full table forgets what was freed long ago. */
@@ -59,8 +60,10 @@ static __always_inline void remember_freed(struct memleak_process *p, __u64 addr
 /* What is freed, by whom, and as what. */
 struct freeing {
 	struct memleak_process *process;
-	__u64 addr, size, cookie;
+	__u64 addr, size;
+	__u64 caller; /* its return address */
 	__u8 family, families, sized;
+	__u8 guarded; /* who frees got the pointer from functions that are probed */
 };
 
 static __always_inline void begin_draft(struct thread *t, struct freeing *f, __u8 kind)
@@ -99,14 +102,12 @@ static __always_inline bool judge_block(struct thread *t, struct freeing *f,
 }
 
 /* What is no block is freed. */
-static __always_inline bool judge_pointer(struct thread *t, struct freeing *f, struct pt_regs *regs)
+static __always_inline bool judge_pointer(struct thread *t, struct freeing *f)
 {
 	struct memleak_freed_key key = {.addr = f->addr, .image = f->process->image};
-	__u64 distance = return_address(regs) - PT_REGS_IP(regs) + ALLOCATOR_CODE;
 	struct memleak_freed *before;
 
-	/* At the end of a thread glibc frees what it has cached, once more. */
-	if (!is_guarded(f->process, f->cookie) || distance < 2 * ALLOCATOR_CODE)
+	if (!f->guarded || !is_guarded(f->process))
 		return false;
 	before = bpf_map_lookup_elem(&freed, &key);
 	begin_draft(t, f, before ? MEMLEAK_WRONG_DOUBLE : MEMLEAK_WRONG_POINTER);
@@ -120,8 +121,7 @@ static __always_inline bool judge_pointer(struct thread *t, struct freeing *f, s
 }
 
 /* The operator delete that leads here, if one does, tells how it is freed and who wanted it. */
-static __always_inline void take_delete(struct thread *t, struct freeing *f, struct pt_regs *regs,
-					__u64 *caller)
+static __always_inline void take_delete(struct thread *t, struct freeing *f, struct pt_regs *regs)
 {
 	struct operator_call *o = &t->deleting;
 
@@ -139,14 +139,25 @@ static __always_inline void take_delete(struct thread *t, struct freeing *f, str
 	f->families = o->families;
 	f->sized = o->sized;
 	f->size = o->size;
-	*caller = o->ret;
+	f->caller = o->ret;
 	o->sp = 0;
 }
 
-/*
- * @addr is freed, by free() or one like it or by realloc(); @b is the block that has left the
- * table, if it was one. True if the free is wrong: then the draft says how.
- */
+/* @b is the block that has left the table, if it was one. True if the free is wrong: then the draft
+ * says how. */
+static __always_inline bool judge(struct thread *t, struct pt_regs *regs, struct freeing *f,
+				  struct memleak_block *b, bool is_block)
+{
+	take_delete(t, f, regs);
+	if (f->process->unseen)
+		return false;
+	if (!is_block)
+		return judge_pointer(t, f);
+	remember_freed(f->process, f->addr, b, f->caller);
+	return judge_block(t, f, b);
+}
+
+/* @addr is freed, by free() or one like it or by realloc(): see judge(). */
 static __always_inline bool judge_free(struct memleak_process *p, struct thread *t,
 				       struct pt_regs *regs, __u64 cookie, __u64 addr,
 				       struct memleak_block *b, bool is_block)
@@ -154,26 +165,21 @@ static __always_inline bool judge_free(struct memleak_process *p, struct thread 
 	struct freeing f = {
 		.process = p,
 		.addr = addr,
-		.cookie = cookie,
+		.caller = return_address(regs),
 		.family = MEMLEAK_COOKIE_FAMILY(cookie),
 		.families = MEMLEAK_COOKIE_FAMILIES(cookie),
 	};
-	__u64 caller = return_address(regs);
+	__u64 distance = f.caller - PT_REGS_IP(regs) + ALLOCATOR_CODE;
 
+	/* At the end of a thread glibc frees what it has cached, once more. */
+	f.guarded = cookie & MEMLEAK_FORM_GUARDED && distance >= 2 * ALLOCATOR_CODE;
 	if (is_realloc(cookie))
 		f.family = MEMLEAK_FAMILY_REALLOC;
 	if (MEMLEAK_COOKIE_CALL(cookie) == MEMLEAK_CALL_FREE && MEMLEAK_FORM_ARGUMENT(cookie, 16)) {
 		f.sized = true;
 		f.size = PT_REGS_PARM2(regs);
 	}
-	take_delete(t, &f, regs, &caller);
-	if (p->unseen)
-		return false;
-	if (is_block) {
-		remember_freed(p, addr, b, caller);
-		return judge_block(t, &f, b);
-	}
-	return judge_pointer(t, &f, regs);
+	return judge(t, regs, &f, b, is_block);
 }
 
 /* The same for a function that does nothing but free. */
@@ -207,8 +213,7 @@ static __always_inline bool has_wrong_free(void)
 /* One frame as a stack: who has freed it before. 0 where its code is not there any more. */
 static __always_inline __u64 store_caller(struct walk *w, __u64 caller, __u32 image)
 {
-	w->stack.nr_frames = 0;
-	w->stack.flags = 0;
+	clear_stack(w);
 	if (!find_mapping(w, caller - 1))
 		return 0;
 	w->regs.ip = caller;
@@ -226,7 +231,11 @@ static __always_inline int note_wrong_free(struct pt_regs *regs)
 	if (!t || !t->wrong.key.kind)
 		return 0;
 	d = &t->wrong;
-	d->key.free_stack = walk_stack(&t->walk, regs, true, d->key.image);
+	if (!d->is_begun) {
+		begin_walk(&t->walk, regs, d->key.image);
+		leave_function(&t->walk, regs);
+	}
+	d->key.free_stack = walk_on(&t->walk, d->key.image);
 	if (d->first_caller)
 		d->value.first_stack = store_caller(&t->walk, d->first_caller, d->key.image);
 	if (bpf_map_update_elem(&wrong_frees, &d->key, &d->value, BPF_NOEXIST)) {

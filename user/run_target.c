@@ -23,11 +23,11 @@ static void refuse_command(struct run *r, int err, const char *why)
 	run__stop(r, err);
 }
 
-/* Probe a program at its start; what to do with it. */
-static enum tracer_verdict attach_program(struct run *r, pid_t pid)
+/* Probe a program at its start, and when its libraries are mapped; what to do with it. */
+static enum tracer_verdict attach_program(struct run *r, pid_t pid, bool starts)
 {
 	char why[512];
-	int err = probe__attach(r->probe, pid, why, sizeof(why));
+	int err = probe__attach(r->probe, pid, starts, why, sizeof(why));
 	bool first = pid == r->command && !r->attached;
 
 	if (err == -EAGAIN)
@@ -61,7 +61,7 @@ static enum tracer_verdict program_started(void *context, pid_t pid, bool by_thr
 		log_warning("the new program of process %d is not traced: %s", pid, strerror(-err));
 	if (r->checker)
 		checker__program_started(r->checker, pid);
-	verdict = attach_program(r, pid);
+	verdict = attach_program(r, pid, true);
 	probe__set_complete(r->probe, pid);
 	return verdict;
 }
@@ -76,7 +76,7 @@ static void process_forked(void *context, pid_t pid)
 	hash__remove(&r->refused, pid, 0);
 	if (r->checker)
 		checker__process_forked(r->checker, pid);
-	attach_program(r, pid);
+	attach_program(r, pid, false);
 }
 
 static void process_exiting(void *context, pid_t pid, pid_t tid)
@@ -93,7 +93,7 @@ static bool process_signalled(void *context, pid_t pid, pid_t tid, enum tracer_v
 
 	if (!probe__signalled(r->probe, tid))
 		return false;
-	*verdict = attach_program(r, pid);
+	*verdict = attach_program(r, pid, false);
 	run_preload__look(r, pid);
 	return true;
 }
@@ -141,7 +141,7 @@ static int attach_pid(struct run *r, pid_t pid)
 			  err == -ESRCH ? "it has just ended" : strerror(-err));
 		return err;
 	}
-	err = probe__attach(r->probe, pid, why, sizeof(why));
+	err = probe__attach(r->probe, pid, false, why, sizeof(why));
 	if (err) {
 		log_error("cannot trace process %d: %s", pid, why);
 		return err;

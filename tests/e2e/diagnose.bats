@@ -52,6 +52,8 @@ clean() {
 }
 
 @test "the same in a static program" { finds wrong_frees_static; }
+@test "the same with operators of the program's own" { finds wrong_frees_own; }
+@test "the same with operators that a library keeps for itself" { finds wrong_frees_hidden; }
 
 @test "a double free that ends the program" { STATUS=134 finds wrong_frees dies; }
 
@@ -109,7 +111,7 @@ clean() {
 	require_bpf
 	for cause in "cause_never_freed:forget:never deleted" "cause_mismatched:drop:use delete[]" \
 		"cause_destructor:destroy:virtual" "cause_cycle:make_pair:std::weak_ptr"; do
-		"$MEMLEAK" -- "$PROGRAMS/${cause%%:*}" >"$out" 2>"$err"
+		"$MEMLEAK" ${MEMLEAK_PRELOAD:+--preload} -- "$PROGRAMS/${cause%%:*}" >"$out" 2>"$err"
 		grep -qF "${cause##*:}" "$out"
 		grep -q "$(cut -d : -f 2 <<<"$cause")" "$out"
 	done
@@ -117,7 +119,7 @@ clean() {
 
 @test "in text they stand before the stacks, both sides of each" {
 	require_bpf
-	"$MEMLEAK" -- "$PROGRAMS/cause_destructor" >"$out" 2>"$err"
+	"$MEMLEAK" ${MEMLEAK_PRELOAD:+--preload} -- "$PROGRAMS/cause_destructor" >"$out" 2>"$err"
 	awk '/WRONG FREES: 1 at 1 place/ { wrong = NR }
 		/sized_delete: 40 bytes at 0x[0-9a-f]+, type Derived/ { kind = NR }
 		/freed as 8 bytes by delete/ { freed = NR }
@@ -204,7 +206,7 @@ clean() {
 	TOOL="--error-exitcode 9 --suppressions $BATS_TEST_TMPDIR/supp" profile cause_mismatched
 	[ "$status" = 0 ]
 	holds '[.processes[0].errors[].suppressed] == [true]'
-	"$MEMLEAK" --gen-suppressions -- "$PROGRAMS/cause_destructor" >"$out" 2>"$err"
+	"$MEMLEAK" ${MEMLEAK_PRELOAD:+--preload} --gen-suppressions -- "$PROGRAMS/cause_destructor" >"$out" 2>"$err"
 	sed -n '/^{/,/^}/p' "$out" >"$BATS_TEST_TMPDIR/supp"
 	TOOL="--error-exitcode 9 --suppressions $BATS_TEST_TMPDIR/supp" profile cause_destructor
 	[ "$status" = 0 ]
@@ -213,7 +215,7 @@ clean() {
 @test "a saved profile shows what the run showed" {
 	require_bpf
 	local saved=$BATS_TEST_TMPDIR/saved.pb.gz
-	"$MEMLEAK" -f json -w "$saved" -- "$PROGRAMS/wrong_frees" >"$report" 2>"$err"
+	"$MEMLEAK" ${MEMLEAK_PRELOAD:+--preload} -f json -w "$saved" -- "$PROGRAMS/wrong_frees" >"$report" 2>"$err"
 	"$MEMLEAK" report -f json "$saved" >"$BATS_TEST_TMPDIR/again"
 	diff <(jq -S '.processes[0].errors' "$report") <(jq -S '.processes[0].errors' "$BATS_TEST_TMPDIR/again")
 	[ "$(jq '.processes[0].errors | length' "$report")" = 13 ]

@@ -37,6 +37,17 @@ preload() {
 	COMPARE="--outer=main --allow=broken_stacks" preload family_musl
 	by_sites libmemleak-musl.so
 }
+@test "nobody stays with the program: nothing is late, whatever is mapped before its libraries" {
+	local program
+	require_bpf
+	# Whoever is met late is so only if it still runs then, as one does that waits for children.
+	for program in forks_musl forks_musl forks_musl forks_musl own_malloc; do
+		[ -e "$PROGRAMS/$program" ] || continue
+		TOOL="--preload --no-follow --leak-check=no" profile "$program"
+		[ "$status" -eq 0 ]
+		holds '.losses.late == 0'
+	done
+}
 @test "every kind of link" {
 	TOOL=--preload check_links family
 	TOOL=--preload check_links new_delete

@@ -25,15 +25,15 @@ PROGRAM_MISSING := $(if $(HAVE_JEMALLOC),,jemalloc_api) $(if $(HAVE_TCMALLOC),,t
 PROGRAM_C := $(filter-out lib%,$(notdir $(basename $(wildcard tests/programs/*.c))))
 PROGRAM_CXX := $(notdir $(basename $(wildcard tests/programs/*.cc)))
 PROGRAM_VARIANTS := malloc_one_nopie malloc_one_stripped \
-	family_static family_static_pie threads_static deep_static new_delete_static wrong_frees_static nothing_static nothing_static_pie pump_static baseline_cxx_static \
+	family_static family_static_pie threads_static deep_static new_delete_static wrong_frees_own wrong_frees_static nothing_static nothing_static_pie pump_static baseline_cxx_static \
 	deep_fp deep200 deep200_fp frames_static_pie frames_split frames_stripped frames_cxx_stripped \
 	$(if $(HAVE_JEMALLOC),family_jemalloc new_delete_jemalloc bad_alloc_jemalloc \
 		family_jemalloc_static) \
 	$(if $(HAVE_TCMALLOC),baseline_cxx_tcmalloc new_delete_tcmalloc bad_alloc_tcmalloc \
 		baseline_cxx_tcmalloc_static new_delete_tcmalloc_static) \
 	$(if $(shell command -v rustc),leak_rust) $(if $(shell command -v go),leak_go leak_cgo) \
-	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl sampled_musl forks_musl_static)
-PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libbump.so libpass.so libkeeper.so liblate.so libfaults.so \
+	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl sampled_musl forks_musl forks_musl_static)
+PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libhidden.so libbump.so libpass.so libkeeper.so liblate.so libfaults.so \
 	$(if $(HAVE_SDT),libbump_sites.so libbump_sites_O0.so)
 
 PROGRAM_ALL := $(addprefix $(PROGRAMS)/,$(filter-out deep $(PROGRAM_MISSING),$(PROGRAM_C)) deep \
@@ -61,6 +61,8 @@ $(PROGRAMS)/bare_start: FLAGS := -nostartfiles
 endif
 $(PROGRAMS)/ctor: LIBS := -L$(PROGRAMS) -lctor -Wl,-rpath,'$$ORIGIN'
 $(PROGRAMS)/ctor: $(PROGRAMS)/libctor.so
+$(PROGRAMS)/wrong_frees_hidden: LIBS := -L$(PROGRAMS) -lhidden -Wl,-rpath,'$$ORIGIN'
+$(PROGRAMS)/wrong_frees_hidden: $(PROGRAMS)/libhidden.so
 $(PROGRAMS)/dlopened $(PROGRAMS)/twins $(PROGRAMS)/late: LIBS := -ldl
 $(PROGRAMS)/busy_cxx: FLAGS := -pthread
 $(PROGRAMS)/registers: FLAGS := -pthread -fno-builtin
@@ -75,7 +77,7 @@ $(PROGRAMS)/leaks: $(PROGRAMS)/libkeeper.so
 $(PROGRAMS)/libpass.so: LIBS := -ldl
 $(PROGRAMS)/own_malloc: FLAGS := -fno-builtin
 DIAGNOSED := $(addprefix $(PROGRAMS)/,cause_never_freed cause_mismatched cause_destructor cause_cycle \
-	wrong_frees wrong_frees_static clean_own_operators clean_objects clean_threads)
+	wrong_frees wrong_frees_own wrong_frees_static libhidden.so clean_own_operators clean_objects clean_threads)
 $(DIAGNOSED): FLAGS := -fno-builtin -fno-optimize-sibling-calls -Wno-mismatched-new-delete -Wno-delete-non-virtual-dtor -Wno-array-bounds
 $(PROGRAMS)/clean_objects: FLAGS += -std=c++20 -fcoroutines
 $(DIAGNOSED): tests/programs/findings.h
@@ -105,6 +107,14 @@ $(PROGRAMS)/%: tests/programs/%.cc tests/programs/expect.h
 
 $(PROGRAMS)/deep%: tests/programs/deep.c tests/programs/expect.h
 	$(PROGRAM_LINK)
+
+# With C++'s operators in the program, and in a library that exports them to nobody.
+$(PROGRAMS)/%_own: tests/programs/%.cc tests/programs/expect.h
+	$(PROGRAM_CXX_LINK) -static-libstdc++ -static-libgcc
+
+$(PROGRAMS)/libhidden.so: tests/programs/wrong_frees.cc
+	$(PROGRAM_CXX_LINK) -Dmain=wrong_frees -shared -fPIC -static-libstdc++ -static-libgcc \
+		-Wl,--exclude-libs,ALL
 
 $(PROGRAMS)/%_static: tests/programs/%.c tests/programs/expect.h
 	$(PROGRAM_LINK) -static -DEXPECT_STATIC

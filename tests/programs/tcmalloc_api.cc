@@ -21,6 +21,7 @@ NOIPA static void leak_tc()
 	void *p;
 
 	tc_free(forget(note(tc_malloc(100), 100, "malloc", __func__)));
+	free(forget(note(tc_malloc(102), 102, "malloc", __func__)));
 	note(tc_malloc(101), 101, "malloc", __func__);
 	note(tc_calloc(3, 50), 150, "malloc", __func__);
 	p = note(tc_malloc(20), 20, "malloc", __func__);

@@ -36,9 +36,11 @@ static always_inline bool begin(struct call *c, struct hook_here here)
 
 static always_inline void *end(struct call *c, void *block, size_t size)
 {
+	size_t slack = c->family == MEMLEAK_FAMILY_MALLOC ? 0 : size - c->thread->pending_size;
+
 	c->thread->inside = 0;
 	if (likely(block))
-		hook_tell_alloc(c->thread, block, size, c->family, c->here);
+		hook_tell_alloc(c->thread, block, size, slack, c->family, c->here);
 	return block;
 }
 
@@ -167,7 +169,8 @@ HOOK_EXPORT void *reallocarray(void *old, size_t n, size_t size)
 
 /* --- free --- */
 
-/* Tell that @block is about to be freed, unless an operator delete has done that. */
+/* Tell that @block is about to be freed, unless an operator delete has done that. What it frees
+ * beside it is its own. */
 static always_inline void tell_free(void *block, struct hook_here here)
 {
 	struct hook_thread *t = &hook_thread;
@@ -178,7 +181,8 @@ static always_inline void tell_free(void *block, struct hook_here here)
 	if (unlikely(t->released == hook_hide(block)))
 		t->released = 0;
 	else
-		hook_tell_free(block, 0, MEMLEAK_FAMILY_MALLOC, 0, here);
+		hook_tell_free(block, 0, MEMLEAK_FAMILY_MALLOC,
+			       t->released ? MEMLEAK_SITE_INNER : 0, here);
 }
 
 HOOK_EXPORT void free(void *block)

@@ -74,6 +74,7 @@ static always_inline uintptr_t hook_hide(const void *block)
 struct hook_thread {
 	uintptr_t inside;	  /* frame of the call in flight; 0: none */
 	struct hook_here pending; /* frame 0: none */
+	size_t pending_size;
 	uint8_t pending_family;
 	uintptr_t made;	    /* hidden: what was given out and told last */
 	uintptr_t released; /* hidden: told already, who gives it on to free does not tell again */
@@ -203,8 +204,9 @@ static always_inline size_t hook_filter_bucket(const void *block)
 
 /* --- telling --- */
 
+/* @slack: how much larger the block is than what operator new was asked for. */
 static always_inline void hook_tell_alloc(struct hook_thread *t, const void *block, size_t size,
-					  uint8_t family, struct hook_here here)
+					  size_t slack, uint8_t family, struct hook_here here)
 {
 	uint64_t weight = size;
 
@@ -216,7 +218,12 @@ static always_inline void hook_tell_alloc(struct hook_thread *t, const void *blo
 	}
 	if (hook_mode != HOOK_ALL)
 		hook_filter_add(block);
-	hook_site_alloc(block, size, weight, MEMLEAK_SITE_INFO(family, 0, here.cfa), here.frame);
+	/* Much more is for the operator's own use. */
+	hook_site_alloc(block, size, weight,
+			slack <= MEMLEAK_MAX_SLACK
+				? MEMLEAK_SITE_INFO(family, 0, slack, here.cfa)
+				: MEMLEAK_SITE_INFO(family, MEMLEAK_SITE_INNER, 0, here.cfa),
+			here.frame);
 }
 
 /* @block is about to be freed; false where nobody needs to know. */
@@ -226,7 +233,7 @@ static always_inline bool hook_tell_free(const void *block, size_t size, uint8_t
 	if (hook_mode == HOOK_SAMPLED &&
 	    (likely(!hook_filter_counts[hook_filter_bucket(block)]) || !hook_filter_take(block)))
 		return false;
-	hook_site_free(block, size, 0, MEMLEAK_SITE_INFO(family, flags, here.cfa), here.frame);
+	hook_site_free(block, size, 0, MEMLEAK_SITE_INFO(family, flags, 0, here.cfa), here.frame);
 	return true;
 }
 

@@ -105,12 +105,13 @@ static always_inline void *allocate(new_fn *next, uint8_t family, struct hook_he
 	    hook_is_inside(t, here.frame) || hook_is_pending(t, here.frame))
 		return next(size, b, c);
 	t->pending = here;
+	t->pending_size = size;
 	t->pending_family = family;
 	t->made = 0;
 	block = next(size, b, c);
 	t->pending.frame = 0;
 	if (block && t->made != hook_hide(block))
-		hook_tell_alloc(t, block, size, family, here);
+		hook_tell_alloc(t, block, size, 0, family, here);
 	return block;
 }
 

@@ -330,6 +330,8 @@ static int choose_sites(struct attachments *all, const struct file *file, const 
 			enum notes_kind kind, struct places *ret)
 {
 	const notes_sites *sites = &file->allocator.sites;
+	uint32_t flags = (share->mixed ? MEMLEAK_SITE_MIXED : 0) |
+			 (share->guarded ? MEMLEAK_SITE_GUARDED : 0);
 	size_t i;
 	int err;
 
@@ -353,7 +355,7 @@ static int choose_sites(struct attachments *all, const struct file *file, const 
 			return spec;
 		err = vector_push(&ret->offsets, offset);
 		if (!err)
-			err = vector_push(&ret->cookies, MEMLEAK_SITE_COOKIE(spec, share->mixed));
+			err = vector_push(&ret->cookies, MEMLEAK_SITE_COOKIE(spec, flags));
 		if (!err)
 			err = vector_push(&ret->semaphores, s->semaphore);
 		if (err)

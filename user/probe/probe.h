@@ -74,11 +74,13 @@ void probe__destroy(struct probe *p);
 
 /*
  * Follow the process @pid: probe the allocation functions of what it has mapped by now. Harmless
- * where it is followed already: then only what is new is probed. 0; -EAGAIN where the program's
- * loader is mapped and its libraries are not; or -errno. @why (of @size bytes) then says why in
- * words: no allocation function found, a 32-bit program ...
+ * where it is followed already: then only what is new is probed. @starts: it is at its first
+ * instruction. 0; -EAGAIN where the program's loader is mapped and its libraries are yet to come,
+ * as they are at the start, even if there was something to probe (musl's loader is its C library);
+ * or -errno. @why (of @size bytes) then says why in words: no allocation function found, a 32-bit
+ * program ...
  */
-int probe__attach(struct probe *p, pid_t pid, char *why, size_t size);
+int probe__attach(struct probe *p, pid_t pid, bool starts, char *why, size_t size);
 
 /*
  * @pid is another process than the one that had this pid before; or a thread of it other than its

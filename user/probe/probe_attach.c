@@ -187,7 +187,8 @@ static int note_late(struct probe *p, pid_t pid, uint32_t id, uint64_t could_ns)
 }
 
 /* probe__attach; what is new in the process can run from @could_ns on (0: not yet). */
-static int attach(struct probe *p, pid_t pid, uint64_t could_ns, char *why, size_t size)
+static int attach(struct probe *p, pid_t pid, bool starts, uint64_t could_ns, char *why,
+		  size_t size)
 {
 	CLEANUP(vma_list__release) vma_list vmas = {0};
 	struct memleak_process process = {0};
@@ -229,18 +230,16 @@ static int attach(struct probe *p, pid_t pid, uint64_t could_ns, char *why, size
 		has_heap |=
 			f->allocator.has_heap || f->allocator.has_rows || f->allocator.sites.count;
 	}
-	if (has_heap)
-		return tell_of_go(p, &vmas);
-	if (is_loading(p, &vmas)) {
+	if ((starts || !has_heap) && is_loading(p, &vmas)) {
 		snprintf(why, size, "its libraries are not mapped yet");
 		return -EAGAIN;
 	}
-	return explain_no_allocator(p, &vmas, why, size);
+	return has_heap ? tell_of_go(p, &vmas) : explain_no_allocator(p, &vmas, why, size);
 }
 
-int probe__attach(struct probe *p, pid_t pid, char *why, size_t size)
+int probe__attach(struct probe *p, pid_t pid, bool starts, char *why, size_t size)
 {
-	return attach(p, pid, 0, why, size);
+	return attach(p, pid, starts, 0, why, size);
 }
 
 /* Probe what all processes have mapped, which they could run from @could_ns on (0: not yet). */
@@ -289,11 +288,11 @@ void probe__attach_grown(struct probe *p)
 	for (i = 0; i < p->grown.count; i++) {
 		const struct grown *g = &p->grown.items[i];
 		size_t had = attachments__count(p->attachments);
-		int err = attach(p, g->pid, g->since_ns, why, sizeof(why));
+		int err = attach(p, g->pid, false, g->since_ns, why, sizeof(why));
 
 		/* If its loader was among what is new, nothing told of what came before that. */
 		if (attachments__count(p->attachments) != had)
-			err = attach(p, g->pid, g->since_ns, why, sizeof(why));
+			err = attach(p, g->pid, false, g->since_ns, why, sizeof(why));
 		if (err)
 			log_debug("libraries of process %d: %s", g->pid, why);
 	}
@@ -304,7 +303,7 @@ void probe__attach_grown(struct probe *p)
 int probe__catch_up(struct probe *p, pid_t pid)
 {
 	char why[512];
-	int err = pid ? attach(p, pid, p->start_ns, why, sizeof(why))
+	int err = pid ? attach(p, pid, false, p->start_ns, why, sizeof(why))
 		      : attach_everywhere(p, p->start_ns);
 
 	if (pid && err == -ENOMEM)

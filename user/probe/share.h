@@ -22,7 +22,8 @@
 struct share {
 	bool sites;			  /* those in the file, instead of its own heap functions */
 	const struct allocator *in_front; /* libmemleak.so; NULL: it is not */
-	bool mixed; /* heap functions are probed beside sites, in this file or in others */
+	bool mixed;   /* heap functions are probed beside sites, in this file or in others */
+	bool guarded; /* what sites do not tell of was not allocated */
 };
 
 /* The files of one process. */
@@ -32,6 +33,7 @@ struct share_process {
 	uint32_t hook;	/* the one with libmemleak.so's sites; 0: none, or it has stepped aside */
 	bool sanitized; /* a sanitizer has the allocator */
 	bool mixed;
+	bool unseen; /* an allocator has other names for what the hook defines: calls pass it by */
 };
 
 /* Look at the @n mappings @vmas of a process. */

@@ -19,7 +19,7 @@ struct definition {
 	const struct allocator_row *row;
 	size_t rank; /* the user's rows first, then the table's: of aliases the first one counts */
 	uint64_t vaddr, size, offset;
-	bool plain;
+	bool plain, by_other; /* as a listed function's */
 };
 
 struct search {
@@ -54,17 +54,25 @@ static void cleanup_elf(Elf **elf)
 	elf_end(*elf);
 }
 
+/* A symbol by its name. */
+struct named {
+	const GElf_Sym *sym;
+	const char *name;
+	bool exported; /* to other objects */
+};
+
 static int add_definition(struct search *s, const struct allocator_row *row, size_t rank,
-			  const GElf_Sym *sym, const char *name)
+			  const struct named *n)
 {
 	struct definition d = {
 		.row = row,
 		.rank = rank,
-		.vaddr = sym->st_value,
-		.size = sym->st_size,
-		.plain = strcmp(row->name, name) == 0,
+		.vaddr = n->sym->st_value,
+		.size = n->sym->st_size,
+		.by_other = strcmp(row->name, n->name) != 0,
 	};
 
+	d.plain = n->exported && !d.by_other;
 	if (!object__vaddr_to_offset(s->object, d.vaddr, &d.offset))
 		return 0;
 	return vector_push(&s->definitions, d);
@@ -80,8 +88,10 @@ static int add_internal(struct search *s, const GElf_Sym *sym)
 	return vector_push(&s->internals, r);
 }
 
-static int add_symbol(struct search *s, const GElf_Sym *sym, const char *name)
+static int add_symbol(struct search *s, const struct named *n)
 {
+	const GElf_Sym *sym = n->sym;
+	const char *name = n->name;
 	size_t i;
 	int err = 0;
 
@@ -105,11 +115,10 @@ static int add_symbol(struct search *s, const GElf_Sym *sym, const char *name)
 		err = add_internal(s, sym);
 	for (i = 0; i < s->asked->nr_rows && !err; i++)
 		if (strcmp(s->asked->rows[i].name, name) == 0)
-			err = add_definition(s, &s->asked->rows[i], i, sym, name);
+			err = add_definition(s, &s->asked->rows[i], i, n);
 	for (i = 0; i < nr_allocator_rows && !err; i++)
 		if (allocator_row__matches(&allocator_table[i], s->asked->prefix, name))
-			err = add_definition(s, &allocator_table[i], s->asked->nr_rows + i, sym,
-					     name);
+			err = add_definition(s, &allocator_table[i], s->asked->nr_rows + i, n);
 	return err;
 }
 
@@ -154,14 +163,14 @@ static int scan_section(struct search *s, Elf *elf, Elf_Scn *scn)
 		return 0;
 	n = data->d_size / sh.sh_entsize;
 	for (i = 1; i < n; i++) {
-		const char *name;
 		GElf_Sym sym;
+		struct named named = {.sym = &sym, .exported = sh.sh_type == SHT_DYNSYM};
 		int err;
 
 		if (!gelf_getsym(data, i, &sym))
 			break;
-		name = elf_strptr(elf, sh.sh_link, sym.st_name);
-		err = name ? add_symbol(s, &sym, name) : 0;
+		named.name = elf_strptr(elf, sh.sh_link, sym.st_name);
+		err = named.name ? add_symbol(s, &named) : 0;
 		if (err)
 			return err;
 	}
@@ -363,6 +372,7 @@ static int list_definition(const struct search *s, const struct definition *d, s
 		.families = families_of(s, d),
 		.guarded = d->row->call == MEMLEAK_CALL_FREE && s->trusts_free,
 		.plain = d->plain,
+		.by_other = d->by_other,
 	};
 	struct allocator_function *listed;
 	struct allocator_range r = {
@@ -383,6 +393,7 @@ static int list_definition(const struct search *s, const struct definition *d, s
 	if (listed) {
 		listed->families |= f.families;
 		listed->plain |= f.plain;
+		listed->by_other |= f.by_other;
 		return 0;
 	}
 	if (allocator_row__is_operator(d->row) && leads_to(s, d, is_probed)) {

@@ -143,13 +143,14 @@ static void put_functions(struct wire *w, const struct allocator *a,
 		wire__put_number(w, f->families);
 		wire__put_number(w, f->guarded);
 		wire__put_number(w, f->plain);
+		wire__put_number(w, f->by_other);
 		wire__put_number(w, f->distance);
 	}
 }
 
 static int get_functions(struct wire *w, const struct allocator_search *search, struct allocator *a)
 {
-	size_t n = wire__get_count(w, MAX_FUNCTIONS, 8 * sizeof(uint64_t)), i;
+	size_t n = wire__get_count(w, MAX_FUNCTIONS, 9 * sizeof(uint64_t)), i;
 	int err = 0;
 
 	for (i = 0; i < n && !err; i++) {
@@ -164,6 +165,7 @@ static int get_functions(struct wire *w, const struct allocator_search *search, 
 		f.families = wire__get_number(w, UINT8_MAX);
 		f.guarded = wire__get_number(w, 1);
 		f.plain = wire__get_number(w, 1);
+		f.by_other = wire__get_number(w, 1);
 		f.distance = wire__get_number(w, UINT64_MAX);
 		if (f.call != MEMLEAK_CALL_LIBRARIES && f.distance)
 			return -EPROTO;
