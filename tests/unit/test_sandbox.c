@@ -323,6 +323,8 @@ static void test_same_functions(void **state)
 		assert_int_equal(a.returns.count, b.returns.count);
 		for (k = 0; k < a.returns.count; k++)
 			assert_int_equal(a.returns.items[k], b.returns.items[k]);
+		assert_int_equal(x->has_interpreter, y->has_interpreter);
+		assert_int_equal(x->is_musl, y->is_musl);
 		assert_int_equal(a.has_heap, b.has_heap);
 		assert_int_equal(a.has_rows, b.has_rows);
 		allocator__release(&a);

@@ -204,7 +204,11 @@ static int bury(struct sandbox *s, const struct sandbox_call *call, int err)
 	char buf[64];
 
 	refuse(s, call->fd);
-	if (++s->deaths == 1)
+	s->deaths++;
+	if (call->vital)
+		log_error("cannot read '%s': the process that reads files %s", call->shown,
+			  describe(err, signal, buf, sizeof(buf)));
+	else if (s->deaths == 1)
 		log_warning("the process that reads symbols %s on %s: names and stacks of this "
 			    "file will be missing; the run goes on",
 			    describe(err, signal, buf, sizeof(buf)), call->shown);

@@ -35,6 +35,7 @@ struct sandbox_call {
 	const struct wire *request;
 	int fd;		      /* the file it is about, which the helper gets a copy of; -1: none */
 	const char *shown;    /* the file's name, printable */
+	bool vital;	      /* the run does not go on without what is in it */
 	unsigned int limit_s; /* for the helper to come with something */
 	/* A part of the answer. 0, or -errno: -EPROTO where it makes no sense. NULL: none come. */
 	int (*part)(void *context, struct wire *part);
