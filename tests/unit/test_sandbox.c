@@ -8,6 +8,8 @@
 #include <time.h>
 
 #include "helper.h"
+#include "leakcheck/suppress.h"
+#include "leakcheck/suppress_list.h"
 #include "sandbox/confine.h"
 #include "sandbox/kinds.h"
 #include "sandbox/sandbox.h"
@@ -409,6 +411,63 @@ static void test_gives_up(void **state)
 	sandbox__destroy(s);
 }
 
+/* --- suppressions --- */
+
+/* Load @text, by a helper that goes wrong as @fault says: what came of it, and in @said of @size
+ * bytes what was said of it. */
+static int load_suppressions(const char *text, size_t length, const char *fault,
+			     struct suppressions *s, char *said, size_t size)
+{
+	char path[] = "/tmp/test_suppress.XXXXXX", sink[] = "/tmp/test_suppress.XXXXXX";
+	int fd = mkstemp(path), to = mkstemp(sink), saved = dup(STDERR_FILENO), err;
+	struct sandbox *sandbox;
+	ssize_t n;
+
+	assert_true(fd >= 0 && to >= 0 && saved >= 0);
+	assert_int_equal(write(fd, text, length), length);
+	close(fd);
+	sandbox = start(fault);
+	dup2(to, STDERR_FILENO);
+	err = suppressions__load(s, sandbox, path);
+	dup2(saved, STDERR_FILENO);
+	sandbox__destroy(sandbox);
+	unlink(path);
+	unlink(sink);
+	n = pread(to, said, size - 1, 0);
+	assert_true(n >= 0);
+	said[n] = 0;
+	close(to);
+	close(saved);
+	return err;
+}
+
+static void test_suppressions(void **state)
+{
+	static const char good[] = "{\n a\n Memcheck:Leak\n fun:f\n}\n", bad[] = "\nno\n";
+	static const char *const faults[] = {"4:die", "4:open", "4:eat"};
+	struct suppressions *s;
+	char said[256];
+	size_t i;
+
+	(void)state;
+	assert_int_equal(suppressions__create(&s), 0);
+	for (i = 0; i < ARRAY_SIZE(faults); i++) {
+		assert_int_equal(
+			load_suppressions(good, strlen(good), faults[i], s, said, sizeof(said)),
+			-EOWNERDEAD);
+		assert_non_null(strstr(said, "cannot read '/tmp/test_suppress."));
+		assert_non_null(strstr(said, "the process that reads files"));
+		assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1); /* once */
+	}
+	assert_int_equal(load_suppressions(bad, strlen(bad), NULL, s, said, sizeof(said)), -EINVAL);
+	assert_non_null(strstr(said, ":2: expected '{'\n"));
+	assert_int_equal(s->list.count, 0);
+	assert_int_equal(load_suppressions(good, strlen(good), NULL, s, said, sizeof(said)), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(s->list.count, 1);
+	suppressions__destroy(s);
+}
+
 /* --- answers of a helper that is somebody else's by now --- */
 
 static void test_hostile_table(void **state)
@@ -471,11 +530,12 @@ static void test_wire(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_wire),	    cmocka_unit_test(test_confined),
-		cmocka_unit_test(test_status),	    cmocka_unit_test(test_same_functions),
-		cmocka_unit_test(test_same_tables), cmocka_unit_test(test_same_lines),
-		cmocka_unit_test(test_deaths),	    cmocka_unit_test(test_killed_from_outside),
-		cmocka_unit_test(test_gives_up),    cmocka_unit_test(test_hostile_table),
+		cmocka_unit_test(test_wire),	     cmocka_unit_test(test_confined),
+		cmocka_unit_test(test_status),	     cmocka_unit_test(test_same_functions),
+		cmocka_unit_test(test_same_tables),  cmocka_unit_test(test_same_lines),
+		cmocka_unit_test(test_deaths),	     cmocka_unit_test(test_killed_from_outside),
+		cmocka_unit_test(test_gives_up),     cmocka_unit_test(test_hostile_table),
+		cmocka_unit_test(test_suppressions),
 	};
 
 	if (argc && strcmp(argv[0], SANDBOX_NAME) == 0)

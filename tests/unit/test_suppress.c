@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Suppressions, which the helper reads: this program is its own. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,11 +8,11 @@
 
 #include <cmocka.h>
 
-#include "helper.h"
 #include "leakcheck/suppress.h"
 #include "leakcheck/suppress_list.h"
 #include "sample_profile.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/wire.h"
+#include "symbol/demangle.h"
 #include "util/cleanup.h"
 
 static void test_glob(void **state)
@@ -40,36 +39,16 @@ static void test_glob(void **state)
 	assert_false(suppressions__glob(hostile, text));
 }
 
-/* Load @text, by a helper that goes wrong as @fault says: what came of it, and in @said of @size
- * bytes what was said of it. */
-static int load(const char *text, size_t length, const char *fault, struct suppressions *s,
-		char *said, size_t size)
+/* What the helper would answer of @text. */
+static int read_text(const char *text, size_t size, struct suppressions *s,
+		     enum suppress_fault *fault, unsigned int *line)
 {
-	char path[] = "/tmp/test_suppress.XXXXXX", sink[] = "/tmp/test_suppress.XXXXXX";
-	int fd = mkstemp(path), to = mkstemp(sink), saved = dup(STDERR_FILENO), err;
-	struct sandbox *sandbox;
-	ssize_t n;
+	CLEANUP(wire__release) struct wire request = {0}, reply = {0};
 
-	assert_true(fd >= 0 && to >= 0 && saved >= 0);
-	assert_int_equal(write(fd, text, length), length);
-	close(fd);
-	if (fault)
-		setenv("MEMLEAK_BPF_READER_FAULT", fault, 1);
-	else
-		unsetenv("MEMLEAK_BPF_READER_FAULT");
-	assert_int_equal(sandbox__create(&sandbox), 0);
-	dup2(to, STDERR_FILENO);
-	err = suppressions__load(s, sandbox, path);
-	dup2(saved, STDERR_FILENO);
-	sandbox__destroy(sandbox);
-	unlink(path);
-	unlink(sink);
-	n = pread(to, said, size - 1, 0);
-	assert_true(n >= 0);
-	said[n] = 0;
-	close(to);
-	close(saved);
-	return err;
+	wire__put_number(&request, size);
+	wire__put(&request, text, size);
+	assert_int_equal(suppressions__serve(demangle, &request, &reply), 0);
+	return suppressions__get(&reply, s, fault, line);
 }
 
 /* Entries of wrong frees go by the stack of the free; those of losses leave them alone. */
@@ -87,14 +66,14 @@ static void test_wrong_frees(void **state)
 		{"free", "drop", false},
 		{"delete", "other", false},
 	};
+	enum suppress_fault fault;
 	struct suppressions *s;
-	char said[256];
+	unsigned int line;
 	size_t i;
 
 	(void)state;
 	assert_int_equal(suppressions__create(&s), 0);
-	assert_int_equal(load(text, strlen(text), NULL, s, said, sizeof(said)), 0);
-	assert_string_equal(said, "");
+	assert_int_equal(read_text(text, strlen(text), s, &fault, &line), 0);
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct profile *p = sample_new(1, true);
 		const struct sample_frame frames[] = {{cases[i].function, 0, NULL, 0, "app", 1, 0}};
@@ -113,40 +92,41 @@ static void test_wrong_frees(void **state)
 	suppressions__destroy(s);
 }
 
-/* What is wrong is said with its line; nothing of it is taken. */
+/* What is wrong is known with its line; nothing of the text is taken. */
 static void test_faults(void **state)
 {
 	static const struct {
-		const char *text, *said;
+		const char *text;
+		enum suppress_fault fault;
+		unsigned int line;
 	} cases[] = {
-		{"name\n", ":1: expected '{'\n"},
-		{"# one\n\n{\n name\n Memcheck\n}\n",
-		 ":5: expected TOOL:KIND, such as Memcheck:Leak\n"},
-		{"{\nx\nMemcheck:Leak\nmatch-leak-kinds: all,lost\nfun:x\n}",
-		 ":4: unknown leak kind\n"},
-		{"{\r\nx\r\nMemcheck:Leak\r\nfan:x\r\n}", ":4: neither fun:, obj:, src: nor ...\n"},
-		{"{\nx\nMemcheck:Leak\n}\n{", ":4: an entry without frames\n"},
-		{"{\nx\nMemcheck:Leak\nfun:x\n\n", ":5: an entry has no end ('}')\n"},
-		{"{\nx\nMemcheck:Addr4\nfun:x", ":4: an entry has no end ('}')\n"},
+		{"name\n", SUPPRESS_FAULT_BRACE, 1},
+		{"# one\n\n{\n name\n Memcheck\n}\n", SUPPRESS_FAULT_TOOL, 5},
+		{"{\nx\nMemcheck:Leak\nmatch-leak-kinds: all,lost\nfun:x\n}", SUPPRESS_FAULT_KIND,
+		 4},
+		{"{\r\nx\r\nMemcheck:Leak\r\nfan:x\r\n}", SUPPRESS_FAULT_FRAME, 4},
+		{"{\nx\nMemcheck:Leak\n}\n{", SUPPRESS_FAULT_NO_FRAMES, 4},
+		{"{\nx\nMemcheck:Leak\nfun:x\n\n", SUPPRESS_FAULT_END, 5},
+		{"{\nx\nMemcheck:Leak\nfun:x\n}\n{\nx\nMemcheck:Addr4\nfun:x", SUPPRESS_FAULT_END,
+		 9},
 	};
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct suppressions *s;
-		char said[256];
+		CLEANUP(suppressions__release) struct suppressions s = {0};
+		enum suppress_fault fault;
+		unsigned int line;
 
-		assert_int_equal(suppressions__create(&s), 0);
-		assert_int_equal(
-			load(cases[i].text, strlen(cases[i].text), NULL, s, said, sizeof(said)),
-			-EINVAL);
-		assert_non_null(strchr(said, '/'));
-		assert_string_equal(strpbrk(strchr(said, '/'), ":"), cases[i].said);
-		suppressions__destroy(s);
+		assert_int_equal(read_text(cases[i].text, strlen(cases[i].text), &s, &fault, &line),
+				 -EINVAL);
+		assert_int_equal(fault, cases[i].fault);
+		assert_int_equal(line, cases[i].line);
+		assert_int_equal(s.list.count, 0);
 	}
 }
 
-/* Names come as reports show them, by the helper; a NUL ends its line alone. */
+/* Names come as reports show them, a NUL ends its line alone. */
 static void test_names(void **state)
 {
 	static const char text[] =
@@ -158,46 +138,22 @@ static void test_names(void **state)
 			{SUPPRESS_FUNCTION, "_Z*"},
 			{SUPPRESS_OBJECT, "*"},
 			{SUPPRESS_ANY, NULL}};
-	struct suppressions *s;
-	char said[256];
+	CLEANUP(suppressions__release) struct suppressions s = {0};
+	enum suppress_fault fault;
+	unsigned int line;
 	size_t i;
 
 	(void)state;
-	assert_int_equal(suppressions__create(&s), 0);
-	assert_int_equal(load(text, sizeof(text) - 1, NULL, s, said, sizeof(said)), 0);
-	assert_int_equal(load("", 0, NULL, s, said, sizeof(said)), 0);
-	assert_int_equal(s->list.count, 1);
-	assert_int_equal(s->list.items[0].patterns.count, ARRAY_SIZE(expected));
+	assert_int_equal(read_text(text, sizeof(text) - 1, &s, &fault, &line), 0);
+	assert_int_equal(read_text("", 0, &s, &fault, &line), 0);
+	assert_int_equal(s.list.count, 1);
+	assert_int_equal(s.list.items[0].patterns.count, ARRAY_SIZE(expected));
 	for (i = 0; i < ARRAY_SIZE(expected); i++) {
-		const struct suppress_pattern *p = &s->list.items[0].patterns.items[i];
+		const struct suppress_pattern *p = &s.list.items[0].patterns.items[i];
 
 		assert_int_equal(p->kind, expected[i].kind);
 		if (expected[i].text)
 			assert_string_equal(p->text, expected[i].text);
-	}
-	suppressions__destroy(s);
-}
-
-/* The helper's end costs the run, and says so once. */
-static void test_deaths(void **state)
-{
-	static const char text[] = "{\n a\n Memcheck:Leak\n fun:f\n}\n";
-	static const char *const faults[] = {"4:die", "4:open", "4:eat"};
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < ARRAY_SIZE(faults); i++) {
-		struct suppressions *s;
-		char said[256];
-
-		assert_int_equal(suppressions__create(&s), 0);
-		assert_int_equal(load(text, strlen(text), faults[i], s, said, sizeof(said)),
-				 -EOWNERDEAD);
-		assert_non_null(strstr(said, "cannot read '/tmp/test_suppress."));
-		assert_non_null(strstr(said, "the process that reads files"));
-		assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
-		assert_int_equal(s->list.count, 0);
-		suppressions__destroy(s);
 	}
 }
 
@@ -215,7 +171,7 @@ static void test_hostile_answers(void **state)
 	(void)state;
 	wire__put_number(&request, sizeof(text) - 1);
 	wire__put(&request, text, sizeof(text) - 1);
-	assert_int_equal(suppressions__serve(strndup, &request, &good), 0);
+	assert_int_equal(suppressions__serve(demangle, &request, &good), 0);
 	for (i = 0; i < 5000; i++) {
 		CLEANUP(suppressions__release) struct suppressions s = {0};
 		CLEANUP(wire__release) struct wire w = {0};
@@ -232,16 +188,15 @@ static void test_hostile_answers(void **state)
 	profile__destroy(p);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_glob),   cmocka_unit_test(test_wrong_frees),
-		cmocka_unit_test(test_faults), cmocka_unit_test(test_names),
-		cmocka_unit_test(test_deaths), cmocka_unit_test(test_hostile_answers),
+		cmocka_unit_test(test_glob),
+		cmocka_unit_test(test_wrong_frees),
+		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_hostile_answers),
 	};
-
-	if (argc && strcmp(argv[0], SANDBOX_NAME) == 0)
-		return helper();
 
 	return cmocka_run_group_tests_name("suppress", tests, NULL, NULL);
 }
