@@ -244,13 +244,13 @@ static int answer(struct sandbox *s, const struct sandbox_call *call, struct wir
 {
 	CLEANUP(wire__release) struct wire w = {0};
 	CLEANUP_CLOSE int fd = -1;
-	bool flag = false;
+	uint32_t note = 0;
 
-	fd = call->ask ? call->ask(call->context, question, &flag) : -EPROTO;
+	fd = call->ask ? call->ask(call->context, question, &note) : -EPROTO;
 	if (fd == -EPROTO)
 		return fd;
 	wire__put_number(&w, fd < 0 ? -fd : 0);
-	wire__put_number(&w, flag);
+	wire__put_number(&w, note);
 	return channel__send(s->socket, CHANNEL_ANSWER, &w, fd, deadline);
 }
 

@@ -39,9 +39,9 @@ struct sandbox_call {
 	unsigned int limit_s; /* for the helper to come with something */
 	/* A part of the answer. 0, or -errno: -EPROTO where it makes no sense. NULL: none come. */
 	int (*part)(void *context, struct wire *part);
-	/* The helper needs a file: a descriptor, the caller's to close, or -errno; *@flag goes
+	/* The helper needs a file: a descriptor, the caller's to close, or -errno; *@note goes
 	 * along. NULL: it cannot. */
-	int (*ask)(void *context, struct wire *question, bool *flag);
+	int (*ask)(void *context, struct wire *question, uint32_t *note);
 	void *context;
 };
 

@@ -72,9 +72,9 @@ static int try_places(const struct debugfile_search *s, struct debugpath_questio
 		int fd = s->open(s->context, q, &ours);
 		int err = fd < 0 ? fd : adopt(fd, ours, id, ret);
 
-		if (err == -ERANGE)
+		if (fd == -ERANGE)
 			return -ENOENT;
-		if (fd >= 0 && err != -ENOENT)
+		if (err == -ENOMEM || (fd >= 0 && err != -ENOENT))
 			return err;
 	}
 }

@@ -38,9 +38,11 @@ int symbol_service__create(struct symbol_service **ret)
 }
 
 /* A debugpath_fn: the tool opens. */
-static int ask_tool(void *context, const struct debugpath_question *q, bool *ours)
+static int ask_tool(void *context, struct debugpath_question *q, bool *ours)
 {
 	CLEANUP(wire__release) struct wire w = {0};
+	uint32_t note = 0;
+	int fd;
 
 	wire__put_number(&w, q->kind);
 	wire__put_number(&w, q->build_id_size);
@@ -48,7 +50,12 @@ static int ask_tool(void *context, const struct debugpath_question *q, bool *our
 	wire__put_string(&w, q->name);
 	wire__put_number(&w, q->from_module);
 	wire__put_number(&w, q->nth);
-	return w.failed ? -ENOMEM : server__ask(context, &w, ours);
+	if (w.failed)
+		return -ENOMEM;
+	fd = server__ask(context, &w, &note);
+	*ours = note & 1;
+	q->nth = note >> 1;
+	return fd;
 }
 
 static void put_lines(struct wire *w, const struct module_lines *lines, bool keep)
