@@ -58,16 +58,13 @@ static int ask_for_find(void *context, struct wire *question, uint32_t *note)
 /* A name as a report can show it, whoever made it. */
 static int take_string(struct finding *f, struct wire *w, const char **ret)
 {
-	const char *s = wire__get_string(w, MAX_STRING);
-	CLEANUP_FREE char *clean = s ? strdup(s) : NULL;
+	char *s = wire__get_text(w, MAX_STRING);
 
 	*ret = NULL;
 	if (!s)
 		return w->failed ? -EPROTO : 0;
-	if (!clean)
-		return -ENOMEM;
-	text__clean(clean, MAX_STRING);
-	*ret = profile__intern(f->strings, clean);
+	text__clean(s, MAX_STRING);
+	*ret = profile__intern(f->strings, s);
 	return *ret ? 0 : -ENOMEM;
 }
 
@@ -130,6 +127,7 @@ int remote__find(struct sandbox *s, uint32_t id, struct debugpath *where,
 	wire__put_string(&request, where->shown);
 	wire__put_number(&request, where->source.jit_pid);
 	wire__put_number(&request, where->tell);
+	wire__put_number(&request, where->debuginfod != NULL);
 	wire__put_number(&request, nr);
 	for (i = 0; i < nr; i++) {
 		wire__put_number(&request, questions[i].pc);
