@@ -153,7 +153,8 @@ lint:
 # Minutes of processor time: not a part of lint.
 TIDY ?= clang-tidy
 tidy: all
-	printf '%s\n' $(SOURCES) | xargs -P $$(nproc) -I{} $(TIDY) --quiet {} -- $(filter-out -MMD -MP,$(ALL_CFLAGS))
+	printf '%s\n' $(SOURCES) | xargs -P $$(nproc) -I{} $(TIDY) --quiet {} -- $(filter-out -MMD -MP,$(ALL_CFLAGS)) \
+		-DMEMLEAK_PAGE='"$(PAGE)"'
 
 bindir ?= $(prefix)/bin
 mandir ?= $(prefix)/share/man

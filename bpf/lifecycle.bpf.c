@@ -48,6 +48,16 @@ static __always_inline void add_image(struct memleak_process *p, bool by_thread)
 		tell_process(MEMLEAK_EVENT_PROCESS, p, by_thread);
 }
 
+/* A child has mapped what its parent has, as far as that is known. */
+static __always_inline void inherit_mappings(__u32 parent, __u32 child)
+{
+	struct memleak_mappings *m = bpf_map_lookup_elem(&image_mappings, &parent);
+
+	/* Without memory for it some stacks are broken under contention, which are counted. */
+	if (m)
+		bpf_map_update_elem(&image_mappings, &child, m, BPF_NOEXIST);
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -71,6 +81,8 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (child->mm == parent->mm)
 		p.shares = known->shares ? known->shares : tgid;
 	add_image(&p, false);
+	if (!p.shares)
+		inherit_mappings(known->image, p.image);
 	return 0;
 }
 

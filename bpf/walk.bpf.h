@@ -195,7 +195,8 @@ static __always_inline void keep_mapping(struct walk *w)
 		w->kept[w->next_kept++ & (KEPT_MAPPINGS - 1)] = w->mapping;
 }
 
-/* Make walk->mapping the one that holds @pc; false where there is none with code. */
+/* Make walk->mapping the one that holds @pc; false, with the result, where there is none with code.
+ */
 static __always_inline bool find_mapping(struct walk *w, __u64 pc)
 {
 	struct vma_copy copy = {};
@@ -207,10 +208,14 @@ static __always_inline bool find_mapping(struct walk *w, __u64 pc)
 		return true;
 	for (int i = 0; i < MAPPING_TRIES && err == -EBUSY; i++)
 		err = bpf_find_vma(bpf_get_current_task_btf(), pc, note_mapping, &copy, 0);
-	if (err == -EBUSY)
+	if (err == -EBUSY) {
+		w->result = UNWIND_MAPPING_BUSY;
 		return find_known_mapping(w, pc);
-	if (err || !copy.executable)
+	}
+	if (err || !copy.executable) {
+		w->result = UNWIND_NO_MAPPING;
 		return false;
+	}
 	w->mapping = copy.mapping;
 	if (copy.has_file)
 		w->mapping.file = file_number(&copy.key);
@@ -397,10 +402,8 @@ static long walk_frame(__u32 index, void *data)
 		w->result = UNWIND_TRUNCATED;
 		return 1;
 	}
-	if (!find_mapping(w, pc)) {
-		w->result = UNWIND_NO_MAPPING;
+	if (!find_mapping(w, pc))
 		return 1;
-	}
 	push_frame(w);
 	sp = w->regs.sp;
 	if (!step_out(w, pc)) {
@@ -431,10 +434,8 @@ static long walk_inner_frame(__u32 index, void *data)
 	struct walk *w = c->walk;
 	__u64 pc = unwind_search_pc(&w->regs);
 
-	if (!find_mapping(w, pc)) {
-		w->result = UNWIND_NO_MAPPING;
+	if (!find_mapping(w, pc))
 		return 1;
-	}
 	if (!step_out(w, pc) || w->regs.sp >= c->sp)
 		return 1;
 	see_through_trampoline(w);

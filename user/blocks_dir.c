@@ -50,9 +50,9 @@ static bool is_left_over(int dir, const char *name)
 	uint64_t caller, addr, size;
 	struct stat st;
 
-	if (strncmp(name, "0x", 2) || !isxdigit((unsigned char)name[2]))
+	if (strncmp(name, "0x", 2) != 0 || !isxdigit((unsigned char)name[2]))
 		return false;
-	if (strcmp(name, name_of(canonical, strtoull(name, NULL, 16))))
+	if (strcmp(name, name_of(canonical, strtoull(name, NULL, 16))) != 0)
 		return false;
 	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_uid != geteuid())

@@ -8,11 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "leakcheck/suppress.h"
 #include "sandbox/confine.h"
 #include "sandbox/kinds.h"
 #include "sandbox/serve.h"
+#include "symbol/demangle.h"
 #include "symbol/service.h"
 #include "target/inspect.h"
+#include "util/cleanup.h"
 #include "util/log.h"
 
 /*
@@ -64,6 +67,15 @@ static void read_fault(void)
 		fault.kind = UINT_MAX;
 }
 
+static int read_suppressions(void *context, struct server *server, struct wire *request, int fd,
+			     struct wire *reply)
+{
+	(void)context;
+	(void)server;
+	cleanup_close(&fd);
+	return suppressions__serve(demangle, request, reply);
+}
+
 int helper(void)
 {
 	static serve_fn *const services[SANDBOX_KINDS] = {
@@ -71,6 +83,7 @@ int helper(void)
 		[SANDBOX_TABLE] = symbol_service__compile,
 		[SANDBOX_FIND] = symbol_service__find,
 		[SANDBOX_DEMANGLE] = symbol_service__demangle,
+		[SANDBOX_SUPPRESS] = read_suppressions,
 	};
 	struct symbol_service *symbols;
 

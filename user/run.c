@@ -23,7 +23,6 @@
 
 #include "privilege.h"
 #include "sandbox/sandbox.h"
-#include "symbol/demangle.h"
 #include "target/command.h"
 #include "target/preload.h"
 #include "target/process.h"
@@ -435,9 +434,9 @@ static int prepare(struct run *r)
 	if (!err)
 		err = sandbox__create(&r->sandbox);
 	if (!err && r->o->nr_suppressions)
-		err = suppressions__create(demangle, &r->suppressions);
+		err = suppressions__create(&r->suppressions);
 	for (i = 0; i < r->o->nr_suppressions && !err; i++)
-		err = suppressions__load(r->suppressions, r->o->suppressions[i]);
+		err = suppressions__load(r->suppressions, r->sandbox, r->o->suppressions[i]);
 	if (!err && r->o->blocks_dir)
 		err = blocks_dir__open(r->o->blocks_dir, &r->blocks);
 	if (err)

@@ -5,14 +5,21 @@
 #include <unistd.h>
 
 #include "run_private.h"
+#include "sandbox/sandbox.h"
 #include "target/command.h"
 #include "target/preload.h"
 #include "target/run_as.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
+static void cleanup_sandbox(struct sandbox **s)
+{
+	sandbox__destroy(*s);
+}
+
 int run_preload__prepare(struct run *r, struct preload *ret)
 {
+	CLEANUP(cleanup_sandbox) struct sandbox *sandbox = NULL;
 	CLEANUP(run_as__release) struct run_as user = {0};
 	CLEANUP_FREE char *path = NULL;
 	char why[PATH_MAX + 200];
@@ -21,8 +28,13 @@ int run_preload__prepare(struct run *r, struct preload *ret)
 
 	if (other < 0)
 		return other;
-	err = preload__choose(path, other ? user.uid : getuid(), other ? user.gid : getgid(),
-			      r->o->sample_bytes, ret, why, sizeof(why));
+	/* The run's own helper comes when the command is forked off: it has higher limits. */
+	err = sandbox__create(&sandbox);
+	if (err)
+		return err;
+	err = preload__choose(sandbox, path, other ? user.uid : getuid(),
+			      other ? user.gid : getgid(), r->o->sample_bytes, ret, why,
+			      sizeof(why));
 	if (err == -ENOTSUP) {
 		log_warning("--preload: '%s' is traced by uprobes, as without it: %s",
 			    r->o->command[0], why);

@@ -11,7 +11,6 @@
 #include "report/report.h"
 #include "run_private.h"
 #include "sandbox/sandbox.h"
-#include "symbol/demangle.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "write.h"

@@ -19,23 +19,56 @@ bool write__wants_color(const struct options *o, FILE *out)
 	return o->color == OPTIONS_COLOR_ALWAYS;
 }
 
-/* Write all of @text, or, with @cut, nothing: half a report misleads whoever reads the file. */
-static int write_text(const char *text, size_t size, FILE *out, bool cut)
-{
-	off_t before = cut ? ftello(out) : -1;
-	int err;
+typedef int report_fn(const struct profile *p, const struct report_options *o, FILE *out);
 
+static int flush(FILE *out)
+{
 	errno = 0;
-	if (fwrite(text, 1, size, out) == size && !fflush(out))
+	return !fflush(out) ? 0 : errno ? -errno : -EIO;
+}
+
+/* As it is made, into a file of its own: if not all of it, then nothing, since half a report
+ * misleads whoever reads the file. */
+static int write_at(off_t at, report_fn *report, const struct profile *p,
+		    const struct report_options *options, FILE *out)
+{
+	int err = report(p, options, out);
+
+	if (!err)
+		err = flush(out);
+	if (!err)
 		return 0;
-	err = errno ? -errno : -EIO;
 	__fpurge(out);
-	if (before >= 0 && ftruncate(fileno(out), before))
+	if (ftruncate(fileno(out), at))
 		log_debug("what was written of the report stays: %m");
 	return err;
 }
 
-typedef int report_fn(const struct profile *p, const struct report_options *o, FILE *out);
+/* Where nothing can be taken back, a report is begun once there is all of it. */
+static int write_whole(report_fn *report, const struct profile *p,
+		       const struct report_options *options, FILE *out)
+{
+	CLEANUP_FREE char *text = NULL;
+	size_t size = 0;
+	FILE *buffer = open_memstream(&text, &size);
+	int err = buffer ? report(p, options, buffer) : -errno;
+
+	if (buffer && fclose(buffer) && !err)
+		err = -errno;
+	/* glibc's (2.36) closes it without an error where it cannot shrink the text. */
+	if (!err && !text)
+		err = -ENOMEM;
+	if (err)
+		return err;
+	errno = 0;
+	if (fwrite(text, 1, size, out) != size)
+		err = errno ? -errno : -EIO;
+	else
+		err = flush(out);
+	if (err)
+		__fpurge(out);
+	return err;
+}
 
 int write__report(const struct options *o, const struct profile *p, FILE *out)
 {
@@ -52,17 +85,10 @@ int write__report(const struct options *o, const struct profile *p, FILE *out)
 		.leak_kinds = o->leak_kinds,
 		.gen_suppressions = o->gen_suppressions,
 	};
-	CLEANUP_FREE char *text = NULL;
-	size_t size = 0;
-	FILE *buffer = open_memstream(&text, &size);
-	int err = buffer ? formats[o->format](p, &options, buffer) : -errno;
+	off_t at = o->output ? ftello(out) : -1;
 
-	if (buffer && fclose(buffer) && !err)
-		err = -errno;
-	/* glibc's (2.36) closes it without an error where it cannot shrink the text. */
-	if (!err && !text)
-		err = -ENOMEM;
-	return err ? err : write_text(text, size, out, o->output);
+	return at < 0 ? write_whole(formats[o->format], p, &options, out)
+		      : write_at(at, formats[o->format], p, &options, out);
 }
 
 /* One file of -w. */

@@ -17,8 +17,11 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "helper.h"
 #include "lanes.h"
+#include "names.h"
 #include "programs.h"
+#include "sandbox/sandbox.h"
 #include "user.h"
 #include "util/cleanup.h"
 
@@ -37,7 +40,8 @@ static const char usage[] =
 	"  -r, --rounds N      rounds (25); never fewer than 5\n"
 	"  -c, --calls N       calls a round, of each kind and depth (500)\n"
 	"  -s, --seconds N     begin no round later than this, once there are 5 (80)\n"
-	"      --part NAME     only micro, programs, user or check (all, ten minutes at most)\n"
+	"      --part NAME     only micro, programs, user, check or names (all, ten minutes at "
+	"most)\n"
 	"  -t, --tool COMMAND  measure this build of the tool; may be given again (./memleak-bpf)\n"
 	"      --no-peers      leave out heaptrack, valgrind and $PEER_MEMLEAK, bcc's memleak\n"
 	"      --strict        status 1 if a goal is missed\n"
@@ -122,7 +126,8 @@ static bool parse_one(struct options *o, int option)
 	case 'p':
 		o->part = optarg;
 		return !strcmp(optarg, "micro") || !strcmp(optarg, "programs") ||
-		       !strcmp(optarg, "user") || !strcmp(optarg, "check");
+		       !strcmp(optarg, "user") || !strcmp(optarg, "check") ||
+		       !strcmp(optarg, "names");
 	case 'h':
 		fputs(usage, stdout);
 		exit(0);
@@ -538,6 +543,8 @@ static int run(struct lanes *l, struct options *o, bool *reached)
 		err = run_user(&l->options, o, tool, reached);
 	if (!err && wants(o, "check"))
 		err = run_check(&l->options, o, tool, reached);
+	if (!err && wants(o, "names"))
+		err = names__run(&(struct names_options){tool[0], o->quick}, reached);
 	return err;
 }
 
@@ -575,6 +582,8 @@ int main(int argc, char **argv)
 	unsigned int i;
 	int err;
 
+	if (argc && strcmp(argv[0], SANDBOX_NAME) == 0)
+		return helper();
 	if (parse(argc, argv, &options)) {
 		fputs(usage, stderr);
 		return 2;

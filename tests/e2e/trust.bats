@@ -257,6 +257,22 @@ helper_of() {
 	done
 }
 
+@test "a reader that dies of suppressions costs the run, before the command begins" {
+	require_bpf
+	local what
+	printf '{\nx\nMemcheck:Leak\nfun:x\n}\n' >"$BATS_TEST_TMPDIR/supp"
+	for what in die open eat; do
+		MEMLEAK_BPF_READER_FAULT=4:$what refused 1 "cannot read '.*/supp': the process that reads files .*" \
+			--suppressions "$BATS_TEST_TMPDIR/supp" -- touch "$BATS_TEST_TMPDIR/begun"
+		[ "$(wc -l <"$err")" = 1 ]
+		[ ! -e "$BATS_TEST_TMPDIR/begun" ]
+	done
+	refused 1 "cannot read suppressions from '.*': Is a directory" --suppressions / -- touch "$BATS_TEST_TMPDIR/begun"
+	[ ! -e "$BATS_TEST_TMPDIR/begun" ]
+	"$MEMLEAK" --suppressions <(cat "$BATS_TEST_TMPDIR/supp") -- touch "$BATS_TEST_TMPDIR/begun" >"$out" 2>"$err"
+	[ -e "$BATS_TEST_TMPDIR/begun" ]
+}
+
 @test "a reader that is killed is replaced; what it read before stays" {
 	require_bpf
 	start_pump

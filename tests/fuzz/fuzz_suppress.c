@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Files of suppressions, and what they take out of a profile: no block is lost or made. */
+/* Files of suppressions, by way of the helper's answer, and what they take out of a profile: no
+ * block is lost or made. */
 #include <string.h>
 
 #include "leakcheck/suppress.h"
+#include "leakcheck/suppress_list.h"
+#include "sandbox/wire.h"
 #include "symbol/demangle.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/sample_profile.h"
+#include "util/cleanup.h"
 
 static uint64_t count(const struct profile_process *process)
 {
@@ -35,21 +39,25 @@ static struct profile *make_profile(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct suppressions *s;
+	CLEANUP(wire__release) struct wire request = {0}, reply = {0};
+	CLEANUP(suppressions__release) struct suppressions s = {0};
+	enum suppress_fault fault;
 	struct profile *p;
+	unsigned int line;
 	uint64_t before;
-	char path[64];
 
-	log__set_level(LOG_LEVEL_NONE);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fuzz_file(data, size));
-	REQUIRE(!suppressions__create(demangle, &s));
-	if (!suppressions__load(s, path)) {
-		p = make_profile();
-		before = count(&p->processes.items[0]);
-		suppressions__apply(s, p);
-		REQUIRE(count(&p->processes.items[0]) == before);
-		profile__destroy(p);
+	wire__put_number(&request, size);
+	wire__put(&request, data, size);
+	REQUIRE(!suppressions__serve(demangle, &request, &reply));
+	if (suppressions__get(&reply, &s, &fault, &line)) {
+		REQUIRE(fault && *suppress_text__describe(fault));
+		return 0;
 	}
-	suppressions__destroy(s);
+	REQUIRE(!fault && reply.at == reply.size);
+	p = make_profile();
+	before = count(&p->processes.items[0]);
+	suppressions__apply(&s, p);
+	REQUIRE(count(&p->processes.items[0]) == before);
+	profile__destroy(p);
 	return 0;
 }

@@ -11,6 +11,7 @@ At the end
   - each report adds up: allocations less frees are the blocks outstanding, which are those of the stacks (of
     a process that ended: while it runs, a leak check shows it at another moment than its counters are read);
   - what the processes that ended had lost is, to the block, what they say;
+  - with --cgroup, at most one stack in a hundred ends early;
   - the tool's memory and that of its tables in the kernel are what they were after a third of the time, but
     for the little that is remembered of each process that ended.
 """
@@ -32,6 +33,7 @@ tool, programs, seconds, mode = sys.argv[1], sys.argv[2], float(sys.argv[3]), sy
 folder = tempfile.mkdtemp(prefix="memleak-soak-")
 report = os.path.join(folder, "report")
 failures = []
+counted = {"bytes": 0, "reports": 0}
 
 
 def check(what, good):
@@ -82,11 +84,18 @@ def rss(pid):
 
 
 def reports():
+    """How many there are. Of the whole machine they are gigabytes: what was counted before is not read again."""
     try:
-        with open(report) as f:
-            return sum(1 for _ in f)
+        with open(report, "rb") as f:
+            f.seek(counted["bytes"])
+            for line in f:
+                if not line.endswith(b"\n"):
+                    break
+                counted["bytes"] += len(line)
+                counted["reports"] += 1
     except FileNotFoundError:
-        return 0
+        pass
+    return counted["reports"]
 
 
 def ask_report():
@@ -107,7 +116,7 @@ def lost_by(process):
 
 
 def judge(truth):
-    unequal = odd = lost = nameless = processes = seen = 0
+    unequal = odd = lost = nameless = processes = seen = allocs = 0
     losses = {}
     with open(report) as f:
         for line in f:
@@ -117,6 +126,7 @@ def judge(truth):
                 losses[name] = max(losses.get(name, 0), n)
             for p in r["processes"]:
                 heap = sum(s["blocks"] for s in p["stacks"] if s["family"] != "mmap")
+                allocs += p["allocs"] if r["final"] else 0
                 unequal += p["allocs"] - p["frees"] != p["outstanding"]["blocks"]
                 odd += not p["running"] and not r["final"] and heap != p["outstanding"]["blocks"]
                 if (not p["running"] and not r["final"] and p["comm"] in ("soak", "exe")
@@ -132,6 +142,10 @@ def judge(truth):
           processes == truth["processes"])
     check(f"blocks they had lost: {lost} reported, {nameless} without a stack, {truth['lost']} there were",
           lost <= truth["lost"] <= lost + nameless)
+    # Of programs that nobody else has: a walk fails while another thread maps memory, and the tool does not know
+    # yet what the process has mapped, since its last exec.
+    if group:
+        check(f"stacks that end early: {losses['broken_stacks']} of {allocs}", losses["broken_stacks"] <= allocs / 100)
     check("nothing was lost on the way", not any(losses[n] for n in ("blocks", "frees", "stacks", "events")))
 
 
@@ -171,7 +185,7 @@ try:
     sample()
     late = sample()
     profiler.send_signal(signal.SIGINT)
-    profiler.wait(60)
+    profiler.wait(300)
     print(f"{seconds:.0f} s: {truth}")
     print(f"  the tool: {early[0] >> 10} KiB, later {late[0] >> 10}; tables: {early[1] >> 10} KiB, later {late[1] >> 10}")
     check("the tool ended well", profiler.returncode == 0)

@@ -1,53 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "leakcheck/suppress.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "leakcheck/suppress_list.h"
 #include "util/cleanup.h"
-#include "util/log.h"
-#include "util/vector.h"
 
-enum frame_kind { FRAME_FUNCTION, FRAME_OBJECT, FRAME_SOURCE, FRAME_ANY };
-
-/* A line of an entry. */
-struct pattern {
-	enum frame_kind kind;
-	char *text; /* NULL for FRAME_ANY */
-};
-
-typedef VECTOR(struct pattern) pattern_list;
-
-struct suppression {
-	bool of_frees;	/* Memcheck:Free: of wrong frees; otherwise of losses */
-	uint32_t kinds; /* of losses: a bit for each enum profile_verdict */
-	pattern_list patterns;
-};
-
-struct suppressions {
-	suppress_demangle_fn *demangle;
-	VECTOR(struct suppression) list;
-};
-
-#define ALL_KINDS                                                                                  \
-	(1U << PROFILE_VERDICT_DEFINITE | 1U << PROFILE_VERDICT_INDIRECT |                         \
-	 1U << PROFILE_VERDICT_POSSIBLE | 1U << PROFILE_VERDICT_REACHABLE)
-
-int suppressions__create(suppress_demangle_fn *demangle, struct suppressions **ret)
+int suppressions__create(struct suppressions **ret)
 {
 	struct suppressions *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
-	s->demangle = demangle;
 	*ret = s;
 	return 0;
 }
 
-static void release_suppression(struct suppression *s)
+void suppressions__destroy(struct suppressions *s)
+{
+	if (!s)
+		return;
+	suppressions__release(s);
+	free(s);
+}
+
+void suppression__release(struct suppression *s)
 {
 	size_t i;
 
@@ -56,201 +35,14 @@ static void release_suppression(struct suppression *s)
 	vector_release(&s->patterns);
 }
 
-void suppressions__destroy(struct suppressions *s)
+void suppressions__release(struct suppressions *s)
 {
 	size_t i;
 
-	if (!s)
-		return;
 	for (i = 0; i < s->list.count; i++)
-		release_suppression(&s->list.items[i]);
+		suppression__release(&s->list.items[i]);
 	vector_release(&s->list);
-	free(s);
 }
-
-/* --- files --- */
-
-struct reader {
-	FILE *file;
-	const char *path;
-	unsigned int number; /* of the line */
-	char *line;
-	size_t size;
-};
-
-static void release_reader(struct reader *r)
-{
-	free(r->line);
-	cleanup_fclose(&r->file);
-}
-
-/* The next line that is neither empty nor a comment, without blanks around it; NULL at the end. */
-static char *next_line(struct reader *r)
-{
-	while (getline(&r->line, &r->size, r->file) > 0) {
-		char *text = r->line + strspn(r->line, " \t\r\n");
-		size_t n = strlen(text);
-
-		r->number++;
-		while (n && isspace((unsigned char)text[n - 1]))
-			text[--n] = 0;
-		if (n && text[0] != '#')
-			return text;
-	}
-	return NULL;
-}
-
-static int wrong(const struct reader *r, const char *what)
-{
-	log_error("%s:%u: %s", r->path, r->number, what);
-	return -EINVAL;
-}
-
-/* Whether @text is "Memcheck,Other:Leak", with ":Leak" as @kind. */
-static bool is_kind(const char *text, const char *kind)
-{
-	size_t n = strcspn(text, ":");
-	const char *tool = text;
-
-	if (strcmp(text + n, kind) != 0)
-		return false;
-	while (tool < text + n) {
-		size_t length = strcspn(tool, ",:");
-
-		if (length == 8 && strncmp(tool, "Memcheck", 8) == 0)
-			return true;
-		tool += length + 1;
-	}
-	return false;
-}
-
-/* "definite,possible", "all", "none". */
-static int parse_kinds(const char *text, uint32_t *ret)
-{
-	text += strspn(text, " \t");
-	*ret = 0;
-	while (*text) {
-		size_t n = strcspn(text, ", \t");
-		enum profile_verdict v;
-		uint32_t kind = 0;
-
-		for (v = PROFILE_VERDICT_DEFINITE; v < PROFILE_VERDICTS; v++)
-			if (strlen(profile__verdict_name(v)) == n &&
-			    strncmp(profile__verdict_name(v), text, n) == 0)
-				kind = 1U << v;
-		if (n == 3 && strncmp(text, "all", n) == 0)
-			kind = ALL_KINDS;
-		if (!kind && !(n == 4 && strncmp(text, "none", n) == 0))
-			return -EINVAL;
-		*ret |= kind;
-		text += n;
-		text += strspn(text, ", \t");
-	}
-	return 0;
-}
-
-static int add_pattern(const struct suppressions *s, struct suppression *entry, const char *text)
-{
-	static const struct {
-		const char *prefix;
-		enum frame_kind kind;
-	} kinds[] = {{"fun:", FRAME_FUNCTION}, {"obj:", FRAME_OBJECT}, {"src:", FRAME_SOURCE}};
-	struct pattern p = {.kind = FRAME_ANY};
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if (strncmp(text, kinds[i].prefix, 4) != 0)
-			continue;
-		p.kind = kinds[i].kind;
-		text += 4;
-		if (p.kind == FRAME_FUNCTION && strncmp(text, "_Z", 2) == 0 && !strpbrk(text, "*?"))
-			p.text = s->demangle(text, strlen(text));
-		else
-			p.text = strdup(text);
-		if (!p.text)
-			return -ENOMEM;
-		break;
-	}
-	if (p.kind == FRAME_ANY && strcmp(text, "...") != 0)
-		return -EINVAL;
-	if (vector_push(&entry->patterns, p)) {
-		free(p.text);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-/* The lines of an entry behind its kind, up to "}". */
-static int read_frames(const struct suppressions *s, struct reader *r, struct suppression *entry)
-{
-	static const char kinds[] = "match-leak-kinds:";
-	char *text;
-	int err;
-
-	for (;;) {
-		text = next_line(r);
-		if (!text)
-			return wrong(r, "an entry has no end ('}')");
-		if (strcmp(text, "}") == 0)
-			break;
-		if (strncmp(text, kinds, strlen(kinds)) == 0) {
-			if (parse_kinds(text + strlen(kinds), &entry->kinds))
-				return wrong(r, "unknown leak kind");
-			continue;
-		}
-		err = add_pattern(s, entry, text);
-		if (err == -EINVAL)
-			return wrong(r, "neither fun:, obj:, src: nor ...");
-		if (err)
-			return err;
-	}
-	return entry->patterns.count ? 0 : wrong(r, "an entry without frames");
-}
-
-static int read_entry(struct suppressions *s, struct reader *r)
-{
-	CLEANUP(release_suppression) struct suppression entry = {.kinds = ALL_KINDS};
-	char *text = next_line(r); /* its name: any */
-	int err;
-
-	text = text ? next_line(r) : NULL;
-	if (!text || !strchr(text, ':'))
-		return wrong(r, "expected TOOL:KIND, such as Memcheck:Leak");
-	entry.of_frees = is_kind(text, ":Free");
-	if (!entry.of_frees && !is_kind(text, ":Leak")) {
-		while ((text = next_line(r)))
-			if (strcmp(text, "}") == 0)
-				return 0;
-		return wrong(r, "an entry has no end ('}')");
-	}
-	err = read_frames(s, r, &entry);
-	if (!err)
-		err = vector_push(&s->list, entry);
-	if (!err)
-		entry = (struct suppression){0};
-	return err;
-}
-
-int suppressions__load(struct suppressions *s, const char *path)
-{
-	CLEANUP(release_reader) struct reader r = {.path = path, .file = fopen(path, "re")};
-	char *text;
-	int err = 0;
-
-	if (!r.file) {
-		err = -errno;
-		log_error("cannot read suppressions from '%s': %s", path, strerror(-err));
-		return err;
-	}
-	while (!err && (text = next_line(&r))) {
-		if (strcmp(text, "{") != 0)
-			return wrong(&r, "expected '{'");
-		err = read_entry(s, &r);
-	}
-	return err;
-}
-
-/* --- matching --- */
 
 bool suppressions__glob(const char *pattern, const char *text)
 {
@@ -335,13 +127,13 @@ static struct frame allocator_frame(const char *family)
 	return f;
 }
 
-static bool matches(const struct pattern *p, const struct frame *f)
+static bool matches(const struct suppress_pattern *p, const struct frame *f)
 {
 	size_t i;
 
-	if (p->kind == FRAME_OBJECT)
+	if (p->kind == SUPPRESS_OBJECT)
 		return suppressions__glob(p->text, f->object);
-	if (p->kind == FRAME_SOURCE)
+	if (p->kind == SUPPRESS_SOURCE)
 		return suppressions__glob(p->text, f->source);
 	for (i = 0; f->functions[i]; i++)
 		if (suppressions__glob(p->text, f->functions[i]))
@@ -384,7 +176,7 @@ static void list_calls(const struct profile *p, uint32_t stack, const char *fami
 	}
 }
 
-static bool call_matches(const struct calls *c, size_t i, const struct pattern *p)
+static bool call_matches(const struct calls *c, size_t i, const struct suppress_pattern *p)
 {
 	const struct call *call = &c->list[i];
 	const char *names[] = {NULL, NULL, NULL};
@@ -418,9 +210,9 @@ static bool stack_matches(const struct suppression *s, const struct calls *c)
 	size_t pattern = 0, frame = 0, any = SIZE_MAX, behind = 0;
 
 	while (pattern < s->patterns.count) {
-		const struct pattern *p = &s->patterns.items[pattern];
+		const struct suppress_pattern *p = &s->patterns.items[pattern];
 
-		if (p->kind == FRAME_ANY) {
+		if (p->kind == SUPPRESS_ANY) {
 			any = pattern++;
 			behind = frame;
 		} else if (frame < c->nr && call_matches(c, frame, p)) {

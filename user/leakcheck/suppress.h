@@ -14,20 +14,24 @@
 
 #include <stddef.h>
 
+#include "leakcheck/suppress_text.h"
 #include "profile/profile.h"
 
+struct sandbox;
 struct suppressions;
-
-/* The readable form of the mangled @name of @size bytes, freed with free(); NULL without memory. */
-typedef char *suppress_demangle_fn(const char *name, size_t size);
+struct wire;
 
 /* None yet. 0 or -ENOMEM. */
-int suppressions__create(suppress_demangle_fn *demangle, struct suppressions **ret);
+int suppressions__create(struct suppressions **ret);
 void suppressions__destroy(struct suppressions *s);
 
-/* Add those of the file @path. 0, or -errno after a line that says what is wrong where. Entries of
- * other tools and of other kinds of error are skipped. */
-int suppressions__load(struct suppressions *s, const char *path);
+/* Add those of the file @path, which the helper reads. 0, or -errno after a line that says what is
+ * wrong where; -ENOMEM without one. Entries of other tools and of other kinds of error are skipped.
+ */
+int suppressions__load(struct suppressions *s, struct sandbox *sandbox, const char *path);
+
+/* The helper's side of it. 0, or anything else to end it. */
+int suppressions__serve(suppress_demangle_fn *demangle, struct wire *request, struct wire *reply);
 
 /* Mark the entries and the wrong frees of @p, symbolized, that match; the former move to
  * `suppressed` in the sums of their processes. */

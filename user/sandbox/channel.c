@@ -177,6 +177,7 @@ int channel__receive(int socket, uint32_t *type, struct wire *w, int *fd, int64_
 		cleanup_close(fd);
 		*fd = -1;
 	}
-	*type = f.type;
+	if (!err)
+		*type = f.type;
 	return err;
 }

@@ -21,17 +21,6 @@
  * dwz as much; then there are the files before. */
 #define MAX_MEMORY (12ULL << 30)
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 /*
  * glibc asks for an open file by newfstatat(fd, "", AT_EMPTY_PATH), and a filter cannot tell that
  * from a question about a path. elfutils gets these instead, which stand before glibc's.
@@ -146,7 +135,7 @@ int confine(void)
 		return -errno;
 	err = capability__drop_all();
 	warm_up();
-	if (SANITIZED)
+	if (CONFINE_SANITIZED)
 		return err; /* its run-time library needs more than the list */
 	if (!err)
 		err = limit_memory();

@@ -8,6 +8,7 @@ enum sandbox_kind {
 	SANDBOX_TABLE,	  /* its unwind table */
 	SANDBOX_FIND,	  /* functions and lines at its addresses */
 	SANDBOX_DEMANGLE, /* a name */
+	SANDBOX_SUPPRESS, /* the text of a file of suppressions */
 	SANDBOX_KINDS
 };
 

@@ -204,7 +204,11 @@ static int bury(struct sandbox *s, const struct sandbox_call *call, int err)
 	char buf[64];
 
 	refuse(s, call->fd);
-	if (++s->deaths == 1)
+	s->deaths++;
+	if (call->vital)
+		log_error("cannot read '%s': the process that reads files %s", call->shown,
+			  describe(err, signal, buf, sizeof(buf)));
+	else if (s->deaths == 1)
 		log_warning("the process that reads symbols %s on %s: names and stacks of this "
 			    "file will be missing; the run goes on",
 			    describe(err, signal, buf, sizeof(buf)), call->shown);
@@ -240,13 +244,13 @@ static int answer(struct sandbox *s, const struct sandbox_call *call, struct wir
 {
 	CLEANUP(wire__release) struct wire w = {0};
 	CLEANUP_CLOSE int fd = -1;
-	bool flag = false;
+	uint32_t note = 0;
 
-	fd = call->ask ? call->ask(call->context, question, &flag) : -EPROTO;
+	fd = call->ask ? call->ask(call->context, question, &note) : -EPROTO;
 	if (fd == -EPROTO)
 		return fd;
 	wire__put_number(&w, fd < 0 ? -fd : 0);
-	wire__put_number(&w, flag);
+	wire__put_number(&w, note);
 	return channel__send(s->socket, CHANNEL_ANSWER, &w, fd, deadline);
 }
 

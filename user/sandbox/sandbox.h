@@ -35,12 +35,13 @@ struct sandbox_call {
 	const struct wire *request;
 	int fd;		      /* the file it is about, which the helper gets a copy of; -1: none */
 	const char *shown;    /* the file's name, printable */
+	bool vital;	      /* the run does not go on without what is in it */
 	unsigned int limit_s; /* for the helper to come with something */
 	/* A part of the answer. 0, or -errno: -EPROTO where it makes no sense. NULL: none come. */
 	int (*part)(void *context, struct wire *part);
-	/* The helper needs a file: a descriptor, the caller's to close, or -errno; *@flag goes
+	/* The helper needs a file: a descriptor, the caller's to close, or -errno; *@note goes
 	 * along. NULL: it cannot. */
-	int (*ask)(void *context, struct wire *question, bool *flag);
+	int (*ask)(void *context, struct wire *question, uint32_t *note);
 	void *context;
 };
 

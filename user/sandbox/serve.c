@@ -22,7 +22,7 @@ int server__part(struct server *s, struct wire *part)
 	return err;
 }
 
-int server__ask(struct server *s, const struct wire *question, bool *flag)
+int server__ask(struct server *s, const struct wire *question, uint32_t *note)
 {
 	CLEANUP(wire__release) struct wire answer = {0};
 	uint32_t type;
@@ -34,7 +34,7 @@ int server__ask(struct server *s, const struct wire *question, bool *flag)
 	if (err)
 		_exit(1); /* the tool is gone, or gave us up */
 	err = wire__get_number(&answer, INT32_MAX);
-	*flag = wire__get_number(&answer, 1);
+	*note = wire__get_number(&answer, UINT32_MAX);
 	if (fd >= 0)
 		return fd;
 	return err ? -err : -EMFILE;

@@ -29,7 +29,7 @@ int serve(serve_fn *const services[], uint32_t nr, void *context, serve_before_f
 /* Send a part of the answer, which is emptied. 0 or -errno. */
 int server__part(struct server *s, struct wire *part);
 
-/* Ask the tool for a file: a descriptor or -errno; *@flag as it was answered. */
-int server__ask(struct server *s, const struct wire *question, bool *flag);
+/* Ask the tool for a file: a descriptor or -errno; *@note as it was answered. */
+int server__ask(struct server *s, const struct wire *question, uint32_t *note);
 
 #endif

@@ -39,42 +39,12 @@ void wire__put(struct wire *w, const void *bytes, size_t size)
 	w->size += size;
 }
 
-void wire__put_number(struct wire *w, uint64_t n)
-{
-	wire__put(w, &n, sizeof(n));
-}
-
 void wire__put_string(struct wire *w, const char *s)
 {
 	size_t size = s ? strlen(s) + 1 : 0;
 
 	wire__put_number(w, s ? size : NULL_STRING);
 	wire__put(w, s, size);
-}
-
-const void *wire__get(struct wire *w, size_t size)
-{
-	const void *ret = w->bytes + w->at;
-
-	if (w->failed || size > w->size - w->at) {
-		w->failed = true;
-		return NULL;
-	}
-	w->at += size;
-	return ret;
-}
-
-uint64_t wire__get_number(struct wire *w, uint64_t max)
-{
-	const void *bytes = wire__get(w, sizeof(uint64_t));
-	uint64_t n = 0;
-
-	if (bytes)
-		memcpy(&n, bytes, sizeof(n));
-	if (n <= max)
-		return n;
-	w->failed = true;
-	return 0;
 }
 
 size_t wire__get_count(struct wire *w, size_t max, size_t each)
@@ -87,16 +57,21 @@ size_t wire__get_count(struct wire *w, size_t max, size_t each)
 	return 0;
 }
 
-const char *wire__get_string(struct wire *w, size_t max)
+char *wire__get_text(struct wire *w, size_t max)
 {
 	uint64_t size = wire__get_number(w, UINT64_MAX);
-	const char *s;
+	char *s;
 
 	if (w->failed || size == NULL_STRING)
 		return NULL;
-	s = size && size <= max ? wire__get(w, size) : NULL;
+	s = size && size <= max ? (char *)wire__get(w, size) : NULL;
 	if (s && strnlen(s, size) == size - 1)
 		return s;
 	w->failed = true;
 	return NULL;
+}
+
+const char *wire__get_string(struct wire *w, size_t max)
+{
+	return wire__get_text(w, max);
 }

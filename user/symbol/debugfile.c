@@ -72,9 +72,9 @@ static int try_places(const struct debugfile_search *s, struct debugpath_questio
 		int fd = s->open(s->context, q, &ours);
 		int err = fd < 0 ? fd : adopt(fd, ours, id, ret);
 
-		if (err == -ERANGE)
+		if (fd == -ERANGE)
 			return -ENOENT;
-		if (fd >= 0 && err != -ENOENT)
+		if (err == -ENOMEM || (fd >= 0 && err != -ENOENT))
 			return err;
 	}
 }
@@ -86,6 +86,8 @@ static int try_build_id(const struct debugfile_search *s, enum debugpath_kind ki
 	struct identity id = {.build_id = build_id, .build_id_size = size};
 	struct debugpath_question q = {.kind = kind, .build_id = build_id, .build_id_size = size};
 
+	if (kind == DEBUGPATH_FETCH && !s->fetches)
+		return -ENOENT;
 	return build_id && size >= 2 ? try_places(s, &q, &id, ret) : -ENOENT;
 }
 

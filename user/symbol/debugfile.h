@@ -15,6 +15,7 @@
 struct debugfile_search {
 	debugpath_fn *open;
 	void *context;
+	bool fetches; /* from servers, too; otherwise it need not be asked to */
 };
 
 /*

@@ -142,9 +142,9 @@ static int fetch(const struct debugpath *p, const struct debugpath_question *q, 
 	return TAKE_FD(fd);
 }
 
-int debugpath__open(void *context, const struct debugpath_question *q, bool *ours)
+/* At the one place; -ENOENT where it is not there. */
+static int open_there(struct debugpath *p, const struct debugpath_question *q, bool *ours)
 {
-	struct debugpath *p = context;
 	bool by_id = q->kind == DEBUGPATH_BUILD_ID || q->kind == DEBUGPATH_FETCH;
 	int fd = -ERANGE;
 
@@ -164,12 +164,21 @@ int debugpath__open(void *context, const struct debugpath_question *q, bool *our
 		fd = fetch(p, q, ours);
 		break;
 	case DEBUGPATH_PERF_MAP:
-		return p->source.jit_pid ? perfmap__open(p->source.jit_pid) : -ENOENT;
+		return p->source.jit_pid && !q->nth ? perfmap__open(p->source.jit_pid) : -ERANGE;
 	}
 	if (fd >= 0) {
 		debugpath__release(p);
 		p->last = dup(fd);
 	}
+	return fd;
+}
+
+int debugpath__open(void *context, struct debugpath_question *q, bool *ours)
+{
+	int fd = open_there(context, q, ours);
+
+	for (; fd == -ENOENT; fd = open_there(context, q, ours))
+		q->nth++;
 	return fd;
 }
 

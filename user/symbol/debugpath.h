@@ -32,14 +32,14 @@ struct debugpath_question {
 	size_t build_id_size;
 	const char *name;
 	bool from_module; /* DEBUGPATH_ALT: the module has the link, not its debug file */
-	uint32_t nth;	  /* of the places where it may be, from 0 */
+	uint32_t nth;	  /* the place to begin at, of those where it may be, from 0 */
 };
 
 /*
- * A descriptor; -ENOENT where it is not at this place; -ERANGE where there is no further place.
+ * A descriptor, with @q->nth set to the place where it is; -ERANGE where it is at none any more.
  * *@ours: nobody but root or we can have made it.
  */
-typedef int debugpath_fn(void *context, const struct debugpath_question *q, bool *ours);
+typedef int debugpath_fn(void *context, struct debugpath_question *q, bool *ours);
 
 /* What is known of the module, beside what it says of itself; zero and -1 at first. */
 struct debugpath {
@@ -51,7 +51,7 @@ struct debugpath {
 };
 
 /* A debugpath_fn: @context is a struct debugpath. Believes nothing of what it is asked. */
-int debugpath__open(void *context, const struct debugpath_question *q, bool *ours);
+int debugpath__open(void *context, struct debugpath_question *q, bool *ours);
 
 void debugpath__release(struct debugpath *p);
 

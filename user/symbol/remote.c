@@ -20,9 +20,12 @@
 
 /* --- files that the helper asks for --- */
 
-static int answer_file(struct debugpath *where, struct wire *w, bool *flag)
+/* Where the file is, and whether it is ours, in one number. */
+static int answer_file(struct debugpath *where, struct wire *w, uint32_t *note)
 {
 	struct debugpath_question q = {0};
+	bool ours = false;
+	int fd;
 
 	q.kind = wire__get_number(w, DEBUGPATH_KINDS - 1);
 	q.build_id_size = wire__get_number(w, DEBUGPATH_MAX_BUILD_ID);
@@ -30,7 +33,11 @@ static int answer_file(struct debugpath *where, struct wire *w, bool *flag)
 	q.name = wire__get_string(w, PATH_MAX);
 	q.from_module = wire__get_number(w, 1);
 	q.nth = wire__get_number(w, UINT32_MAX);
-	return w->failed ? -EPROTO : debugpath__open(where, &q, flag);
+	if (w->failed)
+		return -EPROTO;
+	fd = debugpath__open(where, &q, &ours);
+	*note = q.nth << 1 | ours;
+	return fd;
 }
 
 /* --- names and lines --- */
@@ -43,24 +50,21 @@ struct finding {
 	size_t nr, done;
 };
 
-static int ask_for_find(void *context, struct wire *question, bool *flag)
+static int ask_for_find(void *context, struct wire *question, uint32_t *note)
 {
-	return answer_file(((struct finding *)context)->where, question, flag);
+	return answer_file(((struct finding *)context)->where, question, note);
 }
 
 /* A name as a report can show it, whoever made it. */
 static int take_string(struct finding *f, struct wire *w, const char **ret)
 {
-	const char *s = wire__get_string(w, MAX_STRING);
-	CLEANUP_FREE char *clean = s ? strdup(s) : NULL;
+	char *s = wire__get_text(w, MAX_STRING);
 
 	*ret = NULL;
 	if (!s)
 		return w->failed ? -EPROTO : 0;
-	if (!clean)
-		return -ENOMEM;
-	text__clean(clean, MAX_STRING);
-	*ret = profile__intern(f->strings, clean);
+	text__clean(s, MAX_STRING);
+	*ret = profile__intern(f->strings, s);
 	return *ret ? 0 : -ENOMEM;
 }
 
@@ -123,6 +127,7 @@ int remote__find(struct sandbox *s, uint32_t id, struct debugpath *where,
 	wire__put_string(&request, where->shown);
 	wire__put_number(&request, where->source.jit_pid);
 	wire__put_number(&request, where->tell);
+	wire__put_number(&request, where->debuginfod != NULL);
 	wire__put_number(&request, nr);
 	for (i = 0; i < nr; i++) {
 		wire__put_number(&request, questions[i].pc);
@@ -134,9 +139,9 @@ int remote__find(struct sandbox *s, uint32_t id, struct debugpath *where,
 
 /* --- unwind tables --- */
 
-static int ask_for_table(void *context, struct wire *question, bool *flag)
+static int ask_for_table(void *context, struct wire *question, uint32_t *note)
 {
-	return answer_file(context, question, flag);
+	return answer_file(context, question, note);
 }
 
 int remote__compile(struct sandbox *s, struct debugpath *where, struct unwind_table **ret)

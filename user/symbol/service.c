@@ -38,9 +38,11 @@ int symbol_service__create(struct symbol_service **ret)
 }
 
 /* A debugpath_fn: the tool opens. */
-static int ask_tool(void *context, const struct debugpath_question *q, bool *ours)
+static int ask_tool(void *context, struct debugpath_question *q, bool *ours)
 {
 	CLEANUP(wire__release) struct wire w = {0};
+	uint32_t note = 0;
+	int fd;
 
 	wire__put_number(&w, q->kind);
 	wire__put_number(&w, q->build_id_size);
@@ -48,7 +50,12 @@ static int ask_tool(void *context, const struct debugpath_question *q, bool *our
 	wire__put_string(&w, q->name);
 	wire__put_number(&w, q->from_module);
 	wire__put_number(&w, q->nth);
-	return w.failed ? -ENOMEM : server__ask(context, &w, ours);
+	if (w.failed)
+		return -ENOMEM;
+	fd = server__ask(context, &w, &note);
+	*ours = note & 1;
+	q->nth = note >> 1;
+	return fd;
 }
 
 static void put_lines(struct wire *w, const struct module_lines *lines, bool keep)
@@ -78,12 +85,12 @@ static void cleanup_lines(struct module_lines *l)
 	vector_release(&l->v);
 }
 
-static int answer(struct server *server, struct module *m, struct wire *request, size_t nr,
-		  struct profile *strings)
+static int answer(const struct debugfile_search *search, struct module *m, struct wire *request,
+		  size_t nr, struct profile *strings)
 {
 	CLEANUP(cleanup_lines) struct module_lines lines = {0};
 	CLEANUP(wire__release) struct wire part = {0};
-	struct debugfile_search search = {ask_tool, server};
+	struct server *server = search->context;
 	int64_t sent = channel__now_ms();
 	size_t i;
 	int err = 0;
@@ -96,7 +103,7 @@ static int answer(struct server *server, struct module *m, struct wire *request,
 		q.interrupted = wire__get_number(request, 1);
 		q.variable = wire__get_number(request, 1);
 		lines.v.count = 0;
-		err = module__find(m, &search, &q, strings, &lines, &keep);
+		err = module__find(m, search, &q, strings, &lines, &keep);
 		put_lines(&part, &lines, keep);
 		if (!err && (part.size > PART_BYTES || channel__now_ms() - sent > PART_MS)) {
 			err = server__part(server, &part);
@@ -111,6 +118,7 @@ int symbol_service__find(void *context, struct server *server, struct wire *requ
 {
 	CLEANUP(cleanup_profile) struct profile *strings = profile__create();
 	struct symbol_service *s = context;
+	struct debugfile_search search = {.open = ask_tool, .context = server};
 	struct symbol_source source = {.fd = fd};
 	uint32_t id = wire__get_number(request, UINT32_MAX);
 	struct module *m = modules__get(s->modules, id);
@@ -122,12 +130,13 @@ int symbol_service__find(void *context, struct server *server, struct wire *requ
 	source.path = wire__get_string(request, PATH_MAX);
 	source.jit_pid = wire__get_number(request, INT32_MAX);
 	tell = wire__get_number(request, 1);
+	search.fetches = wire__get_number(request, 1);
 	nr = wire__get_number(request, MAX_QUESTIONS);
 	if (m)
 		cleanup_close(&fd); /* it has one */
 	else if (!err)
 		err = modules__add(s->modules, id, &source, tell, &m);
-	return err ? err : answer(server, m, request, nr, strings);
+	return err ? err : answer(&search, m, request, nr, strings);
 }
 
 static void cleanup_elffile(struct elffile **f)
@@ -144,7 +153,7 @@ static void cleanup_table(struct unwind_table **t)
 static int find_debug_file(struct server *server, int fd, struct elffile **ret)
 {
 	CLEANUP(cleanup_elffile) struct elffile *file = NULL;
-	struct debugfile_search search = {ask_tool, server};
+	struct debugfile_search search = {.open = ask_tool, .context = server};
 	int err = elffile__open(fd, false, &file);
 
 	if (!err)

@@ -103,7 +103,7 @@ static int find_here(struct symbolizer *s, uint32_t id, struct debugpath *where,
 		     const struct symbol_question *questions, size_t nr,
 		     struct symbol_answer *answers)
 {
-	struct debugfile_search search = {debugpath__open, where};
+	struct debugfile_search search = {debugpath__open, where, s->debuginfod};
 	struct module *m = modules__get(s->modules, id);
 	size_t i;
 	int err = 0;

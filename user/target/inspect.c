@@ -77,6 +77,7 @@ static void put_object(struct wire *w, const struct object *o)
 	wire__put_number(w, o->machine);
 	wire__put_number(w, o->is_64bit);
 	wire__put_number(w, o->has_interpreter);
+	wire__put_number(w, o->is_musl);
 	wire__put_number(w, o->tls_size);
 	wire__put_number(w, o->nr_segments);
 	for (i = 0; i < o->nr_segments; i++) {
@@ -120,6 +121,7 @@ static int get_object(struct wire *w, struct object *o)
 	o->machine = wire__get_number(w, UINT16_MAX);
 	o->is_64bit = wire__get_number(w, 1);
 	o->has_interpreter = wire__get_number(w, 1);
+	o->is_musl = wire__get_number(w, 1);
 	o->tls_size = wire__get_number(w, 2 * OBJECT_MAX_TLS);
 	return get_segments(w, o);
 }

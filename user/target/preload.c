@@ -11,8 +11,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "target/allocator.h"
-#include "target/object.h"
+#include "target/inspect.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -64,14 +63,12 @@ static bool gains_rights(const struct object *o, uid_t uid, gid_t gid)
 	return uid && fgetxattr(o->fd, "security.capability", NULL, 0) > 0;
 }
 
-/* Why the program would not take a library; NULL where it would, -ENOMEM in *@err. */
-static const char *find_reason(const struct object *o, uid_t uid, gid_t gid, int *err)
+/* Why the program would not take a library; NULL where it would. */
+static const char *find_reason(const struct object *o, const struct allocator *a, uid_t uid,
+			       gid_t gid)
 {
-	static const struct allocator_search any = {.no_sites = true};
-	CLEANUP(allocator__release) struct allocator a = {0};
-
 	if (!o->machine)
-		return "it is no ELF program";
+		return "it is no ELF program, or a damaged one";
 	if (!o->is_64bit)
 		return "it is a 32-bit program";
 	if (!o->has_interpreter)
@@ -79,8 +76,7 @@ static const char *find_reason(const struct object *o, uid_t uid, gid_t gid, int
 	if (gains_rights(o, uid, gid))
 		return "it gains rights by being run (setuid, setgid or capabilities), and the "
 		       "dynamic loader preloads nothing then";
-	*err = allocator__find(o, &any, &a);
-	if (!*err && a.is_sanitizer)
+	if (a->is_sanitizer)
 		return "it is built with a sanitizer, which has its allocator";
 	return NULL;
 }
@@ -131,9 +127,11 @@ static char *in_front(const char *name, const char *value)
 	return ret;
 }
 
-int preload__choose(const char *path, uid_t uid, gid_t gid, uint32_t mean, struct preload *ret,
-		    char *why, size_t size)
+int preload__choose(struct sandbox *s, const char *path, uid_t uid, gid_t gid, uint32_t mean,
+		    struct preload *ret, char *why, size_t size)
 {
+	static const struct allocator_search any = {.no_sites = true};
+	CLEANUP(allocator__release) struct allocator a = {0};
 	CLEANUP(cleanup_object) struct object *o = NULL;
 	CLEANUP(preload__release) struct preload p = {0};
 	CLEANUP_FREE char *library = NULL;
@@ -144,13 +142,11 @@ int preload__choose(const char *path, uid_t uid, gid_t gid, uint32_t mean, struc
 	if (snprintf(program, sizeof(program), "%s", path) >= (int)sizeof(program))
 		return -ENAMETOOLONG;
 	scripts = follow_scripts(program);
-	err = object__create(open(program, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), program,
-			     &o);
+	err = inspect(s, open(program, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), program, &any,
+		      &o, &a);
 	if (err)
 		return err;
-	reason = find_reason(o, uid, gid, &err);
-	if (err)
-		return err;
+	reason = find_reason(o, &a, uid, gid);
 	if (reason) {
 		snprintf(why, size, "%s%s%s", scripts ? program : "", scripts ? ": " : "", reason);
 		return -ENOTSUP;

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct sandbox;
+
 /* What is set in the program's environment: "NAME=VALUE", NULL behind the last. */
 #define PRELOAD_VARIABLES 3
 
@@ -16,14 +18,13 @@ struct preload {
 };
 
 /*
- * Choose the library for the program at @path (a script: for its interpreter), to be run by @uid
- * and
- * @gid, and sample in it every @mean bytes (0: not at all). 0 and *@ret, released with
- * preload__release; -ENOTSUP where the program would not take it, with the reason in @why, of @size
- * bytes; another -errno after one line that says why.
+ * Choose the library for the program at @path (a script: for its interpreter), which the helper
+ * looks at, to be run by @uid and @gid, and sample in it every @mean bytes (0: not at all). 0 and
+ * *@ret, released with preload__release; -ENOTSUP where the program would not take it, with the
+ * reason in @why, of @size bytes; another -errno after one line that says why.
  */
-int preload__choose(const char *path, uid_t uid, gid_t gid, uint32_t mean, struct preload *ret,
-		    char *why, size_t size);
+int preload__choose(struct sandbox *s, const char *path, uid_t uid, gid_t gid, uint32_t mean,
+		    struct preload *ret, char *why, size_t size);
 void preload__release(struct preload *p);
 
 #endif

@@ -80,7 +80,7 @@ pid_t process__tracer(pid_t tid)
 
 int process__check(pid_t pid)
 {
-	char state[64];
+	char state[64] = "";
 	pid_t tgid;
 	int err = read_status(pid, "State", state, sizeof(state));
 
