@@ -138,8 +138,10 @@ resolve() {
 }
 
 # under_valgrind COMMAND...: Valgrind's logs of a run, made once a run of tests/run; prints their directory.
+# With a file `endless` in it Valgrind did not come to an end: 3.24 does not with tcmalloc and threads, which
+# spin for a lock whose owner it does not let run.
 under_valgrind() {
-	local command dir
+	local command dir ended=0
 	command=$(resolve "$1")
 	dir=${VALGRIND_LOGS:-$BATS_SUITE_TMPDIR}/valgrind${MEMLEAK_PRELOAD:+-preload}-${command##*/}-$(echo "$*" | cksum | cut -d ' ' -f 1)
 	shift
@@ -147,10 +149,11 @@ under_valgrind() {
 		mkdir -p "$dir"
 		# The library has thread-local data, for which every thread gets a little more of its own.
 		[ -z "${MEMLEAK_PRELOAD:-}" ] || export LD_PRELOAD=$ROOT/libmemleak.so
-		EXPECT=$dir/expect valgrind --trace-children=yes --run-libc-freeres=no \
-			--run-cxx-freeres=no --log-file="$dir/vg.%p" "$command" "$@" \
-			>/dev/null 2>"$dir/err" </dev/null 3>&- 4>&- || true
+		EXPECT=$dir/expect timeout -s KILL 80 valgrind --trace-children=yes \
+			--run-libc-freeres=no --run-cxx-freeres=no --log-file="$dir/vg.%p" "$command" "$@" \
+			>/dev/null 2>"$dir/err" </dev/null 3>&- 4>&- || ended=$?
 		unset LD_PRELOAD
+		[ "$ended" -ne 137 ] || touch "$dir/endless"
 	fi
 	echo "$dir"
 }
@@ -201,7 +204,7 @@ profile() {
 
 # check PROGRAM [ARG...]: the final report is what the program says of itself. STATUS: how it ends.
 check() {
-	local baseline more=()
+	local baseline oracle more=()
 	require_bpf
 	case $1 in env) ;; *) require_program "$1" ;; esac
 	profile "$@"
@@ -230,7 +233,9 @@ check() {
 	esac
 	if grep -q '"exact":false' "$expect" && [ "${VALGRIND:-yes}" = yes ]; then
 		require_command valgrind
-		more+=(--valgrind "$(under_valgrind "$@")")
+		oracle=$(under_valgrind "$@")
+		[ ! -e "$oracle/endless" ] || skip "this Valgrind does not come to an end with $*"
+		more+=(--valgrind "$oracle")
 	fi
 	compare report "$report" "$expect" "${more[@]}"
 }
