@@ -550,16 +550,11 @@ static __always_inline void begin_walk(struct walk *w, struct pt_regs *regs, __u
 	clear_stack(w);
 }
 
-/*
- * Walk on from where w->regs are and store what is found. A function that is not static, which the
- * verifier looks at once: the paths to it and those in it would multiply.
- */
-__noinline __weak __u64 walk_on(struct walk *w, __u32 image)
+/* Walk on from where w->regs are and store what is found. */
+static __always_inline __u64 walk_on(struct walk *w, __u32 image)
 {
 	struct walk_context c = {.walk = w};
 
-	if (!w)
-		return 0;
 	bpf_loop(max_depth + 1, walk_frame, &c, 0);
 	count_walk(w);
 	return store_stack(w, image);
@@ -598,7 +593,10 @@ static __always_inline void begin_from_frame(struct walk *w, struct pt_regs *reg
 	see_through_trampoline(w);
 }
 
-/* See walk_on(). */
+/*
+ * Out of the frame at a site. A function that is not static, which the verifier looks at once: the
+ * paths in it and those of the walk would multiply.
+ */
 __noinline __weak int leave_site(struct walk *w)
 {
 	if (w && find_mapping(w, w->regs.ip) && step_out(w, w->regs.ip))
