@@ -34,6 +34,7 @@ struct walk {
 	struct memleak_mapping mapping; /* of the last address; start == end: none */
 	__u32 image;
 	__u32 by_fp;	  /* the frame was found by frame pointer */
+	__u32 at_entry;	  /* the step asks whether the frame is at a function's first instruction */
 	__u32 of_mapping; /* its losses are counted elsewhere */
 	__u32 result;	  /* enum unwind_result of the last step */
 	__u64 trampoline; /* where pending return probes point their return addresses; 0: none */
@@ -366,18 +367,26 @@ static __always_inline bool has_left_start(struct walk *w, __u64 sp)
 	return w->by_fp && !is_at_start(w->regs.sp) && w->regs.sp > sp && is_at_start(sp);
 }
 
+/* From the frame at @pc by @rule, or by what is done without one, which is @missing. */
+static __always_inline bool step_by(struct walk *w, struct unwind_rule *rule,
+				    enum unwind_result missing)
+{
+	bool by_fp;
+
+	w->result = unwind_step(&w->regs, rule, missing, w, &by_fp);
+	if (w->result != UNWIND_STEPPED)
+		return false;
+	w->by_fp = by_fp;
+	return true;
+}
+
 /* From the frame at @pc, whose mapping is found, to its caller; false where that fails. */
 static __always_inline bool step_out(struct walk *w, __u64 pc)
 {
 	struct unwind_rule rule = UNWIND_GAP_RULE;
 	enum unwind_result missing = find_rule(w, pc, &rule);
-	bool by_fp;
 
-	w->result = unwind_step(&w->regs, &rule, missing, w, &by_fp);
-	if (w->result != UNWIND_STEPPED)
-		return false;
-	w->by_fp = by_fp;
-	return true;
+	return step_by(w, &rule, missing);
 }
 
 /* A pending return probe has put the trampoline where the return address belongs. */
@@ -391,22 +400,49 @@ struct walk_context {
 	struct walk *walk;
 };
 
-/* One frame and the step to its caller; 1 ends the walk. */
+/*
+ * A return address in front of which no code has a rule, but which has one itself, is a function's
+ * first instruction. No call comes back there: it was put where a stack begins, as makecontext()
+ * does. Such an address is looked at twice.
+ */
+static __always_inline bool is_second_look_needed(struct walk *w, struct unwind_rule *rule,
+						  enum unwind_result missing)
+{
+	return rule->cfa == UNWIND_CFA_GAP && missing == UNWIND_NO_ROW && w->mapping.file &&
+	       !(w->regs.flags & UNWIND_EXACT);
+}
+
+/* One frame and the step to its caller, in two turns if need be; 1 ends the walk. */
 static long walk_frame(__u32 index, void *data)
 {
 	struct walk_context *c = data;
 	struct walk *w = c->walk;
-	__u64 pc = unwind_search_pc(&w->regs), sp;
+	__u64 pc = unwind_search_pc(&w->regs), sp = w->regs.sp;
+	struct unwind_rule rule = UNWIND_GAP_RULE;
+	enum unwind_result missing;
 
-	if (index >= max_depth) {
+	if (!w->at_entry && w->stack.nr_frames >= max_depth) {
 		w->result = UNWIND_TRUNCATED;
 		return 1;
 	}
 	if (!find_mapping(w, pc))
 		return 1;
-	push_frame(w);
-	sp = w->regs.sp;
-	if (!step_out(w, pc)) {
+	if (!w->at_entry)
+		push_frame(w);
+	missing = find_rule(w, pc, &rule);
+	if (w->at_entry) {
+		w->at_entry = 0;
+		w->regs.flags &= ~UNWIND_EXACT;
+		if (rule.cfa != UNWIND_CFA_GAP) {
+			w->result = UNWIND_COMPLETE;
+			return 1;
+		}
+	} else if (is_second_look_needed(w, &rule, missing)) {
+		w->at_entry = 1;
+		w->regs.flags |= UNWIND_EXACT;
+		return 0;
+	}
+	if (!step_by(w, &rule, missing)) {
 		if (w->result == UNWIND_NO_ROW && is_at_start(sp))
 			w->result = UNWIND_COMPLETE;
 		return 1;
@@ -545,6 +581,7 @@ static __always_inline void begin_walk(struct walk *w, struct pt_regs *regs, __u
 	recall_mappings(w, image);
 	w->image = image;
 	w->by_fp = 0;
+	w->at_entry = 0;
 	w->of_mapping = 0;
 	w->trampoline = trampoline_address(bpf_get_current_task_btf());
 	clear_stack(w);
@@ -555,7 +592,7 @@ static __always_inline __u64 walk_on(struct walk *w, __u32 image)
 {
 	struct walk_context c = {.walk = w};
 
-	bpf_loop(max_depth + 1, walk_frame, &c, 0);
+	bpf_loop(2 * (max_depth + 1), walk_frame, &c, 0);
 	count_walk(w);
 	return store_stack(w, image);
 }
