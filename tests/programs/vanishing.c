@@ -62,7 +62,8 @@ static void touch(char *shared, char *private)
 {
 	size_t i;
 
-	sigsetjmp(again, 1);
+	if (sigsetjmp(again, 1))
+		return;
 	for (i = 0; i < SIZE; i += PAGE) {
 		*(void **)(shared + i) = kept[i / PAGE % 500];
 		*(void **)(private + i) = kept[i / PAGE % 500];
