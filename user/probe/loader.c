@@ -182,7 +182,8 @@ static int explain_load_failure(int err)
 			  "CONFIG_DEBUG_INFO_BTF=y and BPF");
 	else if (access("/sys/bus/event_source/devices/uprobe", F_OK))
 		log_error("this kernel has no uprobes: it needs CONFIG_UPROBE_EVENTS=y");
-	else if (err == -EPERM || err == -EACCES)
+	else if (err == -EPERM ||
+		 (err == -EACCES && libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_KPROBE, NULL) != 1))
 		log_error(
 			"the kernel refuses BPF here (%s): a container's seccomp profile or kernel "
 			"lockdown may forbid bpf(2)",
