@@ -136,7 +136,7 @@ was_late() {
 @test "-A: a library that comes late, and comes again" {
 	local fds=() pids=() given=()
 	require_bpf
-	launch_late 0 50
+	launch_late 0 500
 	launch_late 1 0
 	TOP=10 start_tool -A -i 3600 -o 0
 	ask_report
