@@ -218,7 +218,8 @@ static int find_rule(void *context, uint64_t pc, struct unwind_rule *ret)
 	err = find_table(w->frames->tables, id, files__get(w->frames->files, id)->object, &table);
 	if (err)
 		return err;
-	*ret = table ? *unwind_table__find(table, offset) : (struct unwind_rule){.cfa = UNWIND_CFA_GAP};
+	*ret = table ? *unwind_table__find(table, offset)
+		     : (struct unwind_rule){.cfa = UNWIND_CFA_GAP};
 	return 0;
 }
 
