@@ -198,6 +198,16 @@ static void loop(struct run *r)
 
 /* --- set-up --- */
 
+/* Asked for before it can be given, a report waits; it is no reason to die. */
+static void hold_requests(struct run *r)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, &r->inherited_mask);
+}
+
 static int prepare_signals(struct run *r)
 {
 	sigset_t set;
@@ -382,7 +392,10 @@ static int prepare_tracer(struct run *r)
 static int fork_command(struct run *r)
 {
 	CLEANUP(preload__release) struct preload preload = {0};
-	struct command_inherited inherited = {.stdio = {-1, -1, -1}};
+	struct command_inherited inherited = {
+		.stdio = {-1, -1, -1},
+		.blocked = r->inherited_mask,
+	};
 	size_t i;
 	int err = r->o->live ? run_live__divert_command(r, inherited.stdio) : 0;
 
@@ -491,6 +504,7 @@ int run(const struct options *o)
 	bool ended = false;
 	int err;
 
+	hold_requests(&r);
 	err = prepare(&r);
 	if (err == -ENOMEM)
 		log_error("not enough memory: nothing is traced");

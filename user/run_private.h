@@ -7,6 +7,7 @@
  * what it says; run_live.c and run_preload.c have what is of --live and --preload alone.
  */
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -39,6 +40,7 @@ struct run {
 	uint64_t activity;		   /* when they were last brought up to date */
 	FILE *out;
 	int epoll, signals, timer, blocks_timer;
+	sigset_t inherited_mask; /* the tool was started with */
 	VECTOR(int) pidfds; /* of -p's processes; -1: it has ended */
 	size_t alive;	    /* how many of them run; the command counts as one */
 	uint64_t reports;

@@ -149,11 +149,11 @@ int child__ask(const struct child *c, const struct micro_order *order, struct mi
 	return 0;
 }
 
-/* Whether @pid catches or blocks SIGUSR1 (who waits for signals blocks them); -errno. */
+/* Whether @pid blocks SIGUSR1, as who reads signals does; -errno. */
 static int listens(pid_t pid)
 {
 	CLEANUP_FCLOSE FILE *f = NULL;
-	unsigned long mask, masks = 0;
+	unsigned long mask = 0;
 	char path[64], line[256];
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
@@ -163,11 +163,10 @@ static int listens(pid_t pid)
 	while (fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "State: %c", path) == 1 && *path == 'Z')
 			return -ECHILD;
-		if (sscanf(line, "SigBlk: %lx", &mask) == 1 ||
-		    sscanf(line, "SigCgt: %lx", &mask) == 1)
-			masks |= mask;
+		if (sscanf(line, "SigBlk: %lx", &mask) == 1)
+			break;
 	}
-	return !!(masks & 1UL << (SIGUSR1 - 1));
+	return !!(mask & 1UL << (SIGUSR1 - 1));
 }
 
 /* 0 or -EINTR. */

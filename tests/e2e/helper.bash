@@ -296,9 +296,8 @@ gone() {
 	! alive "$1"
 }
 
-# The tool answers SIGUSR1 from now on (it is caught or blocked).
+# The tool answers SIGUSR1 from now on (it blocks it, to read it).
 listens() {
-	local mask
 	alive "$tool_pid" || {
 		echo "the tool ended:"
 		cat "$err"
@@ -307,11 +306,7 @@ listens() {
 	# Before its exec it is a shell, with a mask of its own.
 	[ "$(cat "/proc/$tool_pid/comm" 2>/dev/null)" = "$(basename "$MEMLEAK" | cut -c -15)" ] ||
 		return 1
-	mask=$(awk '/^Sig(Cgt|Blk):/ { print $2 }' "/proc/$tool_pid/status")
-	for m in $mask; do
-		((0x$m & 0x200)) && return 0
-	done
-	return 1
+	((0x$(awk '/^SigBlk:/ { print $2 }' "/proc/$tool_pid/status") & 0x200))
 }
 
 # Ask for a report now and wait for it. The first one says that the probes are in.

@@ -275,3 +275,23 @@ while True: time.sleep(1)' >"$out" 2>"$err" 3>&- 4>&- &
 	unharmed "$target"
 	tell "exit 0"
 }
+
+@test "a report that is asked for before it can be given comes when it can" {
+	local fifo=$BATS_TEST_TMPDIR/suppressions
+	require_bpf
+	mkfifo "$fifo"
+	start_pump
+	# It gets no further than to this file until somebody writes to it.
+	start_tool -p "$target" --suppressions "$fifo" -i 3600
+	wait_until 10 listens
+	[ ! -s "$report" ]
+	kill -USR1 "$tool_pid"
+	: >"$fifo"
+	wait_until 20 has_reports 1
+	tell "leak 3 100"
+	end_tool
+	[ "$status" = 0 ]
+	holds '.processes[0].outstanding.blocks == 3'
+	unharmed "$target"
+	tell "exit 0"
+}

@@ -75,7 +75,7 @@ int command__find(const char *name, char **path)
 /* In the child: wait until the parent traces us, become the program. */
 static void __attribute__((noreturn))
 run_child(const char *path, char *const argv[], const struct run_as *user,
-	  const struct command_inherited *inherited, const sigset_t *blocked, int go, int failed)
+	  const struct command_inherited *inherited, int go, int failed)
 {
 	char *const *v;
 	char byte;
@@ -87,7 +87,7 @@ run_child(const char *path, char *const argv[], const struct run_as *user,
 			dup2(inherited->stdio[fd], fd);
 	if (read(go, &byte, 1) != 1)
 		_exit(127);
-	sigprocmask(SIG_SETMASK, blocked, NULL);
+	sigprocmask(SIG_SETMASK, &inherited->blocked, NULL);
 	err = user ? run_as__become(user) : 0;
 	for (v = inherited->variables; v && *v && !err; v++)
 		err = putenv(*v) ? -errno : 0;
@@ -104,7 +104,7 @@ static int fork_child(struct command *c, char *const argv[], const struct run_as
 		      const struct command_inherited *inherited)
 {
 	CLEANUP_CLOSE int go = -1, failed = -1;
-	sigset_t all, blocked;
+	sigset_t all, before;
 	int fds[2];
 
 	if (pipe2(fds, O_CLOEXEC))
@@ -117,13 +117,13 @@ static int fork_child(struct command *c, char *const argv[], const struct run_as
 	failed = fds[1];
 	/* A signal of the terminal waits until there is a program to get it. */
 	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &blocked);
+	sigprocmask(SIG_SETMASK, &all, &before);
 	c->pid = fork();
 	if (c->pid == 0) {
 		close(c->go);
-		run_child(c->path, argv, user, inherited, &blocked, go, failed);
+		run_child(c->path, argv, user, inherited, go, failed);
 	}
-	sigprocmask(SIG_SETMASK, &blocked, NULL);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	return c->pid < 0 ? -errno : 0;
 }
 

@@ -5,11 +5,12 @@
 /*
  * The command that is run, from its fork to its exec.
  *
- * It is forked off before the tool changes anything of itself: signals, limits, capabilities,
- * descriptors are for the command what they were for the tool. Then it waits until it is told to
- * go, by when it is traced.
+ * It is forked off before the tool changes anything of itself but its signal mask: limits,
+ * capabilities, descriptors are for the command what they were for the tool. Then it waits until
+ * it is told to go, by when it is traced.
  */
 
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -26,6 +27,7 @@ struct command {
 struct command_inherited {
 	int stdio[COMMAND_STDIO]; /* -1: the tool's own */
 	char *const *variables;	  /* for its environment: "NAME=VALUE", NULL last; NULL: none */
+	sigset_t blocked;	  /* the signal mask that the tool was started with */
 };
 
 /*
