@@ -41,8 +41,8 @@ struct run {
 	FILE *out;
 	int epoll, signals, timer, blocks_timer;
 	sigset_t inherited_mask; /* the tool was started with */
-	VECTOR(int) pidfds; /* of -p's processes; -1: it has ended */
-	size_t alive;	    /* how many of them run; the command counts as one */
+	VECTOR(int) pidfds;	 /* of -p's processes; -1: it has ended */
+	size_t alive;		 /* how many of them run; the command counts as one */
 	uint64_t reports;
 	uint64_t hits; /* of probes, at the last report */
 	double hits_at_s;
