@@ -102,9 +102,16 @@ static __always_inline __u64 sample_chance(struct sample s, __u64 size)
 	return SAMPLE_ONE - ((rest * (SAMPLE_ONE - chance)) >> 32);
 }
 
-/* Whether @random, 32 random bits, say that a block of @size bytes is followed. */
+/*
+ * Whether @random, 32 random bits, say that a block of @size bytes is followed: whether they are
+ * below its chance. Nearly all are told without a division, as 1 - exp(-x) is below x.
+ */
 static __always_inline bool sample_draw(struct sample s, __u64 size, __u32 random)
 {
+	if (!s.weight && !s.mean)
+		return (__u64)random * s.rate < SAMPLE_ONE;
+	if (!s.weight && size && size < SAMPLE_ONE && (__u64)random * s.mean >= size << 32)
+		return false;
 	return random < sample_chance(s, size);
 }
 

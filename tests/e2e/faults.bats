@@ -74,6 +74,37 @@ out_of_memory() {
 	grep -q -- --max-stacks "$report"
 }
 
+# Makes a group, $group, whose processes and their BPF maps share LIMIT bytes.
+limit_memory() {
+	local mounted
+	mounted=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
+	if [ -n "$mounted" ]; then
+		group=$mounted$(awk -F: '$2 == "memory" { print $3 }' /proc/self/cgroup)
+		set -- "$1" memory.limit_in_bytes
+	else
+		group=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+		set -- "$1" memory.max
+	fi
+	group=$group/memleak-bpf-test-$$
+	mkdir "$group" 2>/dev/null || skip "no cgroup can be made in ${group%/*}"
+	echo "$1" 2>/dev/null >"$group/$2" || {
+		rmdir "$group"
+		skip "no cgroup here limits memory"
+	}
+}
+
+@test "no memory for the whole table of blocks: it grows with them" {
+	local group
+	require_bpf
+	limit_memory 100M
+	# shellcheck disable=SC2016 # for the inner shell
+	run -0 bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" \
+		"$MEMLEAK" -v -a -f json --output "$report" -- "$PROGRAMS/sizes" 3>&- 4>&-
+	rmdir "$group"
+	[[ "$output" = *"no memory for a table of 1048576 blocks at once"* ]]
+	holds '.processes[0].allocs > 0 and .losses.blocks == 0'
+}
+
 @test "a full ring buffer: what was dropped is counted, sums stay right" {
 	require_bpf
 	start_pump

@@ -90,6 +90,44 @@ static void weight_is_the_inverse_of_the_chance(void **state)
 	assert_true(w.bytes == 1234500);
 }
 
+/* Of every chance the numbers right below and above it, and some that are far away. */
+static void drawn_is_what_is_below_the_chance(void **state)
+{
+	const struct sample samples[] = {
+		{.rate = 1},
+		{.rate = 2},
+		{.rate = 3},
+		{.rate = 100},
+		{.rate = 1000000},
+		{.rate = UINT32_MAX},
+		{.rate = 1, .mean = 1},
+		{.rate = 1, .mean = 4096},
+		{.rate = 1, .mean = 524289},
+		{.rate = 1, .mean = ~0U},
+		{.rate = 1, .weight = 513},
+	};
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < sizeof(samples) / sizeof(*samples); i++) {
+		uint64_t size;
+
+		for (size = 0; size < 1ULL << 42; size = size * 5 / 4 + 1) {
+			uint64_t chance = sample_chance(samples[i], size);
+			uint32_t random[] = {0,		 1,	     chance - 2,    chance - 1,
+					     chance,	 chance + 1, random_bits(), chance * 2,
+					     chance / 2, UINT32_MAX};
+
+			for (k = 0; k < sizeof(random) / sizeof(*random); k++)
+				if (sample_draw(samples[i], size, random[k]) !=
+				    (random[k] < chance))
+					fail_msg("rate %u, mean %u, size %llu, random %u",
+						 samples[i].rate, samples[i].mean,
+						 (unsigned long long)size, random[k]);
+		}
+	}
+}
+
 static void expect_near(const char *what, double is, double wanted, double limit)
 {
 	if (fabs(is / wanted - 1) > limit)
@@ -150,6 +188,7 @@ int main(void)
 		cmocka_unit_test(chance_is_that_of_a_poisson_process),
 		cmocka_unit_test(all_of_them_weigh_one),
 		cmocka_unit_test(weight_is_the_inverse_of_the_chance),
+		cmocka_unit_test(drawn_is_what_is_below_the_chance),
 		cmocka_unit_test(estimates_are_unbiased),
 	};
 

@@ -33,7 +33,19 @@ static uint32_t max_sites(uint32_t max_stacks)
 #define MAX_WRONG_FREES 4096
 #define MAX_FREED	65536
 
-static void configure(struct memleak *s, const struct probe_options *o)
+/*
+ * Up to so many blocks have their memory from the start, 104 bytes each. To take it when a block
+ * comes and give it back when it goes costs the program as much again as all else that is done
+ * there; and it can fail. Samples are few, and larger tables are mostly empty.
+ */
+#define MAX_PREALLOCATED (1U << 20)
+
+static bool is_sampled(const struct probe_options *o)
+{
+	return o->sample.rate != 1 || o->sample.mean;
+}
+
+static void configure(struct memleak *s, const struct probe_options *o, bool preallocated)
 {
 	uint32_t nr_pages, nr_shards;
 
@@ -56,6 +68,8 @@ static void configure(struct memleak *s, const struct probe_options *o)
 	s->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
 	s->rodata->own_tgid = getpid();
 	bpf_map__set_max_entries(s->maps.blocks, o->max_blocks);
+	if (preallocated)
+		bpf_map__set_map_flags(s->maps.blocks, 0);
 	bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
 	if (o->sites)
 		bpf_map__set_max_entries(s->maps.sites, max_sites(o->max_stacks));
@@ -140,15 +154,16 @@ static int connect_programs(struct memleak *s, enum probe_link link)
 	return err;
 }
 
-/* Load for one kind of link; -ENOTSUP where the kernel does not have it. */
-static int try_load(const struct probe_options *o, enum probe_link link, struct memleak **ret)
+/* Load for one kind of link and of memory; -ENOTSUP where the kernel does not have the link. */
+static int try_memory(const struct probe_options *o, enum probe_link link, bool preallocated,
+		      struct memleak **ret)
 {
 	struct memleak *s = memleak__open();
 	int err;
 
 	if (!s)
 		return -errno;
-	configure(s, o);
+	configure(s, o, preallocated);
 	configure_programs(s, link, o->diagnose);
 	choose_programs(s, false);
 	err = memleak__load(s);
@@ -166,6 +181,17 @@ static int try_load(const struct probe_options *o, enum probe_link link, struct 
 	}
 	*ret = s;
 	return 0;
+}
+
+static int try_load(const struct probe_options *o, enum probe_link link, struct memleak **ret)
+{
+	bool preallocated = o->max_blocks <= MAX_PREALLOCATED && !is_sampled(o);
+	int err = try_memory(o, link, preallocated, ret);
+
+	if (err != -ENOMEM || !preallocated)
+		return err;
+	log_info("no memory for a table of %u blocks at once: it grows with them", o->max_blocks);
+	return try_memory(o, link, false, ret);
 }
 
 const char *loader__link_name(enum probe_link link)
