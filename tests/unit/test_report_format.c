@@ -168,6 +168,26 @@ static void names_are_fit_for_a_terminal(void **state)
 	}
 }
 
+/* A character that has to be looked at changes nothing but its own place. */
+static void plain_names_are_cut_as_others(void **state)
+{
+	char plain[64], other[80], buf[FORMAT_NAME_SIZE], expected[FORMAT_NAME_SIZE];
+	size_t n, columns;
+
+	(void)state;
+	for (n = 1; n < 60; n++) {
+		memset(plain, 0, sizeof(plain));
+		memset(plain, 'x', n);
+		snprintf(other, sizeof(other), "\xc3\xa9%s", plain + 1);
+		for (columns = 6; columns < 60; columns++) {
+			size_t taken = format__name(expected, other, columns);
+
+			assert_int_equal(format__name(buf, plain, columns), taken);
+			assert_string_equal(buf + 1, expected + 2);
+		}
+	}
+}
+
 static void long_names_lose_their_middle(void **state)
 {
 	static const char *const fills[] = {"x", "\xf0\x9f\x90\x9b", "\033", "\xe2\x80\xae"};
@@ -229,6 +249,7 @@ int main(void)
 		cmocka_unit_test(decimals_are_the_same_everywhere),
 		cmocka_unit_test(times_are_right),
 		cmocka_unit_test(names_are_fit_for_a_terminal),
+		cmocka_unit_test(plain_names_are_cut_as_others),
 		cmocka_unit_test(long_names_lose_their_middle),
 		cmocka_unit_test(basenames_are_never_empty),
 		cmocka_unit_test(utf8_is_made_valid),

@@ -185,18 +185,53 @@ static size_t sanitize(const char *name, char out[static 8], size_t *columns)
 	return n;
 }
 
+/* How many characters at @s need no look: ASCII that a terminal shows as it is. */
+static size_t plain_length(const char *s)
+{
+	const char *c = s;
+
+	while (*c >= ' ' && *c <= '~')
+		c++;
+	return c - s;
+}
+
+/* Of a name of @total columns that is to take at most @columns, so many of its start stay. It tells
+ * more than its end. */
+static size_t head_columns(size_t total, size_t columns)
+{
+	return total > columns ? (columns - 3) * 2 / 3 : total;
+}
+
+/* The same as below for a name of plain characters alone, as nearly all are. */
+static size_t plain_name(char buf[static FORMAT_NAME_SIZE], const char *name, size_t total,
+			 size_t columns)
+{
+	size_t head = head_columns(total, columns);
+	char *out = mempcpy(buf, name, head);
+
+	if (head < total) {
+		size_t tail = columns - 3 - head;
+
+		out = mempcpy(out, "...", 3);
+		out = mempcpy(out, name + total - tail, tail);
+	}
+	*out = '\0';
+	return out - buf;
+}
+
 size_t format__name(char buf[static FORMAT_NAME_SIZE], const char *name, size_t columns)
 {
-	size_t total = 0, head, tail_from, at, width, taken = 0;
+	size_t total = plain_length(name), head, tail_from, at, width, taken = 0;
 	bool cut = false;
 	char piece[8];
 	char *out = buf;
-	const char *c;
+	const char *c = name + total;
 
-	for (c = name; *c; total += width)
+	if (!*c)
+		return plain_name(buf, name, total, columns);
+	for (; *c; total += width)
 		c += sanitize(c, piece, &width);
-	/* The start of a name tells more than its end. */
-	head = total > columns ? (columns - 3) * 2 / 3 : total;
+	head = head_columns(total, columns);
 	tail_from = total > columns ? total - (columns - 3 - head) : total;
 	for (c = name, at = 0; *c; at += width) {
 		c += sanitize(c, piece, &width);
