@@ -15,7 +15,6 @@
 #define ROUNDS	       9
 #define FILL_SECONDS   120
 #define REPORT_SECONDS 60
-#define MAX_WORDS      24
 
 #define GOAL_PAUSE_S   0.5
 #define GOAL_JUDGE_S   2.0
@@ -37,27 +36,12 @@ static void stop(struct child *c)
 
 static int start_tool(const struct check_options *o, pid_t target, struct child *ret)
 {
-	CLEANUP_FREE char *line = NULL;
-	const char *argv[MAX_WORDS] = {NULL};
 	char pid[16];
-	size_t n = 0, i;
-	int err;
+	const char *words[] = {"--max-blocks=2M", "--leak-check=each", "-p", pid, NULL};
 
 	snprintf(pid, sizeof(pid), "%d", target);
-	for (i = 0; o->tool[i] && i < MAX_WORDS - 7; i++)
-		argv[n++] = o->tool[i];
-	argv[n++] = "-qfjson";
-	argv[n++] = "-i3600";
-	argv[n++] = "--max-blocks=2M";
-	argv[n++] = "--leak-check=each";
-	argv[n++] = "-p";
-	argv[n++] = pid;
-	err = child__start_tool((char *const *)argv, -1, ret); /* with all processors */
-	if (!err)
-		err = child__wait_listening(ret, REPORT_SECONDS);
-	if (!err && kill(ret->pid, SIGUSR1))
-		err = -errno;
-	return err ? err : child__read_line(ret, REPORT_SECONDS, &line);
+	/* with all processors */
+	return child__start_attached(o->tool, words, -1, REPORT_SECONDS, ret);
 }
 
 /* The number behind "@key": in a report, in seconds. */
@@ -73,11 +57,8 @@ static int find_ms(const char *report, const char *key, struct samples *ret)
 static int check_once(const struct child *tool, struct figures *f)
 {
 	CLEANUP_FREE char *line = NULL;
-	int err;
+	int err = child__report(tool, REPORT_SECONDS, &line);
 
-	if (kill(tool->pid, SIGUSR1))
-		return -errno;
-	err = child__read_line(tool, REPORT_SECONDS, &line);
 	if (!err)
 		err = find_ms(line, "\"pause_ms\":", &f->pause);
 	return err ? err : find_ms(line, "\"judge_ms\":", &f->judge);

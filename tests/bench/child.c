@@ -177,7 +177,7 @@ static int nap(void)
 	return nanosleep(&t, NULL) ? -EINTR : 0;
 }
 
-int child__wait_listening(const struct child *c, int seconds)
+static int wait_listening(const struct child *c, int seconds)
 {
 	time_t end = time(NULL) + seconds;
 	int n;
@@ -217,6 +217,36 @@ int child__read_line(const struct child *c, int seconds, char **ret)
 	line.items[line.count - 1] = 0;
 	*ret = line.items;
 	return 0;
+}
+
+int child__report(const struct child *c, int seconds, char **ret)
+{
+	return kill(c->pid, SIGUSR1) ? -errno : child__read_line(c, seconds, ret);
+}
+
+int child__start_attached(const char *const *tool, const char *const *words, int cpu, int seconds,
+			  struct child *ret)
+{
+	CLEANUP_FREE char *line = NULL;
+	VECTOR(const char *) argv = {0};
+	static const char *const common[] = {"-qfjson", "-i3600"};
+	size_t i;
+	int err = 0;
+
+	for (; *tool && !err; tool++)
+		err = vector_push(&argv, *tool);
+	for (i = 0; i < ARRAY_SIZE(common) && !err; i++)
+		err = vector_push(&argv, common[i]);
+	for (; *words && !err; words++)
+		err = vector_push(&argv, *words);
+	if (!err)
+		err = vector_push(&argv, NULL);
+	if (!err)
+		err = child__start_tool((char *const *)argv.items, cpu, ret);
+	vector_release(&argv);
+	if (!err)
+		err = wait_listening(ret, seconds);
+	return err ? err : child__report(ret, seconds, &line);
 }
 
 /* Whether it has ended; it is not reaped, so that its group's number stays its own. */

@@ -67,8 +67,16 @@ bool child__is_on_path(const char *command);
 /* Have a workload carry out an order; 0 or -errno. */
 int child__ask(const struct child *c, const struct micro_order *order, struct micro_answer *ret);
 
-/* Wait until a tool listens to SIGUSR1, for at most @seconds: 0, or -errno. */
-int child__wait_listening(const struct child *c, int seconds);
+/*
+ * Start @tool, a command of ours, with @words behind it (both end with NULL), and have its first
+ * JSON report, which says that the probes are in, within @seconds. 0 or -errno; @ret is to be
+ * stopped all the same.
+ */
+int child__start_attached(const char *const *tool, const char *const *words, int cpu, int seconds,
+			  struct child *ret);
+
+/* Ask it for a report now: a line of JSON, freed with free(), within @seconds. 0 or -errno. */
+int child__report(const struct child *c, int seconds, char **ret);
 
 /* A line that a tool prints, without its end, freed with free(); 0 or -errno. */
 int child__read_line(const struct child *c, int seconds, char **ret);

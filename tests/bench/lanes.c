@@ -19,7 +19,6 @@
 #define ATTACH_SECONDS 60
 #define REPORT_SECONDS 60
 #define WATCHED_NS     1000 /* a malloc that bcc's tool watches is no faster */
-#define MAX_TOOL_WORDS (LANES_MAX_WORDS + 8)
 
 /* The least: the function that allocates, main, and what runs before main. */
 #define LEAST_DEPTH 5
@@ -143,30 +142,14 @@ static int attach_bcc(struct lanes *l, struct lane *lane, enum lanes_build build
 
 static int attach_tool(struct lanes *l, struct lane *lane)
 {
-	CLEANUP_FREE char *line = NULL;
-	struct child *tool = &lane->tools[0];
-	char *argv[MAX_TOOL_WORDS];
 	char pids[64] = "";
+	const char *words[] = {"-o0", "-p", pids, NULL};
 	unsigned int build;
-	int n = 0, err;
 
 	for (build = 0; build < l->options.builds; build++)
 		sprintf(pids + strlen(pids), "%s%d", build ? "," : "", lane->workloads[build].pid);
-	for (; n < LANES_MAX_WORDS && lane->way.tool[n]; n++)
-		argv[n] = (char *)lane->way.tool[n];
-	argv[n++] = "-qfjson";
-	argv[n++] = "-o0";
-	argv[n++] = "-i3600";
-	argv[n++] = "-p";
-	argv[n++] = pids;
-	argv[n] = NULL;
-	err = child__start_tool(argv, l->options.tool_cpu, tool);
-	if (!err)
-		err = child__wait_listening(tool, ATTACH_SECONDS);
-	/* The first report says that the probes are in. */
-	if (!err && kill(tool->pid, SIGUSR1))
-		err = -errno;
-	return err ? err : child__read_line(tool, ATTACH_SECONDS, &line);
+	return child__start_attached((const char *const *)lane->way.tool, words,
+				     l->options.tool_cpu, ATTACH_SECONDS, &lane->tools[0]);
 }
 
 int lanes__add(struct lanes *l, const struct lanes_way *way)

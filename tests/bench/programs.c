@@ -259,29 +259,12 @@ static int start(struct cell *c)
 
 static int attach_tool(struct cell *c)
 {
-	CLEANUP_FREE char *line = NULL;
-	const char *argv[MAX_WORDS] = {NULL};
 	char pid[16];
-	size_t n = 0, i;
-	int err;
+	const char *words[] = {"--follow", "-p", pid, c->way->mode[0], c->way->mode[1], NULL};
 
 	snprintf(pid, sizeof(pid), "%d", c->child.pid);
-	for (i = 0; c->bench->o->tool[i]; i++)
-		argv[n++] = c->bench->o->tool[i];
-	for (i = 0; i < 2 && c->way->mode[i]; i++)
-		argv[n++] = c->way->mode[i];
-	argv[n++] = "-qfjson";
-	argv[n++] = "-i3600";
-	argv[n++] = "--follow";
-	argv[n++] = "-p";
-	argv[n++] = pid;
-	err = child__start_tool((char *const *)argv, c->bench->o->tool_cpu, &c->tool);
-	if (!err)
-		err = child__wait_listening(&c->tool, ATTACH_SECONDS);
-	/* The first report says that the probes are in. */
-	if (!err && kill(c->tool.pid, SIGUSR1))
-		err = -errno;
-	return err ? err : child__read_line(&c->tool, ATTACH_SECONDS, &line);
+	return child__start_attached(c->bench->o->tool, words, c->bench->o->tool_cpu,
+				     ATTACH_SECONDS, &c->tool);
 }
 
 /* It says nothing when it is ready; it opens a file for each probe. */

@@ -20,7 +20,6 @@
 #define STOP_SECONDS   60
 #define FEW_PROCESSES  10
 #define MORE_PROCESSES 300
-#define MAX_WORDS      24
 
 #define GOAL_REPORT_S  1.0
 #define GOAL_PEAK_MIB  150.0
@@ -59,29 +58,14 @@ static struct schedule schedule_of(pid_t pid)
 	return (struct schedule){.run = run / 1e9, .waited = waited / 1e9};
 }
 
-/* Start the tool on @pid, or on everything if that is 0, and have its first report. */
+/* Start the tool on @target, or on everything if that is 0. */
 static int start_tool(const struct user_options *o, pid_t target, struct child *ret)
 {
-	CLEANUP_FREE char *line = NULL;
-	const char *argv[MAX_WORDS] = {NULL};
 	char pid[16];
-	size_t n = 0, i;
-	int err;
+	const char *one[] = {"-p", pid, NULL}, *all[] = {"-A", NULL};
 
 	snprintf(pid, sizeof(pid), "%d", target);
-	for (i = 0; o->tool[i] && i < MAX_WORDS - 5; i++)
-		argv[n++] = o->tool[i];
-	argv[n++] = "-qfjson";
-	argv[n++] = "-i3600";
-	argv[n++] = target ? "-p" : "-A";
-	if (target)
-		argv[n++] = pid;
-	err = child__start_tool((char *const *)argv, o->tool_cpu, ret);
-	if (!err)
-		err = child__wait_listening(ret, REPORT_SECONDS);
-	if (!err && kill(ret->pid, SIGUSR1))
-		err = -errno;
-	return err ? err : child__read_line(ret, REPORT_SECONDS, &line);
+	return child__start_attached(o->tool, target ? one : all, o->tool_cpu, REPORT_SECONDS, ret);
 }
 
 /* --- reports --- */
@@ -95,9 +79,7 @@ static int time_reports(const struct child *tool, struct samples *seconds)
 		CLEANUP_FREE char *line = NULL;
 		double before = schedule_of(tool->pid).run;
 
-		if (kill(tool->pid, SIGUSR1))
-			return -errno;
-		err = child__read_line(tool, REPORT_SECONDS, &line);
+		err = child__report(tool, REPORT_SECONDS, &line);
 		/* It may still free what the report was made of. */
 		if (!err)
 			err = child__wait_asleep(tool, REPORT_SECONDS);
