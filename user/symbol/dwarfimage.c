@@ -58,23 +58,38 @@ static bool find_part(const char *name, size_t *index, bool *gnu_compressed)
 	return false;
 }
 
+/*
+ * How many bytes one compressed byte becomes at most: with deflate 1,032 (zlib.net/zlib_tech.html),
+ * with zstd a block of 128 KiB from four (RFC 8878, 3.1.1.2). A size that is beyond that is a lie.
+ */
+#define DEFLATE_RATIO 1032
+#define ZSTD_RATIO    32768
+
 /* Bytes of a section once it is uncompressed; what lies behind the end of the file does not count.
  */
 static uint64_t part_size(const struct part *p, uint64_t file_size)
 {
+	uint64_t there = 0, ratio = DEFLATE_RATIO, size;
 	GElf_Chdr chdr;
 	ssize_t n;
 
-	if (p->shdr.sh_flags & SHF_COMPRESSED)
-		return gelf_getchdr(p->scn, &chdr) ? chdr.ch_size : 0;
-	if (p->gnu_compressed) {
+	if (p->shdr.sh_offset < file_size)
+		there = file_size - p->shdr.sh_offset;
+	if (p->shdr.sh_size < there)
+		there = p->shdr.sh_size;
+	if (p->shdr.sh_flags & SHF_COMPRESSED) {
+		if (!gelf_getchdr(p->scn, &chdr))
+			return 0;
+		size = chdr.ch_size;
+		if (chdr.ch_type != ELFCOMPRESS_ZLIB)
+			ratio = ZSTD_RATIO;
+	} else if (p->gnu_compressed) {
 		n = dwelf_scn_gnu_compressed_size(p->scn);
-		return n > 0 ? n : 0;
+		size = n > 0 ? n : 0;
+	} else {
+		return there;
 	}
-	if (p->shdr.sh_offset >= file_size)
-		return 0;
-	file_size -= p->shdr.sh_offset;
-	return p->shdr.sh_size < file_size ? p->shdr.sh_size : file_size;
+	return size / ratio <= there ? size : 0;
 }
 
 /* Fill parts[NR_WANTED]; their sum of bytes. */
