@@ -46,7 +46,7 @@ static struct class_name counted_class(const char *type)
 	int depth = 0;
 	size_t n;
 
-	if (strncmp(type, COUNTER, strlen(COUNTER)))
+	if (strncmp(type, COUNTER, strlen(COUNTER)) != 0)
 		return name;
 	name.start = strchr(type, '<');
 	if (!name.start)

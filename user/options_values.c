@@ -299,7 +299,7 @@ int parser__set_suppressions(struct parser *p, const struct row *row, const char
 static int add_pid(struct parser *p, const char *text)
 {
 	static const struct range range = {1, PID_LIMIT, false};
-	uint64_t pid;
+	uint64_t pid = 0;
 	pid_t *grown;
 	int err = parser__read_number("--pid", text, &range, &pid);
 
