@@ -37,7 +37,8 @@ static int check_object(struct probe *p)
 	const char *path = p->options.object;
 	CLEANUP(cleanup_object) struct object *o = NULL;
 	CLEANUP(allocator__release) struct allocator a = {0};
-	int err, fd;
+	CLEANUP_CLOSE int fd = -1;
+	int err;
 
 	if (!path)
 		return 0;
@@ -48,12 +49,11 @@ static int check_object(struct probe *p)
 		return err;
 	}
 	if (!S_ISREG(p->object.st_mode)) {
-		close(fd);
 		log_error("'%s' is not a regular file: -O takes a program or a shared library",
 			  path);
 		return -EINVAL;
 	}
-	err = inspect(p->options.sandbox, fd, path, &p->search, &o, &a);
+	err = inspect(p->options.sandbox, TAKE_FD(fd), path, &p->search, &o, &a);
 	if (err)
 		return err;
 	if (!o->machine) {
