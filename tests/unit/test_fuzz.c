@@ -21,6 +21,7 @@
 
 /* LLVMFuzzerTestOneInput of tests/fuzz/fuzz_NAME.c */
 int fuzz_cfi(const uint8_t *data, size_t size);
+int fuzz_notes(const uint8_t *data, size_t size);
 int fuzz_perfmap(const uint8_t *data, size_t size);
 int fuzz_placement(const uint8_t *data, size_t size);
 int fuzz_pprof(const uint8_t *data, size_t size);
@@ -81,6 +82,7 @@ static void try_all(const char *name, fuzz_fn *fuzz)
 	}
 
 FUZZ_TEST(cfi)
+FUZZ_TEST(notes)
 FUZZ_TEST(perfmap)
 FUZZ_TEST(placement)
 FUZZ_TEST(pprof)
@@ -91,10 +93,10 @@ FUZZ_TEST(words)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cfi),	  cmocka_unit_test(test_perfmap),
-		cmocka_unit_test(test_placement), cmocka_unit_test(test_pprof),
-		cmocka_unit_test(test_suppress),  cmocka_unit_test(test_symbol),
-		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_cfi),	cmocka_unit_test(test_notes),
+		cmocka_unit_test(test_perfmap), cmocka_unit_test(test_placement),
+		cmocka_unit_test(test_pprof),	cmocka_unit_test(test_suppress),
+		cmocka_unit_test(test_symbol),	cmocka_unit_test(test_words),
 	};
 
 	return cmocka_run_group_tests_name("fuzz", tests, NULL, NULL);
