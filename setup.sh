@@ -56,6 +56,8 @@ fuzzer:            libclang-rt-dev  compiler-rt          compiler-rt -
 # Without these some tests are skipped. Debian's redis-tools has the server too, and starts no service.
 optional_needs='
 cmd:tmux           tmux             tmux                 tmux        tmux
+cmd:git            git              git                  git         git
+cmd:setcap         libcap2-bin      libcap               libcap      libcap-progs
 cmd:gdb            gdb              gdb                  gdb         gdb
 cmd:musl-gcc       musl-tools       musl-gcc             musl        -
 cmd:sqlite3        sqlite3          sqlite               sqlite      sqlite3
