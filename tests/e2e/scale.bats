@@ -40,9 +40,12 @@ tool_slices() {
 	cat "/proc/$tool_pid/task/"*/schedstat | awk '{ n += $3 } END { print n }'
 }
 
-# How long the tool has waited for a processor so far, in ms: that is the machine's doing.
+# How long the tool and its helper have waited for a processor so far, in ms: that is the machine's doing.
 tool_waited_ms() {
-	awk '{ print int($2 / 1000000) }' "/proc/$tool_pid/schedstat"
+	local pid
+	for pid in "$tool_pid" $(cat "/proc/$tool_pid/task/$tool_pid/children"); do
+		cat "/proc/$pid/schedstat"
+	done | awk '{ n += $2 } END { print int(n / 1000000) }'
 }
 
 # End the tool; its peak with the final report is in $peak.
