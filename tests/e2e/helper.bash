@@ -103,12 +103,16 @@ none_of_ours() {
 	[ -z "$(ours)" ]
 }
 
-# BPF programs that are newer than the suite and that no living process holds.
+# BPF programs of probes and tracepoints that are newer than the suite and that no living process holds:
+# other programs on the machine have theirs.
 bpf_left() {
 	command -v bpftool >/dev/null || PATH=$PATH:/usr/sbin
 	[ -s "$BATS_SUITE_TMPDIR/bpf-before" ] || return 0
-	bpftool -j prog list 2>/dev/null | jq -r '.[] | select(.pids == null) | .id' |
-		grep -vxFf "$BATS_SUITE_TMPDIR/bpf-before" || true
+	bpftool -j prog list 2>/dev/null |
+		jq -r '.[] | select(.type == "kprobe" or .type == "tracing") | .id' |
+		grep -vxFf "$BATS_SUITE_TMPDIR/bpf-before" >"$BATS_SUITE_TMPDIR/bpf-now" || true
+	cat /proc/[0-9]*/fdinfo/* 2>/dev/null | awk '$1 == "prog_id:" { print $2 }' |
+		grep -vxFf - "$BATS_SUITE_TMPDIR/bpf-now" || true
 }
 
 no_bpf_left() {
