@@ -7,8 +7,10 @@ load helper
 
 MAX_MAPPINGS=/proc/sys/vm/max_map_count
 
+eval "common_$(declare -f teardown)"
 teardown() {
 	[ ! -s "$BATS_TEST_TMPDIR/max_mappings" ] || cat "$BATS_TEST_TMPDIR/max_mappings" >"$MAX_MAPPINGS"
+	common_teardown
 }
 
 # lost CASE: the final report says what Valgrind says.
