@@ -300,6 +300,12 @@ gone() {
 	! alive "$1"
 }
 
+# Every signal that was sent to the tool has been taken.
+took_signals() {
+	[ "$(awk '/^(SigPnd|ShdPnd):/ { n += $2 != "0000000000000000" } END { print n + 0 }' \
+		"/proc/$tool_pid/status")" = 0 ]
+}
+
 # The tool answers SIGUSR1 from now on (it blocks it, to read it).
 listens() {
 	alive "$tool_pid" || {

@@ -200,6 +200,7 @@ while True: time.sleep(1)' >"$out" 2>"$err" 3>&- 4>&- &
 	target=$(awk '/^ready/ { print $2 }' "$out")
 	kill -INT -- "-$tool_pid"
 	wait_until 10 grep -q ignored "$out"
+	wait_until 10 took_signals # two of a kind would be one
 	alive "$tool_pid"
 	kill -INT "$tool_pid"
 	wait_for_tool
@@ -212,13 +213,14 @@ while True: time.sleep(1)' >"$out" 2>"$err" 3>&- 4>&- &
 @test "COUNT under -- detaches and lets the command go on" {
 	require_bpf
 	open_pump
-	EXPECT=$expect "$MEMLEAK" -f json --output "$report" --top 100000 -i 1 -n 1 -- \
+	EXPECT=$expect "$MEMLEAK" -f json --output "$report" --top 100000 -i 0.5 -n 10 -- \
 		"$PROGRAMS/pump" <&"$pump_fd" >"$answers" 2>"$err" 3>&- 4>&- &
 	tool_pid=$!
 	tell "leak 4 100" truth
 	target=$(jq -s '.[-1].pid' "$expect")
 	wait_for_tool
 	[ "$status" = 0 ]
+	[ "$(nr_reports)" = 10 ]
 	compare report "$report" "$expect" --running
 	unharmed "$target"
 	tell "leak 1 1"
