@@ -288,16 +288,19 @@ drawn_to() {
 	local file
 	require_bpf
 	open_terminal
-	start_live 0.3 -- sh -c "'echo hello; echo oops >&2; read x; sleep 2; exit 3'"
+	mkfifo "$BATS_TEST_TMPDIR/go"
+	start_live 0.3 -- sh -c "'echo hello; echo oops >&2; read x; read x <go; exit 3'"
 	see 'the output of the command goes to /.*\.out'
 	see_no 'hello'
+	echo >"$BATS_TEST_TMPDIR/go"
 	see 'ended with 3'
 	screen | grep -q "the output of the command is in '.*\.out'"
 	file=$(screen | sed -n "s/.*the output of the command is in '\(.*\)'/\1/p")
 	[ "$(cat "$file")" = $'hello\noops' ]
 	rm "$file"
 	left_sane 3
-	start_live 0.3 -- sleep 1.5
+	start_live 0.3 -- cat go
+	: >"$BATS_TEST_TMPDIR/go"
 	see 'ended with 0'
 	[ "$(screen | grep -c 'the output of the command')" = 0 ]
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Loads a library that brings an allocator of its own, when told so: late LIBRARY MS. A line on
- * standard input loads it; MS milliseconds later it gives out blocks: own_malloc of libown.c.
+ * Loads a library that brings an allocator of its own, when told so: late LIBRARY [wait]. A line on
+ * standard input loads it; at once, or at the next line, it gives out blocks: own_malloc of
+ * libown.c.
  */
 #include <dlfcn.h>
-#include <time.h>
 
 #include "expect.h"
 
@@ -14,10 +14,13 @@ NOIPA static void leak_late(void *(*give)(size_t))
 		give(1000 + i);
 }
 
+static int answer(void)
+{
+	return write(1, "ok\n", 3) == 3;
+}
+
 int main(int argc, char **argv)
 {
-	long ms = argc > 2 ? atol(argv[2]) : 50;
-	struct timespec wait = {.tv_nsec = ms * 1000000};
 	void *(*give)(size_t);
 	void *lib;
 	char c;
@@ -28,9 +31,10 @@ int main(int argc, char **argv)
 	*(void **)&give = lib ? dlsym(lib, "je_malloc") : NULL;
 	if (!give)
 		return 1;
-	nanosleep(&wait, NULL);
+	if (argc > 2 && (!answer() || read(0, &c, 1) != 1))
+		return 1;
 	leak_late(give);
-	if (write(1, "ok\n", 3) != 3)
+	if (!answer())
 		return 1;
 	return read(0, &c, 1) < 0;
 }
