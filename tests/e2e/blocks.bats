@@ -84,6 +84,13 @@ has_files() {
 	tell "exit 0"
 }
 
+@test "--blocks-dir takes nothing from the final report: verdicts, and what keeps the reachable" {
+	require_bpf
+	TOOL="--show-reachable-path --blocks-dir $blocks" profile leaks chain
+	[ "$status" = 0 ]
+	holds '[.processes[0].stacks[] | select(.verdict == "reachable").path.root.kind] | length > 0 and all(. == "global")'
+}
+
 @test "--blocks-dir: one address in two processes is one file with two lines" {
 	local file
 	require_bpf

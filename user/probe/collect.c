@@ -444,8 +444,8 @@ int collector__run(struct collector *c, const struct collect_options *o, struct 
 		recall__turn(&c->wholes);
 		recall__turn(&c->processes);
 		recall__turn(&c->trends);
-		collector__drop_snapshots(c, &s);
 	}
+	collector__drop_snapshots(c, &s);
 	return 0;
 }
 

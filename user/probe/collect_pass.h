@@ -145,7 +145,8 @@ int collector__choose_snapshots(struct collector *c, struct pass *pass);
 /* Add what they have. 0 or -ENOMEM. */
 int collector__add_snapshots(struct collector *c, struct pass *pass);
 
-/* Each is shown once; those of processes that have not ended yet are kept. */
+/* Each is shown once, by a report; those of processes whose end was seen, but is not in the tables
+ * yet, are kept. */
 void collector__drop_snapshots(struct collector *c, const struct pass *pass);
 
 /* The number of the type called @name, or PROFILE_NONE without memory: then it is not shown. */

@@ -25,6 +25,11 @@ int collector__show_snapshot(struct collector *c, struct snapshot *s)
 	return 0;
 }
 
+static bool has_ended(const struct pass *pass, const struct snapshot *s)
+{
+	return hash__get(&pass->ended, s->process.image, 0) != HASH_NONE;
+}
+
 /* The record of the process of @s in this pass; NULL where there is none. */
 static struct memleak_process *find_process(struct collector *c, struct pass *pass,
 					    const struct snapshot *s)
@@ -138,7 +143,10 @@ static int add_snapshot(struct collector *c, struct pass *pass, struct snapshot 
 		err = pass__add_block(pass, group, sample, b->addr, b->block.size,
 				      b->block.time_ns);
 	}
-	return err || pass->options->peek ? err : add_paths(pass, s, types);
+	/* Of what goes on a report to come shows them; what ended is collected once. */
+	if (err || (pass->options->peek && !has_ended(pass, s)))
+		return err;
+	return add_paths(pass, s, types);
 }
 
 int collector__add_snapshots(struct collector *c, struct pass *pass)
@@ -162,7 +170,7 @@ void collector__drop_snapshots(struct collector *c, const struct pass *pass)
 	for (i = 0; i < c->snapshots.count; i++) {
 		struct snapshot *s = c->snapshots.items[i];
 
-		if (s->at_exit && hash__get(&pass->ended, s->process.image, 0) == HASH_NONE)
+		if (!has_ended(pass, s) && (s->at_exit || pass->options->peek))
 			c->snapshots.items[kept++] = s;
 		else
 			snapshot__destroy(s);
