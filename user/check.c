@@ -351,6 +351,7 @@ static int run(struct check *c)
 	if (memory__bytes_unread(c->memory))
 		log_info("leak check of process %d: %llu KiB could not be read", c->pid,
 			 (unsigned long long)memory__bytes_unread(c->memory) / 1024);
+	snapshot__fit(c->snapshot);
 	return collector__show_snapshot(c->checker->collector, TAKE_PTR(c->snapshot));
 }
 

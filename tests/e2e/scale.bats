@@ -108,6 +108,19 @@ stacks_are_right() {
 	end_many
 }
 
+@test "300 children, each checked at its end, take less than 120 MiB" {
+	local peak
+	require_bpf
+	require_plain
+	peak=$("$PYTHON" -c 'import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' \
+		"$MEMLEAK" -f json --output "$report" -- "$PROGRAMS/churn" 300 300 2>"$err" 3>&- 4>&-)
+	holds '[.processes[] | select(.leaks)] | length == 301'
+	echo "# at most $((peak / 1024)) MiB" >&3
+	[ "$peak" -lt $((120 * 1024)) ]
+}
+
 @test "-A on 300 processes is there in less than two seconds" {
 	local start ms best=999999 n sleeps=()
 	require_bpf

@@ -374,3 +374,16 @@ int snapshot__read(struct snapshot *s, const struct probe *p, bool *changed)
 	changes__end(&s->changes);
 	return err;
 }
+
+void snapshot__fit(struct snapshot *s)
+{
+	struct snapshot_item *fit = reallocarray(s->items, s->nr + !s->nr, sizeof(*fit));
+
+	if (fit)
+		s->items = fit;
+	free(s->spare);
+	s->spare = NULL;
+	s->max_items = 0;
+	vector_release(&s->changed);
+	vector_fit(&s->blocks);
+}

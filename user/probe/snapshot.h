@@ -68,4 +68,8 @@ int snapshot__catch_up(struct snapshot *s);
  * since it was created. 0 or -errno. */
 int snapshot__read(struct snapshot *s, const struct probe *p, bool *changed);
 
+/* It stays as it is: let go of the room for more. Of processes that end there may be many, until a
+ * report shows them. */
+void snapshot__fit(struct snapshot *s);
+
 #endif
