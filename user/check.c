@@ -355,26 +355,6 @@ static int run(struct check *c)
 	return collector__show_snapshot(c->checker->collector, TAKE_PTR(c->snapshot));
 }
 
-/* A thread whose memory can be read: the first one may have ended before the others. */
-static pid_t find_reader(pid_t pid)
-{
-	CLEANUP_CLOSEDIR DIR *dir = NULL;
-	struct dirent *d;
-	char path[64];
-
-	if (process__is_alive(pid))
-		return pid;
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
-	while (dir && (d = readdir(dir))) {
-		pid_t tid = atoi(d->d_name);
-
-		if (tid > 0 && process__is_alive(tid))
-			return tid;
-	}
-	return pid;
-}
-
 static int check_process(struct checker *checker, pid_t pid, pid_t reader, bool at_exit)
 {
 	CLEANUP(release_check)
@@ -382,7 +362,7 @@ static int check_process(struct checker *checker, pid_t pid, pid_t reader, bool 
 	int err = run(&c);
 
 	/* It ended meanwhile: it is in the report as one that has ended. */
-	if (err && err != -ENOMEM && !process__is_alive(find_reader(pid)))
+	if (err && err != -ENOMEM && !process__is_alive(process__live_thread(pid)))
 		return -ESRCH;
 	if (err == -ETIMEDOUT)
 		log_warning("no leak check of process %d: a thread of it could not be stopped",
@@ -420,7 +400,7 @@ static int list_process(void *context, const void *key, const void *value)
 
 int checker__run_one(struct checker *c, pid_t pid)
 {
-	return check_process(c, pid, find_reader(pid), false);
+	return check_process(c, pid, process__live_thread(pid), false);
 }
 
 int checker__run(struct checker *c)

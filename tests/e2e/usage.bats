@@ -168,6 +168,17 @@ time.sleep(60)' >"$BATS_TEST_TMPDIR/zombie" 3>&- 4>&- &
 	kill "$parent"
 }
 
+@test "a process whose first thread has ended" {
+	require_bpf
+	"$PYTHON" -c 'import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+ctypes.CDLL(None).pthread_exit(None)' 3>&- 4>&- &
+	target=$!
+	wait_until 10 gone "$target" # the first thread
+	refused 1 "first thread of process $target has ended and others go on" -p "$target"
+	kill -KILL "$target"
+}
+
 @test "not permitted: the missing capabilities are named" {
 	[ "$(id -u)" = 0 ] || skip "needs root, to become nobody"
 	require_command setpriv

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -62,6 +63,25 @@ bool process__is_alive(pid_t pid)
 	       state[0] != 'X';
 }
 
+pid_t process__live_thread(pid_t pid)
+{
+	CLEANUP_CLOSEDIR DIR *dir = NULL;
+	struct dirent *d;
+	char path[64];
+
+	if (process__is_alive(pid))
+		return pid;
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (d = readdir(dir))) {
+		pid_t tid = atoi(d->d_name);
+
+		if (tid > 0 && process__is_alive(tid))
+			return tid;
+	}
+	return pid;
+}
+
 pid_t process__tgid(pid_t tid)
 {
 	char value[64];
@@ -100,6 +120,12 @@ int process__check(pid_t pid)
 	if (read_flags(pid) & PF_KTHREAD) {
 		log_error("%d is a kernel thread: it has no user memory to trace", pid);
 		return -EINVAL;
+	}
+	if (process__live_thread(pid) != pid) {
+		log_error("the first thread of process %d has ended and others go on: such a "
+			  "process can be traced from its start alone, as a command",
+			  pid);
+		return -ENOTSUP;
 	}
 	if (state[0] == 'Z' || state[0] == 'X') {
 		log_error("process %d has ended already (a zombie that its parent has not waited "

@@ -17,6 +17,10 @@ int process__check(pid_t pid);
 /* It exists and is no zombie. */
 bool process__is_alive(pid_t pid);
 
+/* A thread of @pid that lives, which is the process itself unless its first thread has ended before
+ * others; @pid where none does. */
+pid_t process__live_thread(pid_t pid);
+
 /* The thread group of @tid, or -errno. */
 pid_t process__tgid(pid_t tid);
 
