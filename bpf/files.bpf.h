@@ -4,13 +4,15 @@
 
 /*
  * Files by number. A mapped file is known by its inode, device and generation as the kernel holds
- * them (what stat() reports differs on overlayfs and btrfs); the first one to meet it gives it the
- * next number and tells user space, which opens it and learns its name.
+ * them (what stat() reports differs on overlayfs and btrfs) and by when it was changed last: a
+ * program that is copied over another one has its inode. The first one to meet it gives it the next
+ * number and tells user space, which opens it and learns its name.
  */
 
 #include "bpf/maps.bpf.h"
 
-#define VM_EXEC 0x4
+#define VM_EXEC	     0x4
+#define SB_KERNMOUNT (1 << 22)
 
 /* A mapping, copied out of the kernel's structure. */
 struct vma_copy {
@@ -20,6 +22,30 @@ struct vma_copy {
 	__u8 executable;
 };
 
+static __always_inline __u64 to_ns(__s64 seconds, __s64 ns)
+{
+	return seconds * 1000000000 + ns;
+}
+
+/*
+ * While somebody may write to it, or where it is memory by a descriptor (memfd_create), its time
+ * says nothing: that is how code made at run time is kept.
+ */
+static __always_inline __u64 changed_ns(struct inode *inode)
+{
+	struct inode___split *split = (void *)inode;
+	struct inode___underscored *underscored = (void *)inode;
+	struct inode___whole *whole = (void *)inode;
+
+	if (inode->i_writecount.counter > 0 || inode->i_sb->s_flags & SB_KERNMOUNT)
+		return 0;
+	if (bpf_core_field_exists(struct inode___split, i_mtime_sec))
+		return to_ns(split->i_mtime_sec, split->i_mtime_nsec);
+	if (bpf_core_field_exists(struct inode___underscored, __i_mtime))
+		return to_ns(underscored->__i_mtime.tv_sec, underscored->__i_mtime.tv_nsec);
+	return to_ns(whole->i_mtime.tv_sec, whole->i_mtime.tv_nsec);
+}
+
 static __always_inline void copy_file_key(struct memleak_file_key *key, struct file *file)
 {
 	struct inode *inode = file->f_inode;
@@ -27,6 +53,7 @@ static __always_inline void copy_file_key(struct memleak_file_key *key, struct f
 	key->inode = inode->i_ino;
 	key->device = inode->i_sb->s_dev;
 	key->generation = inode->i_generation;
+	key->changed_ns = changed_ns(inode);
 }
 
 static __always_inline void copy_vma(struct vma_copy *copy, struct vm_area_struct *vma)

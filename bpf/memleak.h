@@ -319,6 +319,8 @@ struct memleak_file_key {
 	__u64 inode;
 	__u32 device;
 	__u32 generation;
+	__u64 changed_ns; /* a file that was written anew is another one; 0: it is being written to
+			   */
 };
 
 /* Where a file's unwind table is (bpf/unwind.h), by the file's number; the loader fills it in. */
@@ -415,7 +417,7 @@ static_assert(sizeof(struct memleak_freed) == 32, "record without gaps");
 static_assert(sizeof(struct memleak_stack) == 16 + 8 * (MEMLEAK_MAX_FRAMES + 1),
 	      "stack without gaps");
 static_assert(sizeof(struct memleak_process) == 96, "process without gaps");
-static_assert(sizeof(struct memleak_file_key) == 16, "key without gaps");
+static_assert(sizeof(struct memleak_file_key) == 24, "key without gaps");
 static_assert(sizeof(struct memleak_table) == 24, "table without gaps");
 static_assert(sizeof(struct memleak_mapping) == 32, "mapping without gaps");
 static_assert(sizeof(struct memleak_vma) == 40, "mapping without gaps");

@@ -40,18 +40,16 @@ static __noinline int add_process(void)
 	struct memleak_process p = {};
 	__u32 tgid = current_tgid();
 	struct memleak_file_key key = {};
-	struct file *exe;
+	struct mm_struct *mm;
 
 	if (!is_wanted())
 		return -1;
 	p.tgid = tgid;
 	p.image = __sync_fetch_and_add(&last_image, 1) + 1;
 	bpf_get_current_comm(p.comm, sizeof(p.comm));
-	exe = BPF_CORE_READ(bpf_get_current_task_btf(), mm, exe_file);
-	if (exe) {
-		key.inode = BPF_CORE_READ(exe, f_inode, i_ino);
-		key.device = BPF_CORE_READ(exe, f_inode, i_sb, s_dev);
-		key.generation = BPF_CORE_READ(exe, f_inode, i_generation);
+	mm = bpf_get_current_task_btf()->mm;
+	if (mm && mm->exe_file) {
+		copy_file_key(&key, mm->exe_file);
 		p.exe = file_number(&key);
 	}
 	if (bpf_map_update_elem(&processes, &tgid, &p, BPF_NOEXIST)) {

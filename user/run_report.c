@@ -27,7 +27,8 @@ int run_report__locate_module(void *context, uint32_t id, struct symbol_source *
 	}
 	probe__tables(r->probe, &t);
 	f = files__get(t.files, id);
-	if (!f)
+	/* No names are better than those of another program. */
+	if (!f || !object__is_unchanged(f->object))
 		return -ENOENT;
 	*ret = (struct symbol_source){.fd = f->object->fd, .path = f->object->path};
 	return 0;

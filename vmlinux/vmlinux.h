@@ -81,12 +81,33 @@ typedef struct {
 
 struct super_block {
 	u32 s_dev;
+	unsigned long s_flags;
 };
 
 struct inode {
 	unsigned long i_ino;
 	u32 i_generation;
 	struct super_block *i_sb;
+	atomic_t i_writecount;
+};
+
+struct timespec64 {
+	s64 tv_sec;
+	long tv_nsec;
+};
+
+/* When a file was changed last: since Linux 6.11, in 6.7 to 6.10, and before. */
+struct inode___split {
+	s64 i_mtime_sec;
+	u32 i_mtime_nsec;
+};
+
+struct inode___underscored {
+	struct timespec64 __i_mtime;
+};
+
+struct inode___whole {
+	struct timespec64 i_mtime;
 };
 
 struct file {

@@ -151,6 +151,29 @@ int main() { return F<100>::v; }' >"$BATS_TEST_TMPDIR/f.cc"
 	profile sh -c "\"$BATS_TEST_TMPDIR/gone\"; rm \"$BATS_TEST_TMPDIR/gone\""
 	holds '[.processes[].stacks[].frames[0].symbol] | index("func") != null'
 }
+# of_process N FILTER: of the report's process that stated its truth as the Nth.
+of_process() {
+	jq -sc ".[-1].processes[] | select(.pid == $(sed -n "$1p" "$expect" | jq .pid)) | $2" "$report"
+}
+
+# copied_over FIRST SECOND FUNCTION: both run under one name, the second one copied over the first. Of
+# the one that is gone the report has no names; FUNCTION allocates in the other.
+copied_over() {
+	local n
+	require_bpf
+	require_program "$1"
+	profile sh -c "cd '$BATS_TEST_TMPDIR'; cp '$PROGRAMS/$1' app; ./app; cp '$PROGRAMS/$2' app; ./app"
+	[ "$status" = 0 ]
+	for n in 1 2; do
+		[ "$(of_process $n .allocs)" -ge "$(sed -n "${n}p" "$expect" | jq .allocs)" ]
+	done
+	[ "$(of_process 1 '[.stacks[].frames[] | select(.module | endswith("/app")).symbol] | unique')" = '[null]' ]
+	[ "$(of_process 2 "[.stacks[].frames[0].symbol] | index(\"$3\") != null")" = true ]
+}
+@test "I: another program is copied over the program's file" {
+	copied_over malloc_one family leak_valloc
+	copied_over family_static new_delete_static "leak_new()"
+}
 @test "I: a thread other than the first calls exec" {
 	check exec_by_thread "$PROGRAMS/malloc_one"
 	holds '.processes[0].exe | endswith("/malloc_one")'
@@ -167,6 +190,14 @@ int main() { return F<100>::v; }' >"$BATS_TEST_TMPDIR/f.cc"
 @test "J: node, through code made at run time" {
 	require_command node
 	complete 990 node -e 'for (let i = 0; i < 300; i++) Buffer.alloc(20000 + i); '
+}
+@test "J: code that is made at run time, in memory by a descriptor, stays the same file" {
+	require_bpf
+	[ "$(uname -m)" = x86_64 ] || skip "the code is x86-64's"
+	TOOL=--leak-check=no profile jit
+	[ "$status" = 0 ]
+	# Each file that it were would make another stack.
+	holds '[.processes[0].stacks[] | select(.family == "malloc").blocks] | add == 200 and length < 5'
 }
 @test "K: 64 threads allocate while others map and unmap" {
 	complete 999 contended

@@ -468,6 +468,16 @@ static int remove_at(struct attachments *all, size_t i)
 	return i < all->list.count ? hash__set(&all->index, a->pid, a->file, i) : 0;
 }
 
+/* At once, not by the closer: until it is gone, every block would be told of twice. */
+static int drop_at(struct attachments *all, size_t i)
+{
+	struct attachment *a = &all->list.items[i];
+
+	while (a->links.count)
+		close(a->links.items[--a->links.count]);
+	return remove_at(all, i);
+}
+
 static void tell_share(const struct file *file, const struct share *share, pid_t pid)
 {
 	const struct allocator *a = &file->allocator;
@@ -498,13 +508,8 @@ int attachments__add(struct attachments *all, pid_t pid, uint32_t image, uint32_
 		return 0;
 	all->has_gaps |= file->allocator.has_gaps;
 	if (known != HASH_NONE) {
-		/* Not by the closer: until it is gone, every block would be told of twice. */
-		struct attachment *old = &all->list.items[known];
-
-		a.since_ns = old->since_ns;
-		while (old->links.count)
-			close(old->links.items[--old->links.count]);
-		err = remove_at(all, known);
+		a.since_ns = all->list.items[known].since_ns;
+		err = drop_at(all, known);
 		if (err)
 			return err;
 	}
@@ -538,6 +543,13 @@ int attachments__remove(struct attachments *all, pid_t pid, uint32_t image)
 			i++;
 	}
 	return err;
+}
+
+int attachments__drop(struct attachments *all, pid_t pid, uint32_t id)
+{
+	uint32_t i = hash__get(&all->index, pid, id);
+
+	return i == HASH_NONE ? 0 : drop_at(all, i);
 }
 
 bool attachments__is_hooked(const struct attachments *a, pid_t pid)

@@ -31,6 +31,9 @@ int attachments__add(struct attachments *a, pid_t pid, uint32_t image, uint32_t 
  * those of another one that has its pid by now stay. 0 or -ENOMEM. */
 int attachments__remove(struct attachments *a, pid_t pid, uint32_t image);
 
+/* Those of file @id in process @pid (0: all) are gone when this returns. 0 or -ENOMEM. */
+int attachments__drop(struct attachments *a, pid_t pid, uint32_t id);
+
 /* When the probes of file @id were in for @pid (0: for all), CLOCK_MONOTONIC; 0: they are not. */
 uint64_t attachments__since(const struct attachments *a, pid_t pid, uint32_t id);
 

@@ -23,16 +23,54 @@ static bool is_wanted(const struct probe *p, const struct file *file)
 	       st.st_dev == p->object.st_dev;
 }
 
+static bool same_functions(const struct allocator *a, const struct allocator *b)
+{
+	size_t i;
+
+	for (i = 0; i < a->functions.count && i < b->functions.count; i++)
+		if (a->functions.items[i].offset != b->functions.items[i].offset ||
+		    a->functions.items[i].call != b->functions.items[i].call)
+			return false;
+	return a->functions.count == b->functions.count && a->sites.count == b->sites.count;
+}
+
+/* The number under which file @id is probed already: it was changed since, and got another one. 0:
+ * none. */
+static uint32_t find_twin(const struct probe *p, pid_t pid, uint32_t id, const struct file *file)
+{
+	struct stat own, st;
+	uint32_t i;
+
+	if (fstat(file->object->fd, &own))
+		return 0;
+	for (i = 1; i <= p->skeleton->data->last_file; i++) {
+		const struct file *f = files__get(p->files, i);
+
+		if (i != id && f && attachments__since(p->attachments, pid, i) &&
+		    fstat(f->object->fd, &st) == 0 && st.st_ino == own.st_ino &&
+		    st.st_dev == own.st_dev)
+			return i;
+	}
+	return 0;
+}
+
 /* Probe one file for one process (0: all), which runs @image, unless it has nothing to probe. */
 static int attach_file(struct probe *p, pid_t pid, uint32_t image, uint32_t id,
 		       const struct share_process *shares)
 {
 	const struct file *file = files__get(p->files, id);
 	struct share share;
+	uint32_t twin;
 	int err;
 
 	if (!file || !is_wanted(p, file))
 		return 0;
+	twin = attachments__since(p->attachments, pid, id) ? 0 : find_twin(p, pid, id, file);
+	if (twin && same_functions(&files__get(p->files, twin)->allocator, &file->allocator))
+		return 0;
+	err = twin ? attachments__drop(p->attachments, pid, twin) : 0;
+	if (err)
+		return err;
 	share__choose(shares, id, file, &share);
 	err = attachments__add(p->attachments, pid, image, id, file, &share);
 	if (attachments__has_gaps(p->attachments))

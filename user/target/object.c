@@ -115,6 +115,7 @@ static int read_headers(struct object *o)
 int object__create_unread(int fd, const char *path, struct object **ret)
 {
 	struct object *o = calloc(1, sizeof(*o));
+	struct stat st;
 
 	if (!o) {
 		if (fd >= 0)
@@ -122,6 +123,8 @@ int object__create_unread(int fd, const char *path, struct object **ret)
 		return -ENOMEM;
 	}
 	o->fd = fd;
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		o->changed = st.st_mtim;
 	o->path = strdup(path);
 	if (!o->path) {
 		object__destroy(o);
@@ -137,6 +140,14 @@ bool object__is_readable(const struct object *o)
 
 	/* Reading a FIFO would wait, reading a device has effects. */
 	return o->fd >= 0 && fstat(o->fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+bool object__is_unchanged(const struct object *o)
+{
+	struct stat st;
+
+	return o->fd >= 0 && fstat(o->fd, &st) == 0 && st.st_mtim.tv_sec == o->changed.tv_sec &&
+	       st.st_mtim.tv_nsec == o->changed.tv_nsec;
 }
 
 void object__forget(struct object *o)

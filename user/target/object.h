@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /* A program has a handful; whoever writes thousands into a file means us harm. */
 #define OBJECT_MAX_SEGMENTS 1024
@@ -32,8 +33,9 @@ struct object {
 	uint64_t tls_size; /* PT_TLS: what each thread has of it, with its alignment */
 	uint16_t machine;  /* e_machine; 0 if not ELF */
 	bool is_64bit;
-	bool has_interpreter; /* PT_INTERP: started through a dynamic loader */
-	bool is_musl;	      /* and that is musl's */
+	bool has_interpreter;	 /* PT_INTERP: started through a dynamic loader */
+	bool is_musl;		 /* and that is musl's */
+	struct timespec changed; /* when the file was, before it was read */
 };
 
 /*
@@ -49,6 +51,10 @@ int object__create_unread(int fd, const char *path, struct object **ret);
 
 /* Whether there is a regular file to be read. */
 bool object__is_readable(const struct object *o);
+
+/* Whether it is, as far as its time tells, what it was: another one may have been copied over it.
+ */
+bool object__is_unchanged(const struct object *o);
 
 /* Nothing was read of it, after all. */
 void object__forget(struct object *o);
