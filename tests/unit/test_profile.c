@@ -24,7 +24,7 @@ static void strings_are_one_pointer(void **state)
 		assert_string_equal(profile__intern(p, name), name);
 	}
 	assert_ptr_equal(profile__intern(p, "name-0"), first);
-	assert_int_equal(p->strings.count, 10000);
+	assert_int_equal(p->strings.list.count, 10000);
 	assert_string_equal(profile__intern(p, ""), "");
 	profile__destroy(p);
 	profile__destroy(NULL);

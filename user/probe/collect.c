@@ -58,9 +58,7 @@ int collector__create(struct probe *p, bool history, struct collector **ret)
 
 	if (!c)
 		return -ENOMEM;
-	c->strings = profile__create();
-	if (!c->strings || stacks__create(&c->stacks)) {
-		profile__destroy(c->strings);
+	if (stacks__create(&c->stacks)) {
 		free(c);
 		return -ENOMEM;
 	}
@@ -91,9 +89,7 @@ void collector__destroy(struct collector *c)
 	for (i = 0; i < c->snapshots.count; i++)
 		snapshot__destroy(c->snapshots.items[i]);
 	vector_release(&c->snapshots);
-	profile__destroy(c->strings);
-	vector_release(&c->types);
-	hash__release(&c->type_index);
+	strings__release(&c->types);
 	timeline__release(&c->timeline);
 	hash__release(&c->head_types);
 	free(c);
@@ -335,21 +331,9 @@ static int keep_pasts(struct collector *c, struct pass *s)
 
 uint32_t collector__type_number(struct collector *c, const char *name)
 {
-	const char *interned = profile__intern(c->strings, name);
 	uint32_t i;
 
-	if (!interned)
-		return PROFILE_NONE;
-	i = hash__get(&c->type_index, (uintptr_t)interned, 0);
-	if (i != HASH_NONE)
-		return i;
-	if (vector_push(&c->types, interned))
-		return PROFILE_NONE;
-	if (hash__set(&c->type_index, (uintptr_t)interned, 0, c->types.count - 1)) {
-		c->types.count--;
-		return PROFILE_NONE;
-	}
-	return c->types.count - 1;
+	return strings__add(&c->types, name, &i) ? PROFILE_NONE : i;
 }
 
 static int read_tables(struct collector *c, struct pass *s)

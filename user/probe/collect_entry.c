@@ -147,7 +147,7 @@ static int add_step(struct building *b, const struct stacks_source *source,
 		return err;
 	step.family = profile__intern(b->profile, probe__family_name(b->collector->probe, family));
 	if (from->type != PROFILE_NONE)
-		step.type = profile__intern(b->profile, b->collector->types.items[from->type]);
+		step.type = profile__intern(b->profile, b->collector->types.list.items[from->type]);
 	return step.family ? vector_push(&b->profile->steps, step) : -ENOMEM;
 }
 
@@ -222,9 +222,9 @@ int building__add_entry(struct building *b, const struct group *g, uint32_t *ret
 		return err;
 	e.family = profile__intern(p, probe__family_name(c->probe, family));
 	if (g->type != PROFILE_NONE)
-		e.type = profile__intern(p, c->types.items[g->type]);
+		e.type = profile__intern(p, c->types.list.items[g->type]);
 	if (g->cycle_classes)
-		e.cycle_classes = profile__intern(p, c->types.items[g->cycle_classes - 1]);
+		e.cycle_classes = profile__intern(p, c->types.list.items[g->cycle_classes - 1]);
 	if (g->path)
 		err = add_path(b, &source, g->path, &e.path);
 	if (err)

@@ -16,6 +16,7 @@
 #include "probe/trend.h"
 #include "util/cleanup.h"
 #include "util/hash.h"
+#include "util/strings.h"
 #include "util/vector.h"
 
 /* What blocks add up to: weighed, see bpf/sample.h. */
@@ -90,9 +91,7 @@ struct collector {
 	struct recall trends;
 	struct stacks *stacks;
 	VECTOR(struct snapshot *) snapshots; /* at most one of an image */
-	struct profile *strings;	     /* only for its interned strings: the types' names */
-	VECTOR(const char *) types;
-	struct hash type_index; /* (address of the interned name, 0) to types */
+	struct strings types;
 	bool history;
 	struct timeline timeline;
 	struct hash head_types; /* (first word, image) of a block freed wrongly to types */

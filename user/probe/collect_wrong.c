@@ -152,7 +152,7 @@ int collector__add_wrong(struct collector *c, const struct wrong *w, uint32_t pr
 	}
 	if (!err && w->record.first_stack)
 		err = add_stack(c, w->record.first_stack, true, pid, p, &none, &f.first_free);
-	if (!err && type < c->types.count)
-		err = add_name(p, c->types.items[type], &f.type);
+	if (!err && type < c->types.list.count)
+		err = add_name(p, c->types.list.items[type], &f.type);
 	return err ? err : vector_push(&p->wrong_frees, f);
 }

@@ -156,9 +156,7 @@ void probe__destroy(struct probe *p)
 	hash__release(&p->grown_index);
 	late__release(&p->late);
 	hash__release(&p->go_told);
-	for (i = 0; i < p->exe_paths.count; i++)
-		free(p->exe_paths.items[i]);
-	vector_release(&p->exe_paths);
+	strings__release(&p->exe_paths);
 	free(p);
 }
 
@@ -214,8 +212,10 @@ void probe__forget_images(struct probe *p, const uint32_t *ended, size_t n)
 {
 	size_t i;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		mappings__drop_image(&p->mappings, ended[i]);
+		hash__remove(&p->exes, ended[i], 0);
+	}
 	for (i = 0; p->replaced_images.slots && i <= p->replaced_images.mask; i++)
 		if (p->replaced_images.slots[i].value != HASH_NONE)
 			mappings__drop_image(&p->mappings, p->replaced_images.slots[i].a);

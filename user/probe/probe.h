@@ -157,11 +157,12 @@ void probe__tables(const struct probe *p, struct probe_tables *ret);
 /* Whether @family is one of resources, which stand beside the heap. */
 bool probe__is_resource(const struct probe_tables *t, uint8_t family);
 
-/* The path of the program of @image as it was when the image was first seen; NULL where unknown. */
+/* The path of the program of @image as it was when the image was first seen, which stays where it
+ * is; NULL where unknown. */
 const char *probe__image_exe(const struct probe *p, uint32_t image);
 
 /* The @n images @ended have been collected, and the blocks of the replaced ones dropped: drop the
- * mappings of both. */
+ * mappings of both, and the programs' names. */
 void probe__forget_images(struct probe *p, const uint32_t *ended, size_t n);
 
 /* Processes have ended: free the unwind tables of files that nobody maps any more. 0 or -errno. */

@@ -97,7 +97,7 @@ int probe__handle_event(void *context, void *data, size_t size)
 	case MEMLEAK_EVENT_LIBRARIES:
 		return note_grown(p, e);
 	case MEMLEAK_EVENT_EXEC:
-		probe__forget_exe(p, e->image);
+		hash__remove(&p->exes, e->image, 0);
 		return hash__set(&p->replaced_images, e->image, 0, 0);
 	case MEMLEAK_EVENT_SHARER_EXIT:
 		return attachments__remove(p->attachments, e->tgid, e->image);

@@ -146,33 +146,19 @@ int probe__free_tables(struct probe *p)
 
 int probe__note_exe(struct probe *p, uint32_t image, pid_t pid)
 {
-	char *path = process__exe(pid);
+	CLEANUP_FREE char *path = process__exe(pid);
+	uint32_t i;
 	int err;
 
 	if (!path)
 		return 0;
-	err = vector_push(&p->exe_paths, path);
-	if (err) {
-		free(path);
-		return err;
-	}
-	return hash__set(&p->exes, image, 0, p->exe_paths.count - 1);
-}
-
-void probe__forget_exe(struct probe *p, uint32_t image)
-{
-	uint32_t i = hash__get(&p->exes, image, 0);
-
-	if (i == HASH_NONE)
-		return;
-	free(p->exe_paths.items[i]);
-	p->exe_paths.items[i] = NULL;
-	hash__remove(&p->exes, image, 0);
+	err = strings__add(&p->exe_paths, path, &i);
+	return err ? err : hash__set(&p->exes, image, 0, i);
 }
 
 const char *probe__image_exe(const struct probe *p, uint32_t image)
 {
 	uint32_t i = hash__get(&p->exes, image, 0);
 
-	return i == HASH_NONE ? NULL : p->exe_paths.items[i];
+	return i == HASH_NONE ? NULL : p->exe_paths.list.items[i];
 }

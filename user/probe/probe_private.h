@@ -20,6 +20,7 @@
 #include "probe/tables.h"
 #include "target/cgroup.h"
 #include "target/inspect.h"
+#include "util/strings.h"
 
 /* A process that has loaded libraries, or another program. */
 struct grown {
@@ -44,7 +45,7 @@ struct probe {
 	struct late late;
 	struct hash go_told; /* (file, 0): said that it is half of a Go program */
 	struct hash exes;    /* (image, 0) to exe_paths */
-	VECTOR(char *) exe_paths;
+	struct strings exe_paths;
 	struct allocator_search search;
 	struct cgroup *cgroup;		 /* NULL: none */
 	struct stat object;		 /* of options.object */
@@ -80,10 +81,8 @@ int probe__learn_mapping(struct probe *p, const struct memleak_vma *vma);
 /* The kernel maps the same code into every 64-bit process, vdso(7): learn it. 0 or -errno. */
 int probe__learn_vdso(struct probe *p);
 
-/* @image is run by @pid: keep the path of its program. 0 or -ENOMEM. */
+/* @image is run by @pid: keep the path of its program, until nothing will show the image any more:
+ * probe__forget_images. 0 or -ENOMEM. */
 int probe__note_exe(struct probe *p, uint32_t image, pid_t pid);
-
-/* Another program has taken the place of @image, which nothing will show any more. */
-void probe__forget_exe(struct probe *p, uint32_t image);
 
 #endif

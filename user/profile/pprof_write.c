@@ -13,14 +13,9 @@
 
 static void release(struct writer *w)
 {
-	size_t i;
-
-	for (i = 0; i < w->strings.count; i++)
-		free(w->strings.items[i]);
 	deflateEnd(&w->z);
 	vector_release(&w->packed);
-	vector_release(&w->strings);
-	hash__release(&w->string_index);
+	strings__release(&w->strings);
 	hash__release(&w->function_index);
 	hash__release(&w->site_index);
 	free(w->site_written);
@@ -71,41 +66,27 @@ void writer__emit(struct writer *w, const part *part)
 int64_t writer__string(struct writer *w, const char *s)
 {
 	CLEANUP_FREE char *clean = NULL;
-	uint64_t key, salt = 0;
-	uint32_t i;
+	uint32_t i = 0;
 
 	if (!s || w->err)
 		return 0;
-	clean = utf8__is_valid(s) ? strdup(s) : utf8__clean(s);
-	if (!clean) {
-		writer__check(w, -ENOMEM);
-		return 0;
+	if (!utf8__is_valid(s)) {
+		clean = utf8__clean(s);
+		s = clean;
 	}
-	key = hash__bytes(clean, strlen(clean));
-	for (;; salt++) {
-		i = hash__get(&w->string_index, key, salt);
-		if (i == HASH_NONE)
-			break;
-		if (strcmp(w->strings.items[i], clean) == 0)
-			return i;
-	}
-	writer__check(w, vector_push(&w->strings, clean));
-	if (w->err)
-		return 0;
-	clean = NULL;
-	writer__check(w, hash__set(&w->string_index, key, salt, w->strings.count - 1));
-	return w->strings.count - 1;
+	writer__check(w, s ? strings__add(&w->strings, s, &i) : -ENOMEM);
+	return i;
 }
 
 static void emit_strings(struct writer *w)
 {
 	size_t i;
 
-	for (i = 0; i < w->strings.count; i++) {
+	for (i = 0; i < w->strings.list.count; i++) {
 		part part = PART;
 
 		part.n_string_table = 1;
-		part.string_table = &w->strings.items[i];
+		part.string_table = &w->strings.list.items[i];
 		writer__emit(w, &part);
 	}
 }

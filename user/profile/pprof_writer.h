@@ -36,8 +36,8 @@ struct writer {
 	int err;
 	z_stream z;
 	VECTOR(uint8_t) packed;
-	VECTOR(char *) strings;
-	struct hash string_index, function_index;
+	struct strings strings;
+	struct hash function_index;
 	uint32_t nr_functions;
 	struct hash site_index; /* (process and stack, family) to p->sites */
 	bool *site_written;

@@ -16,11 +16,9 @@ void profile__destroy(struct profile *p)
 
 	if (!p)
 		return;
-	for (i = 0; i < p->strings.count; i++)
-		free(p->strings.items[i]);
 	for (i = 0; i < p->line_arrays.count; i++)
 		free(p->line_arrays.items[i]);
-	vector_release(&p->strings);
+	strings__release(&p->strings);
 	vector_release(&p->line_arrays);
 	vector_release(&p->processes);
 	vector_release(&p->entries);
@@ -34,7 +32,6 @@ void profile__destroy(struct profile *p)
 	vector_release(&p->paths);
 	vector_release(&p->steps);
 	vector_release(&p->points);
-	hash__release(&p->string_index);
 	hash__release(&p->location_index);
 	hash__release(&p->stack_index);
 	hash__release(&p->module_index);
@@ -43,37 +40,9 @@ void profile__destroy(struct profile *p)
 
 const char *profile__intern(struct profile *p, const char *s)
 {
-	size_t n = s ? strlen(s) : 0;
-	uint64_t salt = 0;
-	uint64_t key;
 	uint32_t i;
-	char *copy;
 
-	if (!s)
-		return NULL;
-	key = hash__bytes(s, n);
-	/* Different strings of one hash get the salts 0, 1, 2 ... */
-	for (;; salt++) {
-		i = hash__get(&p->string_index, key, salt);
-		if (i == HASH_NONE)
-			break;
-		if (strcmp(p->strings.items[i], s) == 0)
-			return p->strings.items[i];
-	}
-	copy = malloc(n + 1);
-	if (!copy)
-		return NULL;
-	memcpy(copy, s, n + 1);
-	if (vector_push(&p->strings, copy)) {
-		free(copy);
-		return NULL;
-	}
-	if (hash__set(&p->string_index, key, salt, p->strings.count - 1)) {
-		p->strings.count--;
-		free(copy);
-		return NULL;
-	}
-	return copy;
+	return s && !strings__add(&p->strings, s, &i) ? p->strings.list.items[i] : NULL;
 }
 
 int profile__add_module(struct profile *p, uint32_t id, const char *path, const char *build_id,

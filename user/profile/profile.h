@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "util/hash.h"
+#include "util/strings.h"
 #include "util/vector.h"
 
 #define PROFILE_NONE UINT32_MAX /* no such index */
@@ -282,9 +283,9 @@ struct profile {
 	VECTOR(struct profile_step) steps;
 	VECTOR(struct profile_point) points;
 	/* Private: use the functions below. */
-	VECTOR(char *) strings;
+	struct strings strings;
 	VECTOR(struct profile_line *) line_arrays;
-	struct hash string_index, location_index, stack_index, module_index;
+	struct hash location_index, stack_index, module_index;
 };
 
 /* An empty profile, owned by the caller; NULL without memory. */
