@@ -5,8 +5,8 @@
  * sums of processes come from their counters, which are exact at every moment; groups are what the
  * pass met.
  *
- * An image that ended is collected once: its groups are kept here, its blocks leave the kernel's
- * table.
+ * An image that ended is collected once: its groups are kept (collect_past.c), its blocks leave the
+ * kernel's table.
  */
 #include "probe/collect.h"
 
@@ -19,30 +19,14 @@
 #include "probe/batch.h"
 #include "probe/collect_pass.h"
 
-static void gathered__release(struct gathered *g)
+static void release_pass(struct pass *s)
 {
 	size_t i;
 
-	for (i = 0; i < g->groups.count; i++)
-		path__destroy(g->groups.items[i].path);
-	vector_release(&g->groups);
-	vector_release(&g->sites);
-	vector_release(&g->wrongs);
-	vector_release(&g->listed);
-}
-
-/* Let go of the room that nothing has been put in. */
-static void gathered__fit(struct gathered *g)
-{
-	vector_fit(&g->groups);
-	vector_fit(&g->sites);
-	vector_fit(&g->wrongs);
-	vector_fit(&g->listed);
-}
-
-static void release_pass(struct pass *s)
-{
+	for (i = 0; i < s->has.groups.count; i++)
+		path__destroy(s->has.groups.items[i].path);
 	gathered__release(&s->has);
+	pasts__release(&s->pasts);
 	vector_release(&s->running);
 	hash__release(&s->group_index);
 	vector_release(&s->dead);
@@ -79,8 +63,11 @@ void collector__destroy(struct collector *c)
 	if (!c)
 		return;
 	for (i = 0; i < c->pasts.count; i++)
-		gathered__release(&c->pasts.items[i].has);
+		free(c->pasts.items[i]);
 	vector_release(&c->pasts);
+	for (i = 0; i < c->paths.count; i++)
+		path__destroy(c->paths.items[i]);
+	vector_release(&c->paths);
 	recall__release(&c->groups);
 	recall__release(&c->wholes);
 	recall__release(&c->processes);
@@ -117,13 +104,12 @@ static int read_running(void *context, const void *key, const void *value)
 static int read_ended(void *context, const void *key, const void *value)
 {
 	struct reading *r = context;
-	struct past past = {.process = *(const struct memleak_process *)value};
-	int err = vector_push(&r->collector->pasts, past);
+	struct pass *s = r->pass;
+	struct traced t = {.process = *(const struct memleak_process *)value};
+	int err = vector_push(&s->pasts.processes, t);
 
 	(void)key;
-	if (err)
-		return err;
-	return hash__set(&r->pass->ended, past.process.image, 0, r->collector->pasts.count - 1);
+	return err ? err : hash__set(&s->ended, t.process.image, 0, s->pasts.processes.count - 1);
 }
 
 int pass__find_group(struct pass *s, const struct group *like, uint32_t *ret)
@@ -234,7 +220,7 @@ static int read_site(void *context, const void *key, const void *value)
 	err = vector_push(&r->pass->dead_sites, site.key);
 	if (err || past == HASH_NONE)
 		return err; /* of a program that another one has replaced */
-	return vector_push(&r->collector->pasts.items[past].has.sites, site);
+	return vector_push(&r->pass->pasts.has.sites, site);
 }
 
 static int read_mappings(struct collector *c, struct pass *s)
@@ -270,8 +256,8 @@ static int read_mappings(struct collector *c, struct pass *s)
  */
 static int drop_dead(struct collector *c, struct pass *s)
 {
-	CLEANUP_FREE uint32_t *ended = calloc(s->ended.count + 1, sizeof(*ended));
-	size_t i, n = 0;
+	size_t n = s->pasts.processes.count, i;
+	CLEANUP_FREE uint32_t *ended = calloc(n + 1, sizeof(*ended));
 
 	if (!ended)
 		return -ENOMEM;
@@ -281,52 +267,13 @@ static int drop_dead(struct collector *c, struct pass *s)
 	for (i = 0; i < s->dead_sites.count; i++)
 		if (bpf_map_delete_elem(c->t.sites_fd, &s->dead_sites.items[i]) && errno != ENOENT)
 			return -errno;
-	for (i = 0; i < c->pasts.count; i++) {
-		uint32_t image = c->pasts.items[i].process.image;
-
-		if (hash__get(&s->ended, image, 0) == HASH_NONE)
-			continue;
-		if (bpf_map_delete_elem(c->t.ended_fd, &image) && errno != ENOENT)
+	for (i = 0; i < n; i++) {
+		ended[i] = s->pasts.processes.items[i].process.image;
+		if (bpf_map_delete_elem(c->t.ended_fd, &ended[i]) && errno != ENOENT)
 			return -errno;
-		ended[n++] = image;
 	}
 	probe__forget_images(c->probe, ended, n);
 	return collector__drop_wrongs(c, s);
-}
-
-/* Move the groups of processes that ended, and their blocks, to where they are kept. */
-static int keep_pasts(struct collector *c, struct pass *s)
-{
-	CLEANUP_FREE uint32_t *moved = calloc(s->has.groups.count + 1, sizeof(*moved));
-	size_t i;
-	int err = 0;
-
-	if (!moved)
-		return -ENOMEM;
-	for (i = 0; i < s->has.groups.count && !err; i++) {
-		struct group *g = &s->has.groups.items[i];
-		uint32_t past = hash__get(&s->ended, g->image, 0);
-
-		if (past == HASH_NONE)
-			continue;
-		moved[i] = c->pasts.items[past].has.groups.count;
-		err = vector_push(&c->pasts.items[past].has.groups, *g);
-		if (!err)
-			g->path = NULL; /* it has moved */
-	}
-	for (i = 0; i < s->has.listed.count && !err; i++) {
-		struct listed l = s->has.listed.items[i];
-		uint32_t past = hash__get(&s->ended, s->has.groups.items[l.group].image, 0);
-
-		if (past == HASH_NONE)
-			continue;
-		l.group = moved[l.group];
-		err = vector_push(&c->pasts.items[past].has.listed, l);
-	}
-	/* There may be many of them by the end. */
-	for (i = c->pasts.count; i-- && !c->pasts.items[i].reported;)
-		gathered__fit(&c->pasts.items[i].has);
-	return err;
 }
 
 uint32_t collector__type_number(struct collector *c, const char *name)
@@ -366,7 +313,7 @@ static int read_tables(struct collector *c, struct pass *s)
 	if (!err)
 		err = read_mappings(c, s);
 	if (!err)
-		err = keep_pasts(c, s);
+		err = collector__keep_pasts(c, s);
 	if (!err)
 		err = drop_dead(c, s);
 	return err;
@@ -424,6 +371,7 @@ int collector__run(struct collector *c, const struct collect_options *o, struct 
 		c->seq--;
 	} else {
 		c->last_ns = s.now_ns;
+		c->nr_reported = c->pasts.count;
 		recall__turn(&c->groups);
 		recall__turn(&c->wholes);
 		recall__turn(&c->processes);

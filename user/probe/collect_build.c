@@ -17,12 +17,12 @@ static void release_building(struct building *b)
 	profile__destroy(b->profile);
 }
 
-static int add_process(struct building *b, const struct memleak_process *m, bool checked,
-		       double pause_ms, double judge_ms)
+static int add_process(struct building *b, const struct traced *t)
 {
 	struct collector *c = b->collector;
+	const struct memleak_process *m = &t->process;
 	const struct file *exe = files__get(c->t.files, m->exe);
-	const char *path = exe ? exe->object->path : probe__image_exe(c->probe, m->image);
+	const char *path = exe ? exe->object->path : t->exe;
 	struct profile_process p = {
 		.pid = m->tgid,
 		.running = !m->end_ns,
@@ -30,9 +30,9 @@ static int add_process(struct building *b, const struct memleak_process *m, bool
 		.frees = whole(m->frees),
 		.alloc_bytes = m->alloc_bytes,
 		.peak_bytes = m->peak_bytes,
-		.checked = checked,
-		.pause_ms = pause_ms,
-		.judge_ms = judge_ms,
+		.checked = t->checked,
+		.pause_ms = t->pause_ms,
+		.judge_ms = t->judge_ms,
 	};
 	uint64_t before;
 	char comm[sizeof(m->comm) + 1] = "";
@@ -61,12 +61,16 @@ static int add_process(struct building *b, const struct memleak_process *m, bool
 
 static int add_running(struct building *b, const struct memleak_process *m)
 {
+	struct collector *c = b->collector;
 	uint32_t i = hash__get(&b->pass->shown, m->image, 0);
+	struct traced t = {.process = *m, .exe = probe__image_exe(c->probe, m->image)};
 
-	if (i == HASH_NONE)
-		return add_process(b, m, false, 0, 0);
-	return add_process(b, m, true, b->collector->snapshots.items[i]->pause_ms,
-			   b->collector->snapshots.items[i]->judge_ms);
+	if (i != HASH_NONE) {
+		t.checked = true;
+		t.pause_ms = c->snapshots.items[i]->pause_ms;
+		t.judge_ms = c->snapshots.items[i]->judge_ms;
+	}
+	return add_process(b, &t);
 }
 
 /* What one image allocated with one stack, new or not; NULL where the process is not shown. Stacks
@@ -208,24 +212,6 @@ static int add_gathered(struct building *b, const struct gathered *g)
 	return err ? err : add_listed(b, g->listed.items, g->listed.count);
 }
 
-static int add_past(struct building *b, struct past *past)
-{
-	uint32_t entry;
-	size_t i;
-	int err = add_process(b, &past->process, past->checked, past->pause_ms, past->judge_ms);
-
-	b->entry_of.count = 0;
-	if (!err)
-		err = building__add_wholes(b, past->has.groups.items, past->has.groups.count,
-					   &(struct hash){0});
-	for (i = 0; i < past->has.groups.count && !err; i++) {
-		err = building__add_entry(b, &past->has.groups.items[i], &entry);
-		if (!err)
-			err = vector_push(&b->entry_of, entry);
-	}
-	return err ? err : add_gathered(b, &past->has);
-}
-
 /* --- what was outstanding over time --- */
 
 static int add_row(struct building *b, const struct memleak_process *m)
@@ -283,28 +269,46 @@ static int add_histories(struct building *b)
 	return err;
 }
 
+/* @is_new: they ended since the last report. */
+static int add_past(struct building *b, const struct pasts *p, bool is_new)
+{
+	uint32_t entry;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < p->processes.count && !err; i++) {
+		err = add_process(b, &p->processes.items[i]);
+		if (!err && is_new)
+			err = add_row(b, &p->processes.items[i].process);
+	}
+	if (!err)
+		err = building__add_wholes(b, p->has.groups.items, p->has.groups.count,
+					   &(struct hash){0});
+	b->entry_of.count = 0;
+	for (i = 0; i < p->has.groups.count && !err; i++) {
+		err = building__add_entry(b, &p->has.groups.items[i], &entry);
+		if (!err)
+			err = vector_push(&b->entry_of, entry);
+		if (!err && is_new)
+			err = add_group_row(b, &p->has.groups.items[i], true);
+	}
+	return err ? err : add_gathered(b, &p->has);
+}
+
 static int add_pasts(struct building *b)
 {
 	struct collector *c = b->collector;
-	size_t i, k;
-	int err;
+	size_t i;
+	int err = 0;
 
-	for (i = 0; i < c->pasts.count; i++) {
-		struct past *past = &c->pasts.items[i];
-		bool is_new = !past->reported;
+	for (i = b->pass->options->final ? 0 : c->nr_reported; i < c->pasts.count && !err; i++) {
+		CLEANUP(pasts__release) struct pasts p;
 
-		if (!is_new && !b->pass->options->final)
-			continue;
-		past->reported |= !b->pass->options->peek;
-		err = add_past(b, past);
-		if (!err && is_new)
-			err = add_row(b, &past->process);
-		for (k = 0; k < past->has.groups.count && !err && is_new; k++)
-			err = add_group_row(b, &past->has.groups.items[k], true);
-		if (err)
-			return err;
+		err = collector__open_pasts(c, i, &p);
+		if (!err)
+			err = add_past(b, &p, i >= c->nr_reported);
 	}
-	return 0;
+	return err;
 }
 
 static void copy_losses(const struct probe_tables *t, struct profile_losses *ret)

@@ -5,7 +5,8 @@
 /*
  * The collector as its files share it: collect.c reads the kernel's tables into a pass,
  * collect_snapshot.c puts what a leak check saw in their place, collect_wrong.c has the wrong
- * frees, collect_build.c makes a profile of it all.
+ * frees, collect_past.c keeps what there is to tell of processes that ended, collect_build.c makes
+ * a profile of it all.
  */
 
 #include "probe/collect.h"
@@ -16,6 +17,7 @@
 #include "probe/trend.h"
 #include "util/cleanup.h"
 #include "util/hash.h"
+#include "util/packed.h"
 #include "util/strings.h"
 #include "util/vector.h"
 
@@ -36,7 +38,7 @@ struct group {
 	uint64_t stack;
 	struct weighed all, old;       /* `old`: of the age asked for */
 	uint64_t oldest_ns, newest_ns; /* of those */
-	struct path *path;	       /* owned; NULL: none */
+	struct path *path;	       /* owned by its pass, or by the collector; NULL: none */
 	uint64_t alive, known;	       /* blocks, as trend_look has them */
 	uint64_t ages;		       /* a bit for each age class that has blocks */
 };
@@ -69,21 +71,28 @@ struct gathered {
 	VECTOR(struct listed) listed; /* by these groups */
 };
 
-/* A process that ended. */
-struct past {
+/* A process, and what else is known of it. */
+struct traced {
 	struct memleak_process process;
-	struct gathered has;
-	bool reported;
-	bool checked; /* a leak check ran at its end */
+	const char *exe; /* its program, where the process does not say; NULL: unknown */
+	bool checked;	 /* what it has is what a leak check saw */
 	double pause_ms, judge_ms;
+};
+
+/* Processes that ended in one pass. */
+struct pasts {
+	VECTOR(struct traced) processes;
+	struct gathered has;
 };
 
 struct collector {
 	struct probe *probe;
 	struct probe_tables t;
 	uint64_t seq;
-	uint64_t last_ns; /* time of the last report; 0: none */
-	VECTOR(struct past) pasts;
+	uint64_t last_ns;	       /* time of the last report; 0: none */
+	VECTOR(struct packed *) pasts; /* one for each pass that met some */
+	size_t nr_reported;	       /* of these */
+	VECTOR(struct path *) paths;   /* of their groups; owned */
 	/* Bytes of the report before, and trends: by (stack, image and family). */
 	struct recall groups;
 	struct recall wholes;	 /* whatever a leak check said */
@@ -104,10 +113,11 @@ struct pass {
 	VECTOR(struct memleak_process) running;
 	struct gathered has;	 /* sites and wrongs: of images that go on */
 	struct hash group_index; /* to has.groups */
+	struct pasts pasts;
 	VECTOR(struct memleak_block_key) dead;
 	VECTOR(struct memleak_site_key) dead_sites;
 	VECTOR(struct memleak_wrong_key) dead_wrongs;
-	struct hash ended; /* (image, 0) to pasts */
+	struct hash ended; /* (image, 0) to pasts.processes */
 	struct hash shown; /* (image, 0) to snapshots: in place of the tables */
 };
 
@@ -161,6 +171,16 @@ int collector__drop_wrongs(struct collector *c, const struct pass *s);
 /* Add @w to @p, as of process number @process there. 0 or -errno. */
 int collector__add_wrong(struct collector *c, const struct wrong *w, uint32_t process,
 			 struct profile *p);
+
+void gathered__release(struct gathered *g);
+void pasts__release(struct pasts *p);
+
+/* Keep what the pass has of processes that ended, until the final report. 0 or -ENOMEM. */
+int collector__keep_pasts(struct collector *c, struct pass *pass);
+
+/* What the collector keeps under number @i, below pasts.count, into *@ret, which is the caller's to
+ * release also where it fails. 0 or -ENOMEM. */
+int collector__open_pasts(const struct collector *c, size_t i, struct pasts *ret);
 
 /* Make a profile of what @s has read; the caller owns it. 0 or -errno. */
 int collector__build(struct collector *c, const struct pass *s, struct profile **ret);

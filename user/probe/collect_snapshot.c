@@ -31,14 +31,13 @@ static bool has_ended(const struct pass *pass, const struct snapshot *s)
 }
 
 /* The record of the process of @s in this pass; NULL where there is none. */
-static struct memleak_process *find_process(struct collector *c, struct pass *pass,
-					    const struct snapshot *s)
+static struct memleak_process *find_process(struct pass *pass, const struct snapshot *s)
 {
 	uint32_t past = hash__get(&pass->ended, s->process.image, 0);
 	size_t i;
 
 	if (past != HASH_NONE)
-		return &c->pasts.items[past].process;
+		return &pass->pasts.processes.items[past].process;
 	for (i = 0; i < pass->running.count; i++)
 		if (pass->running.items[i].image == s->process.image)
 			return &pass->running.items[i];
@@ -49,18 +48,20 @@ static struct memleak_process *find_process(struct collector *c, struct pass *pa
 static int choose_snapshot(struct collector *c, struct pass *pass, uint32_t index)
 {
 	const struct snapshot *s = c->snapshots.items[index];
-	struct memleak_process *p = find_process(c, pass, s);
+	struct memleak_process *p = find_process(pass, s);
 	uint32_t past = hash__get(&pass->ended, s->process.image, 0);
 
 	if (!p)
 		return 0;
 	if (past != HASH_NONE) {
+		struct traced *t = &pass->pasts.processes.items[past];
+
 		/* It may have gone on after the check. */
 		if (p->allocs != s->process.allocs || p->frees != s->process.frees)
 			return 0;
-		c->pasts.items[past].checked = true;
-		c->pasts.items[past].pause_ms = s->pause_ms;
-		c->pasts.items[past].judge_ms = s->judge_ms;
+		t->checked = true;
+		t->pause_ms = s->pause_ms;
+		t->judge_ms = s->judge_ms;
 	} else {
 		*p = s->process;
 	}

@@ -20,7 +20,7 @@ static int read_wrong(void *context, const void *key, const void *value)
 	err = vector_push(&r->pass->dead_wrongs, w.key);
 	if (err || past == HASH_NONE)
 		return err; /* of a program that another one has replaced */
-	return vector_push(&r->collector->pasts.items[past].has.wrongs, w);
+	return vector_push(&r->pass->pasts.has.wrongs, w);
 }
 
 int collector__read_wrongs(struct collector *c, struct pass *s)
