@@ -157,10 +157,26 @@ static void long_runs_lose_resolution(void **state)
 	assert_int_equal(last(s), 2);
 }
 
+struct sum {
+	size_t series, points;
+	uint64_t bytes;
+};
+
+static int sum_of_last(void *context, const struct timeline_series *s)
+{
+	struct sum *sum = context;
+
+	sum->series++;
+	sum->points += s->points.count;
+	sum->bytes += last(s);
+	return 0;
+}
+
 /* Also at a report that leaves no other point, but not at a peek, after which it is told again. */
 static void the_end_stays(void **state)
 {
 	CLEANUP(timeline__release) struct timeline t = {0};
+	struct sum sum = {0};
 	struct timeline_row end[] = {PROCESS(2, 77), HOLDS(2, 5, 77), PROCESS(1, 1)};
 	uint32_t n;
 
@@ -174,8 +190,13 @@ static void the_end_stays(void **state)
 	assert_true(t.provisional);
 	for (; n < 5 * PROFILE_POINTS_MAX; n++)
 		ADD(&t, n + 2, false, PROCESS(1, 1));
-	assert_int_equal(last(find(&t, 2, true, 0)), 77);
-	assert_int_equal(last(find(&t, 2, false, 5)), 77);
+	/* Then it is put away, and not touched any more. */
+	assert_null(find(&t, 2, true, 0));
+	assert_null(find(&t, 2, false, 5));
+	assert_int_equal(timeline__for_each(&t, sum_of_last, &sum), 0);
+	assert_int_equal(sum.series, 3);
+	assert_int_equal(sum.bytes, 77 + 77 + 1);
+	assert_int_equal(sum.points, 102 + 102 + t.count);
 }
 
 /* What ended at any moment before everything is halved gets no point after that, and loses none. */

@@ -243,8 +243,9 @@ static int add_group_row(struct building *b, const struct group *g, bool ended)
 	return vector_push(&b->rows, row);
 }
 
-static int add_series(struct building *b, const struct timeline_series *s)
+static int add_series(void *context, const struct timeline_series *s)
 {
+	struct building *b = context;
 	uint32_t process = hash__get(&b->process_of, s->key.image, 0);
 	struct profile_site *site;
 	int err;
@@ -261,12 +262,9 @@ static int add_histories(struct building *b)
 {
 	const struct collect_options *o = b->pass->options;
 	struct timeline *t = &b->collector->timeline;
-	size_t i;
 	int err = timeline__add(t, b->profile->elapsed_s, o->peek, b->rows.items, b->rows.count);
 
-	for (i = 0; i < t->series.count && !err && (o->final || o->peek); i++)
-		err = add_series(b, &t->series.items[i]);
-	return err;
+	return err || !(o->final || o->peek) ? err : timeline__for_each(t, add_series, b);
 }
 
 /* @is_new: they ended since the last report. */

@@ -2,6 +2,9 @@
 #include "probe/timeline.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "util/cleanup.h"
 
 #define KEY(row)                                                                                   \
 	(row)->stack, (uint64_t)(row)->image << 32 | (uint64_t)(row)->family << 1 | (row)->whole
@@ -14,6 +17,9 @@ void timeline__release(struct timeline *t)
 		vector_release(&t->series.items[i].points);
 	vector_release(&t->series);
 	hash__release(&t->index);
+	for (i = 0; i < t->done.count; i++)
+		free(t->done.items[i]);
+	vector_release(&t->done);
 }
 
 /* Whether the last point of the timeline is also the last of @s. */
@@ -22,7 +28,7 @@ static bool is_current(const struct timeline *t, const struct timeline_series *s
 	return s->added == t->adds;
 }
 
-/* Forget the series that @t->series does not need; their points are gone already. */
+/* Forget the series that have no points. */
 static int compact(struct timeline *t)
 {
 	size_t i, n = 0;
@@ -46,7 +52,7 @@ static void drop_last_point(struct timeline *t)
 	size_t i;
 
 	for (i = 0; i < t->series.count; i++)
-		if (is_current(t, &t->series.items[i]) && !t->series.items[i].done)
+		if (is_current(t, &t->series.items[i]))
 			t->series.items[i].points.count--;
 	t->count--;
 }
@@ -57,7 +63,7 @@ static void halve(struct timeline *t)
 
 	for (i = 0; i < t->series.count; i++) {
 		struct timeline_series *s = &t->series.items[i];
-		bool ended = s->done || !is_current(t, s);
+		bool ended = !is_current(t, s);
 		size_t n = 0;
 
 		for (k = 0; k < s->points.count; k++)
@@ -183,7 +189,7 @@ static int compare_series(const void *x, const void *y)
 	return compare_keys(&a->key, &b->key);
 }
 
-static int forget_small(struct timeline *t)
+static void forget_small(struct timeline *t)
 {
 	size_t i, place = 0;
 
@@ -199,7 +205,95 @@ static int forget_small(struct timeline *t)
 		if (place++ >= TIMELINE_JOIN && s->rank >= TIMELINE_LEAVE)
 			s->points.count = 0;
 	}
-	return compact(t);
+}
+
+/* --- what is done --- */
+
+struct done {
+	VECTOR(struct timeline_series) series; /* their points follow each other */
+	VECTOR(struct profile_point) points;
+};
+
+#define DONE_VECTORS(d)                                                                            \
+	{                                                                                          \
+		PACKED_VECTOR(&(d)->series), PACKED_VECTOR(&(d)->points)                           \
+	}
+
+static void release_done(struct done *d)
+{
+	vector_release(&d->series);
+	vector_release(&d->points);
+}
+
+static int add_done(struct done *d, const struct timeline_series *s)
+{
+	size_t n = s->points.count, old = d->points.count;
+	int err = vector_reserve(&d->points, old + n);
+
+	if (!err)
+		err = vector_push(&d->series, *s);
+	if (err)
+		return err;
+	memcpy(d->points.items + old, s->points.items, n * sizeof(*s->points.items));
+	d->points.count += n;
+	return 0;
+}
+
+static int put_done_away(struct timeline *t)
+{
+	CLEANUP(release_done) struct done d = {0};
+	const struct packed_vector vectors[] = DONE_VECTORS(&d);
+	struct packed *packed;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < t->series.count && !err; i++) {
+		struct timeline_series *s = &t->series.items[i];
+
+		if (!s->done || !s->points.count)
+			continue;
+		err = add_done(&d, s);
+		s->points.count = 0;
+	}
+	if (err || !d.series.count)
+		return err;
+	err = vector_reserve(&t->done, t->done.count + 1);
+	if (!err)
+		err = packed__create(vectors, ARRAY_SIZE(vectors), &packed);
+	if (!err)
+		t->done.items[t->done.count++] = packed;
+	return err;
+}
+
+static int for_each_done(const struct packed *packed, timeline_fn *fn, void *context)
+{
+	CLEANUP(release_done) struct done d = {0};
+	const struct packed_vector vectors[] = DONE_VECTORS(&d);
+	struct profile_point *points;
+	size_t i;
+	int err = packed__open(packed, vectors, ARRAY_SIZE(vectors));
+
+	points = d.points.items;
+	for (i = 0; i < d.series.count && !err; i++) {
+		struct timeline_series *s = &d.series.items[i];
+
+		s->points.items = points;
+		points += s->points.count;
+		err = fn(context, s);
+	}
+	return err;
+}
+
+int timeline__for_each(const struct timeline *t, timeline_fn *fn, void *context)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < t->series.count && !err; i++)
+		err = fn(context, &t->series.items[i]);
+	for (i = 0; i < t->done.count && !err; i++)
+		err = for_each_done(t->done.items[i], fn, context);
+	return err;
 }
 
 int timeline__add(struct timeline *t, double at_s, bool peek, struct timeline_row *rows, size_t nr)
@@ -224,7 +318,11 @@ int timeline__add(struct timeline *t, double at_s, bool peek, struct timeline_ro
 	if (!err)
 		err = add_freed(t, at_s);
 	t->count++;
-	return err ? err : forget_small(t);
+	if (err)
+		return err;
+	forget_small(t);
+	err = put_done_away(t);
+	return err ? err : compact(t);
 }
 
 int timeline__copy(const struct timeline_series *s, struct profile *p,

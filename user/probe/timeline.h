@@ -6,13 +6,14 @@
  * What was outstanding at each report: of every process, and of those of its stacks that hold most.
  *
  * It is bounded. No series has more than PROFILE_POINTS_MAX points: when they are that many, every
- * other one goes, and from then on every other report leaves one; the last one of what has ended
- * stays. A stack joins when it is among the TIMELINE_JOIN largest of its process, and is forgotten
- * when it is not among the TIMELINE_LEAVE largest any more, nor among the TIMELINE_JOIN that were
- * largest ever.
+ * other one goes, and from then on every other report leaves one; what has ended stays as it is,
+ * and packed. A stack joins when it is among the TIMELINE_JOIN largest of its process, and is
+ * forgotten when it is not among the TIMELINE_LEAVE largest any more, nor among the TIMELINE_JOIN
+ * that were largest ever.
  */
 
 #include "profile/profile.h"
+#include "util/packed.h"
 
 #define TIMELINE_JOIN  10
 #define TIMELINE_LEAVE 20
@@ -38,9 +39,10 @@ struct timeline_series {
 };
 
 struct timeline {
-	VECTOR(struct timeline_series) series;
-	struct hash index; /* key to series */
-	uint32_t count;	   /* points so far */
+	VECTOR(struct timeline_series) series; /* but for those that are done */
+	VECTOR(struct packed *) done;	       /* that became so at one point */
+	struct hash index;		       /* key to series */
+	uint32_t count;			       /* points so far */
 	uint64_t adds;
 	uint64_t reports, stride;
 	bool provisional; /* the last point is of a moment that is not to be kept */
@@ -55,6 +57,11 @@ void timeline__release(struct timeline *t);
  * one comes. 0 or -ENOMEM.
  */
 int timeline__add(struct timeline *t, double at_s, bool peek, struct timeline_row *rows, size_t nr);
+
+typedef int timeline_fn(void *context, const struct timeline_series *s);
+
+/* Call @fn for each series. 0, -ENOMEM, or what @fn returned. */
+int timeline__for_each(const struct timeline *t, timeline_fn *fn, void *context);
 
 /*
  * Add the points of @s to those of @p, as @history. Where that has some already, of a stack of the
