@@ -240,3 +240,14 @@ exec_when_told() {
 	holds '[.processes[] | select(.allocs == 3) | select(.mmap.blocks != 1 or
 		([.stacks[] | select(.family == "malloc").blocks] | add) != 3)] == []'
 }
+
+# More than are looked at together, and none of them before the end: what they had is theirs still.
+@test "brief children, one report, every block" {
+	require_bpf
+	run_tool -T 1000 -a -i 3600 --leak-check=no -- "$PROGRAMS/brief" 600
+	[ "$status" = 0 ]
+	compare sane "$report" --outer=any
+	holds '[.processes[] | select(.comm == "brief" and .running == false and .allocs == 3)] | length == 600'
+	holds '[.processes[] | select(.allocs == 3) | .stacks[] | select(.blocks != (.allocs | length) or
+		.bytes != ([.allocs[].bytes] | add) or .age_ms.oldest != .allocs[0].age_ms)] == []'
+}

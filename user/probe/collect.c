@@ -159,7 +159,7 @@ int pass__add_block(struct pass *s, uint32_t group, struct sample sample, uint64
 {
 	struct group *g = &s->has.groups.items[group];
 	bool ended = hash__get(&s->ended, g->image, 0) != HASH_NONE;
-	struct listed l = {.group = group};
+	struct listed l = {.group = group, .addr = addr, .bytes = size, .time_ns = time_ns};
 
 	add_weighed(&g->all, sample, size);
 	g->alive += time_ns <= s->now_ns;
@@ -174,8 +174,6 @@ int pass__add_block(struct pass *s, uint32_t group, struct sample sample, uint64
 	add_weighed(&g->old, sample, size);
 	if (!s->options->blocks)
 		return 0;
-	l.block = (struct profile_block){
-		.addr = addr, .bytes = size, .age_ms = pass__age_ms(s, time_ns)};
 	return vector_push(&s->has.listed, l);
 }
 

@@ -160,7 +160,7 @@ static int compare_listed(const void *x, const void *y)
 
 	if (a->group != b->group)
 		return a->group < b->group ? -1 : 1;
-	return (a->block.age_ms < b->block.age_ms) - (a->block.age_ms > b->block.age_ms);
+	return (a->time_ns > b->time_ns) - (a->time_ns < b->time_ns);
 }
 
 /* Hand @n listed blocks to the entries of their groups, oldest first. */
@@ -173,11 +173,16 @@ static int add_listed(struct building *b, struct listed *listed, size_t n)
 	if (n)
 		qsort(listed, n, sizeof(*listed), compare_listed);
 	for (i = 0; i < n; i++) {
-		uint32_t entry = b->entry_of.items[listed[i].group];
+		const struct listed *l = &listed[i];
+		uint32_t entry = b->entry_of.items[l->group];
 
 		if (entry == HASH_NONE)
 			continue;
-		err = vector_push(&p->blocks, listed[i].block);
+		err = vector_push(&p->blocks, (struct profile_block){
+						      .addr = l->addr,
+						      .bytes = l->bytes,
+						      .age_ms = pass__age_ms(b->pass, l->time_ns),
+					      });
 		if (err)
 			return err;
 		if (!p->entries.items[entry].nr_blocks++)

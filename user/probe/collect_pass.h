@@ -46,7 +46,7 @@ struct group {
 /* A block's address, kept where blocks are listed. */
 struct listed {
 	uint32_t group;
-	struct profile_block block;
+	uint64_t addr, bytes, time_ns;
 };
 
 /* What one image allocated with one stack, freed or not. */
