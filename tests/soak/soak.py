@@ -4,7 +4,8 @@
 soak.py TOOL PROGRAMS SECONDS [-A | --cgroup]
 
 Runs the tool, with a leak check in every report, over processes, threads and libraries that come and go
-(tests/programs/soak.c). -A watches the whole machine. --cgroup watches a group of their own, on copies of
+(tests/programs/soak.c). -A watches the whole machine, which has to be quiet otherwise: others bring their
+stacks and files, which take memory, and may fill a table. --cgroup watches a group of their own, on copies of
 the C library of their own: nobody else runs into a probe.
 
 At the end
@@ -129,8 +130,7 @@ def judge(truth):
                 allocs += p["allocs"] if r["final"] else 0
                 unequal += p["allocs"] - p["frees"] != p["outstanding"]["blocks"]
                 odd += not p["running"] and not r["final"] and heap != p["outstanding"]["blocks"]
-                if (not p["running"] and not r["final"] and p["comm"] in ("soak", "exe")
-                        and p["pid"] != target.pid):
+                if not p["running"] and not r["final"] and p["exe"] == program and p["pid"] != target.pid:
                     processes += 1
                     named, unnamed = lost_by(p)
                     lost += named
