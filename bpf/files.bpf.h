@@ -88,23 +88,33 @@ static __always_inline __u32 file_number(struct memleak_file_key *key)
 	return known ? *known : 0;
 }
 
-/* Tell user space of a file that the current process has mapped, once. */
+/*
+ * Tell user space of a file that the current process has mapped, once. The event is made where it
+ * is sent from: what calls this has no room for it on the stack that 6.1 allows.
+ */
 static __always_inline void announce_file(struct memleak_mapping *m)
 {
 	__u32 file = m->file;
 	struct memleak_table *table = bpf_map_lookup_elem(&tables, &file);
-	struct memleak_event event = {.type = MEMLEAK_EVENT_FILE};
+	struct memleak_event *event;
 
 	if (!table || table->state != MEMLEAK_TABLE_UNKNOWN)
 		return;
-	event.tgid = current_tgid();
-	event.tid = (__u32)bpf_get_current_pid_tgid();
-	event.time_ns = bpf_ktime_get_ns();
-	event.addr = m->start;
-	event.size = m->end - m->start;
-	event.file = file;
-	if (!send_event(&event, MEMLEAK_LOSS_EVENT))
-		table->state = MEMLEAK_TABLE_ANNOUNCED;
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) {
+		count_loss(MEMLEAK_LOSS_EVENT);
+		return;
+	}
+	__builtin_memset(event, 0, sizeof(*event));
+	event->type = MEMLEAK_EVENT_FILE;
+	event->tgid = current_tgid();
+	event->tid = (__u32)bpf_get_current_pid_tgid();
+	event->time_ns = bpf_ktime_get_ns();
+	event->addr = m->start;
+	event->size = m->end - m->start;
+	event->file = file;
+	bpf_ringbuf_submit(event, 0);
+	table->state = MEMLEAK_TABLE_ANNOUNCED;
 }
 
 #endif

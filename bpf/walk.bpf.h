@@ -112,6 +112,15 @@ static long note_mapping(struct task_struct *task, struct vm_area_struct *vma, v
 /* Steps of a binary search among MEMLEAK_MAX_MAPPINGS. */
 #define MAPPING_STEPS 8
 
+/* All ones where a < b; both are below 2^63. */
+static __always_inline __u64 mask_below(__u64 a, __u64 b)
+{
+	__u64 difference = a - b;
+
+	UNWIND_BARRIER(difference);
+	return (__u64)((__s64)difference >> 63);
+}
+
 /*
  * Who looks a mapping up while another thread changes the address space is told to try again
  * (-EBUSY), which a program in the kernel cannot wait for. What user space saw when libraries were
@@ -119,17 +128,20 @@ static long note_mapping(struct task_struct *task, struct vm_area_struct *vma, v
  */
 static __always_inline bool find_known_mapping(struct walk *w, __u64 pc)
 {
-	__u32 image = w->image, low = 0, step = MEMLEAK_MAX_MAPPINGS / 2;
+	__u64 low = 0, step = MEMLEAK_MAX_MAPPINGS / 2;
+	__u32 image = w->image;
 	struct memleak_mappings *known = bpf_map_lookup_elem(&image_mappings, &image);
 	struct memleak_mapping *m;
 
 	if (!known)
 		return false;
 	for (int i = 0; i < MAPPING_STEPS; i++, step /= 2) {
-		__u32 mid = (low + step) & (MEMLEAK_MAX_MAPPINGS - 1);
+		__u64 mid;
 
-		if (mid < known->nr && known->list[mid].start <= pc)
-			low = mid;
+		UNWIND_BARRIER(low);
+		mid = (low + step) & (MEMLEAK_MAX_MAPPINGS - 1);
+		low += step & mask_below(mid, known->nr) &
+		       mask_below(known->list[mid].start, pc + 1);
 	}
 	m = &known->list[low & (MEMLEAK_MAX_MAPPINGS - 1)];
 	if (pc < m->start || pc >= m->end)
@@ -380,20 +392,32 @@ static __always_inline bool step_by(struct walk *w, struct unwind_rule *rule,
 	return true;
 }
 
-/* From the frame at @pc, whose mapping is found, to its caller; false where that fails. */
-static __always_inline bool step_out(struct walk *w, __u64 pc)
-{
-	struct unwind_rule rule = UNWIND_GAP_RULE;
-	enum unwind_result missing = find_rule(w, pc, &rule);
-
-	return step_by(w, &rule, missing);
-}
-
 /* A pending return probe has put the trampoline where the return address belongs. */
 static __always_inline void see_through_trampoline(struct walk *w)
 {
 	if (w->regs.ip == w->trampoline)
 		w->regs.ip = hidden_return_address(bpf_get_current_task_btf(), w->regs.slot);
+}
+
+/*
+ * Out of a frame that is not recorded; not 0 where that fails. This and walk_frame() are not
+ * static: the verifier looks at such a function once a program. Otherwise what differs between
+ * frames and between those who begin a walk would multiply the paths in it, beyond what 7.3 takes.
+ */
+__noinline __weak int leave_frame(struct walk *w)
+{
+	struct unwind_rule rule = UNWIND_GAP_RULE;
+	enum unwind_result missing;
+	__u64 pc;
+
+	if (!w)
+		return 1;
+	see_through_trampoline(w);
+	pc = unwind_search_pc(&w->regs);
+	if (!find_mapping(w, pc))
+		return 1;
+	missing = find_rule(w, pc, &rule);
+	return !step_by(w, &rule, missing);
 }
 
 struct walk_context {
@@ -413,14 +437,17 @@ static __always_inline bool is_second_look_needed(struct walk *w, struct unwind_
 }
 
 /* One frame and the step to its caller, in two turns if need be; 1 ends the walk. */
-static long walk_frame(__u32 index, void *data)
+__noinline __weak int walk_frame(struct walk *w)
 {
-	struct walk_context *c = data;
-	struct walk *w = c->walk;
-	__u64 pc = unwind_search_pc(&w->regs), sp = w->regs.sp;
 	struct unwind_rule rule = UNWIND_GAP_RULE;
 	enum unwind_result missing;
+	__u64 pc, sp;
 
+	if (!w)
+		return 1;
+	see_through_trampoline(w);
+	pc = unwind_search_pc(&w->regs);
+	sp = w->regs.sp;
 	if (!w->at_entry && w->stack.nr_frames >= max_depth) {
 		w->result = UNWIND_TRUNCATED;
 		return 1;
@@ -451,8 +478,14 @@ static long walk_frame(__u32 index, void *data)
 		w->result = UNWIND_COMPLETE;
 		return 1;
 	}
-	see_through_trampoline(w);
 	return 0;
+}
+
+static long walk_next(__u32 index, void *data)
+{
+	struct walk_context *c = data;
+
+	return walk_frame(c->walk) != 0;
 }
 
 /* Frames between a probed call and another that it makes; beyond them the walk is given up. */
@@ -467,15 +500,8 @@ struct inner_walk {
 static long walk_inner_frame(__u32 index, void *data)
 {
 	struct inner_walk *c = data;
-	struct walk *w = c->walk;
-	__u64 pc = unwind_search_pc(&w->regs);
 
-	if (!find_mapping(w, pc))
-		return 1;
-	if (!step_out(w, pc) || w->regs.sp >= c->sp)
-		return 1;
-	see_through_trampoline(w);
-	return 0;
+	return leave_frame(c->walk) || c->walk->regs.sp >= c->sp;
 }
 
 /*
@@ -502,7 +528,6 @@ static __always_inline bool is_inside_call(struct walk *w, struct pt_regs *regs,
 	w->result = unwind_step_entry(&w->regs, w);
 	if (w->result != UNWIND_STEPPED)
 		return true;
-	see_through_trampoline(w);
 	bpf_loop(MAX_INNER_FRAMES, walk_inner_frame, &c, 0);
 	if (w->result != UNWIND_STEPPED || w->regs.sp < sp)
 		return true;
@@ -566,7 +591,6 @@ static __always_inline void leave_function(struct walk *w, struct pt_regs *regs)
 {
 	w->regs.lr = PT_REGS_RET(regs);
 	unwind_step_entry(&w->regs, w);
-	see_through_trampoline(w);
 }
 
 static __always_inline void begin_walk(struct walk *w, struct pt_regs *regs, __u32 image)
@@ -592,7 +616,7 @@ static __always_inline __u64 walk_on(struct walk *w, __u32 image)
 {
 	struct walk_context c = {.walk = w};
 
-	bpf_loop(2 * (max_depth + 1), walk_frame, &c, 0);
+	bpf_loop(2 * (max_depth + 1), walk_next, &c, 0);
 	count_walk(w);
 	return store_stack(w, image);
 }
@@ -630,17 +654,6 @@ static __always_inline void begin_from_frame(struct walk *w, struct pt_regs *reg
 	see_through_trampoline(w);
 }
 
-/*
- * Out of the frame at a site. A function that is not static, which the verifier looks at once: the
- * paths in it and those of the walk would multiply.
- */
-__noinline __weak int leave_site(struct walk *w)
-{
-	if (w && find_mapping(w, w->regs.ip) && step_out(w, w->regs.ip))
-		see_through_trampoline(w);
-	return 0;
-}
-
 /* Begin at any instruction of an allocator: the frame that it is in is left out. */
 static __always_inline void begin_from_site(struct walk *w, struct pt_regs *regs, __u32 image)
 {
@@ -648,7 +661,7 @@ static __always_inline void begin_from_site(struct walk *w, struct pt_regs *regs
 	w->stack.flags = MEMLEAK_STACK_SITE;
 	w->regs.flags = UNWIND_EXACT;
 	w->regs.lr = PT_REGS_RET(regs);
-	leave_site(w);
+	leave_frame(w);
 }
 
 #endif
