@@ -22,7 +22,9 @@ prefix ?= /usr/local
 libdir ?= $(prefix)/lib
 BUILD := build
 PROGRAM := memleak-bpf
-ARCH := $(shell uname -m | sed -e s/aarch64/arm64/ -e s/x86_64/x86/)
+MACHINE ?= $(shell uname -m)
+ARCH := $(MACHINE:aarch64=arm64)
+ARCH := $(ARCH:x86_64=x86)
 
 PACKAGES := libbpf libelf libdw liblzma libseccomp json-c zlib libprotobuf-c ncursesw
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
@@ -37,7 +39,7 @@ BPF_OBJECTS := $(BPF_SOURCES:%.bpf.c=$(BUILD)/%.bpf.o)
 SKELETON := $(BUILD)/bpf/memleak.skel.h
 
 # What runs in the traced program is a library of its own.
-HOOK_SOURCES := $(wildcard user/hook/*.c) user/hook/site_$(shell uname -m).S
+HOOK_SOURCES := $(wildcard user/hook/*.c) user/hook/site_$(MACHINE).S
 HOOK_FLAGS := -fPIC -fvisibility=hidden -fno-builtin -fno-stack-protector -fno-omit-frame-pointer
 HOOK_LINK := -shared -Wl,--version-script=user/hook/libmemleak.map -Wl,-z,now -Wl,-soname,libmemleak.so
 MUSL_CC ?= $(shell command -v musl-gcc)

@@ -8,8 +8,10 @@ PROGRAM_FLAGS := -O2 -g -D_GNU_SOURCE -Wall -Wextra -Wno-unused-result -Wno-use-
 	-Wno-alloc-size-larger-than -Wno-missing-field-initializers
 STRIP ?= strip
 OBJCOPY ?= objcopy
-HAVE_SDT := $(shell echo '\#include <sys/sdt.h>' | $(CC) -E -x c - >/dev/null 2>&1 && echo y)
+HAVE_SDT := $(shell $(CC) -E -include sys/sdt.h -x c /dev/null >/dev/null 2>&1 && echo y)
 HAVE_MUSL := $(shell command -v musl-gcc)
+HAVE_RUST := $(shell command -v rustc)
+HAVE_GO := $(shell command -v go)
 
 # Allocators and compilers that may be missing.
 have_library = $(findstring /,$(shell $(CC) -print-file-name=$(1)))
@@ -31,7 +33,7 @@ PROGRAM_VARIANTS := malloc_one_nopie malloc_one_stripped \
 		family_jemalloc_static) \
 	$(if $(HAVE_TCMALLOC),baseline_cxx_tcmalloc new_delete_tcmalloc bad_alloc_tcmalloc \
 		baseline_cxx_tcmalloc_static new_delete_tcmalloc_static) \
-	$(if $(shell command -v rustc),leak_rust) $(if $(shell command -v go),leak_go leak_cgo) \
+	$(if $(HAVE_RUST),leak_rust) $(if $(HAVE_GO),leak_go leak_cgo) \
 	$(if $(HAVE_MUSL),family_musl family_musl_static threads_musl malloc_one_musl sampled_musl forks_musl forks_musl_static)
 PROGRAM_LIBS := libctor.so libplugin_a.so libplugin_b.so libhidden.so libbump.so libpass.so libkeeper.so liblate.so libfaults.so \
 	$(if $(HAVE_SDT),libbump_sites.so libbump_sites_O0.so)
@@ -56,7 +58,7 @@ $(PROGRAMS)/deep_fp $(PROGRAMS)/deep200_fp: FLAGS := -fno-omit-frame-pointer
 $(PROGRAMS)/deep200 $(PROGRAMS)/deep200_fp: FLAGS += -DDEPTH=200
 $(PROGRAMS)/soak $(PROGRAMS)/pairs $(PROGRAMS)/exec_by_thread $(PROGRAMS)/contended $(PROGRAMS)/killed $(PROGRAMS)/threads $(PROGRAMS)/thread_first $(PROGRAMS)/thread_caches $(PROGRAMS)/ends \
 $(PROGRAMS)/threads_static: FLAGS := -pthread
-ifeq ($(shell uname -m),x86_64)
+ifeq ($(MACHINE),x86_64)
 $(PROGRAMS)/bare_start: FLAGS := -nostartfiles
 endif
 $(PROGRAMS)/ctor: LIBS := -L$(PROGRAMS) -lctor -Wl,-rpath,'$$ORIGIN'
