@@ -157,7 +157,7 @@ if mode == "--cgroup":
     group = f"{root}/memleak-soak-{os.getpid()}"
     os.mkdir(group)
 else:
-    program, plugin = os.path.join(programs, "soak"), os.path.join(programs, "libplugin_a.so")
+    program, plugin = os.path.join(os.path.realpath(programs), "soak"), os.path.join(programs, "libplugin_a.so")
 
 
 def join_group():
