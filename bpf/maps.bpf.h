@@ -109,6 +109,10 @@ struct {
 	__type(value, struct memleak_stack);
 } stacks __weak SEC(".maps");
 
+/* How many came into it so far, and at how many the loader wants to be told. */
+__u64 nr_stacks __weak = 0;
+__u64 stacks_wanted __weak = -1ULL;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

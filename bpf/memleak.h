@@ -378,6 +378,7 @@ enum memleak_event_type {
 	MEMLEAK_EVENT_SHARER_EXIT, /* a vfork child ended without exec */
 	MEMLEAK_EVENT_EXIT,	   /* an image ended by the exit of its process */
 	MEMLEAK_EVENT_LIBRARIES,   /* the process has loaded libraries */
+	MEMLEAK_EVENT_STACKS,	   /* the table of stacks fills up; only the type is set */
 	MEMLEAK_EVENT_MMAP,
 	MEMLEAK_EVENT_MUNMAP,	     /* at entry */
 	MEMLEAK_EVENT_MUNMAP_FAILED, /* the last one of this thread did nothing after all */

@@ -537,6 +537,22 @@ static __always_inline bool is_inside_call(struct walk *w, struct pt_regs *regs,
 	return w->regs.sp == sp && (w->regs.ip == w->trampoline || w->regs.ip == ret);
 }
 
+/* A stack came into the table. An event that finds no room is none: the next report sees it, too.
+ */
+static __always_inline void count_stack(void)
+{
+	struct memleak_event *event;
+
+	if (__sync_fetch_and_add(&nr_stacks, 1) + 1 < stacks_wanted)
+		return;
+	stacks_wanted = -1ULL;
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event)
+		return;
+	event->type = MEMLEAK_EVENT_STACKS;
+	bpf_ringbuf_submit(event, 0);
+}
+
 /* Put the walked stack into the table, or find it there; its key, 0 where the table is full. */
 static __always_inline __u64 store_stack(struct walk *w, __u32 image)
 {
@@ -552,8 +568,10 @@ static __always_inline __u64 store_stack(struct walk *w, __u32 image)
 	if (!known) {
 		long err = bpf_map_update_elem(&stacks, &key, &w->stack, BPF_NOEXIST);
 
-		if (!err)
+		if (!err) {
+			count_stack();
 			return key;
+		}
 		if (err == -ENOMEM) {
 			count_loss(MEMLEAK_LOSS_STACK_MEMORY);
 			return 0;

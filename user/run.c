@@ -142,16 +142,11 @@ static void handle_blocks_timer(struct run *r)
 	}
 }
 
-/* How many ended images make a sweep between two reports worth while. */
-#define SWEEP_IMAGES 256
-
 static void handle_events(struct run *r)
 {
-	struct probe_tables t;
 	int err = probe__consume(r->probe);
 
-	probe__tables(r->probe, &t);
-	if (!err && t.nr_exits + t.replaced_images->count >= SWEEP_IMAGES)
+	if (!err && collector__needs_sweep(r->collector))
 		err = collector__sweep(r->collector, run_report__lists_blocks(r));
 	if (err) {
 		log_error("cannot read the kernel's events: %s", strerror(-err));

@@ -108,6 +108,87 @@ stacks_are_right() {
 	end_many
 }
 
+# Blocks that passing.c keeps of the stacks so far, each with the size that its frames spell.
+passing_is_right() {
+	local kept=$1
+	holds "[.processes[].stacks[] | select(.frames[0].symbol == \"digits_end\") |
+		([.frames[].symbol // \"\" | select(startswith(\"digit_\"))[6:] | tonumber]) as \$digits |
+		select((\$digits | length) == 5 and .blocks == 1 and \$digits[4] == 7 and
+			.bytes == 1 + 10 * \$digits[3] + \$digits[4])] | length == $kept"
+	holds '.losses.stacks == 0 and ([.processes[].stacks[] | select(.frames == [])] | length == 0)'
+}
+
+# How many stacks there are in the table of the tool.
+nr_stacks() {
+	local map
+	map=$(bpftool -j map show | jq "[.[] | select(.name == \"stacks\" and
+		any(.pids[]?; .pid == $tool_pid))][0].id")
+	bpftool -j map dump id "$map" | jq length
+}
+
+stacks_are_few() {
+	[ "$(nr_stacks)" -lt "$1" ]
+}
+
+start_passing() {
+	open_pump
+	"$PROGRAMS/passing" <&"$pump_fd" >"$answers" 2>&1 3>&- 4>&- &
+	target=$!
+	tell "pass 0 0"
+}
+
+end_passing() {
+	end_tool
+	[ "$status" = 0 ]
+	kill "$target"
+	wait_until 10 gone "$target"
+}
+
+@test "stacks that no block needs leave the table: four times as many as it holds" {
+	local n
+	require_bpf
+	start_passing
+	start_tool -p "$target" -o 0 -i 3600 --max-stacks 1000
+	ask_report
+	for ((n = 0; n < 20; n++)); do
+		tell "pass $((n * 200)) 200"
+		ask_report
+		passing_is_right $(((n + 1) * 20))
+	done
+	end_passing
+	passing_is_right 400
+}
+
+@test "... also between two reports, and those of processes that ended are known in the end" {
+	local n
+	require_bpf
+	start_passing
+	start_tool -p "$target" --follow -o 0 -i 3600 --max-stacks 1000
+	ask_report
+	tell "pass 0 100"
+	for ((n = 1; n < 20; n++)); do
+		tell "fork $((n * 450)) 450" "pass $((n * 450)) 100"
+		wait_until 10 stacks_are_few 500
+	done
+	end_passing
+	passing_is_right $((20 * 10 + 19 * 45))
+}
+
+@test "... and while they are taken out, programs find them again: no block loses its stack" {
+	local n
+	require_bpf
+	# A thousand stacks again and again, and a table that is cleared at every 550th.
+	for ((n = 0; n < 500; n++)); do
+		echo "pass 0 1000"
+	done >"$BATS_TEST_TMPDIR/orders"
+	"$MEMLEAK" -f json --output "$report" -T 100000 -o 0 -i 0.05 --max-stacks 1100 --leak-check=no -- \
+		"$PROGRAMS/passing" <"$BATS_TEST_TMPDIR/orders" >"$out" 2>"$err" 3>&- 4>&-
+	holds '.losses.stacks == 0'
+	holds '[.processes[0].stacks[] | select(.frames[0].symbol == "digits_end") | .blocks] |
+		length == 100 and unique == [500]'
+	holds '([.processes[0].stacks[].blocks] | add) == .processes[0].outstanding.blocks'
+}
+
 @test "300 children, each checked at its end, take less than 120 MiB" {
 	local peak
 	require_bpf

@@ -9,34 +9,22 @@
  * ends, with all of them, at the end of its input.
  */
 #define EXPECT_BLOCKS (1 << 21)
-#include "expect.h"
+#include "digits.h"
 
-#define DIGITS 5
+static long blocks_of_each;
 
-NOIPA static void many_leak(long stack, long blocks)
+NOIPA static void many_leak(long stack)
 {
-	for (; blocks > 0; blocks--)
+	long i;
+
+	for (i = 0; i < blocks_of_each; i++)
 		malloc(1 + stack % 100);
 }
 
-typedef void digit_fn(int left, long rest, long stack, long blocks);
-static digit_fn *const digits[10];
-
-#define DIGIT(n)                                                                                   \
-	NOIPA static void digit_##n(int left, long rest, long stack, long blocks)                  \
-	{                                                                                          \
-		if (left)                                                                          \
-			digits[rest % 10](left - 1, rest / 10, stack, blocks);                     \
-		else                                                                               \
-			many_leak(stack, blocks);                                                  \
-		asm volatile(""); /* no tail call */                                               \
-	}
-
-DIGIT(0) DIGIT(1) DIGIT(2) DIGIT(3) DIGIT(4) DIGIT(5) DIGIT(6) DIGIT(7) DIGIT(8) DIGIT(9)
-
-static digit_fn *const digits[10] = {
-	digit_0, digit_1, digit_2, digit_3, digit_4, digit_5, digit_6, digit_7, digit_8, digit_9,
-};
+static void digits_end(long stack)
+{
+	many_leak(stack);
+}
 
 /* A number of the command line, or @otherwise where there is none. */
 static long number(char **argv, int argc, int i, long otherwise)
@@ -61,8 +49,9 @@ int main(int argc, char **argv)
 	    blocks >= EXPECT_BLOCKS)
 		return 2;
 	read_line();
+	blocks_of_each = blocks / stacks;
 	for (i = 0; i < stacks; i++)
-		digits[i % 10](DIGITS - 1, i / 10, i, blocks / stacks);
+		digits_spell(i);
 	if (write(STDOUT_FILENO, "ok\n", 3) != 3)
 		return 1;
 	read_line();

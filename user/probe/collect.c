@@ -34,19 +34,27 @@ static void release_pass(struct pass *s)
 	vector_release(&s->dead_wrongs);
 	hash__release(&s->ended);
 	hash__release(&s->shown);
+	hash__release(&s->needed);
 }
 
 int collector__create(struct probe *p, bool history, struct collector **ret)
 {
 	struct collector *c = calloc(1, sizeof(*c));
 
+	int err;
+
 	if (!c)
 		return -ENOMEM;
-	if (stacks__create(&c->stacks)) {
-		free(c);
-		return -ENOMEM;
+	err = stacks__create(&c->stacks);
+	if (!err)
+		err = barrier__create(&c->barrier);
+	if (err) {
+		collector__destroy(c);
+		return err;
 	}
 	c->probe = p;
+	probe__tables(p, &c->t);
+	collector__expect_stacks(c);
 	recall__init(&c->groups, sizeof(uint64_t));
 	recall__init(&c->wholes, sizeof(uint64_t));
 	recall__init(&c->processes, sizeof(uint64_t));
@@ -73,6 +81,7 @@ void collector__destroy(struct collector *c)
 	recall__release(&c->processes);
 	recall__release(&c->trends);
 	stacks__destroy(c->stacks);
+	barrier__destroy(c->barrier);
 	for (i = 0; i < c->snapshots.count; i++)
 		snapshot__destroy(c->snapshots.items[i]);
 	vector_release(&c->snapshots);
@@ -199,7 +208,7 @@ static int read_block(void *context, const void *key, const void *value)
 	if (probe__is_resource(&r->collector->t, b->family))
 		sample = everything;
 	else if (hash__get(&s->shown, k->image, 0) != HASH_NONE)
-		return 0; /* by its snapshot */
+		return pass__need_stack(s, b->stack); /* the block: by its snapshot */
 	err = pass__find_group(s, &like, &group);
 	return err ? err : pass__add_block(s, group, sample, k->addr, b->size, b->time_ns);
 }
@@ -287,6 +296,9 @@ static int read_tables(struct collector *c, struct pass *s)
 	int err;
 
 	probe__tables(c->probe, &c->t);
+	err = collector__begin_clearing(c, s);
+	if (err)
+		return err;
 	/* Running ones first: who ends in between is met in `ended`, and not twice. */
 	err = batch__read(c->t.processes_fd, sizeof(uint32_t), sizeof(struct memleak_process),
 			  read_running, &r);
@@ -314,7 +326,19 @@ static int read_tables(struct collector *c, struct pass *s)
 		err = collector__keep_pasts(c, s);
 	if (!err)
 		err = drop_dead(c, s);
+	if (!err)
+		err = collector__clear_stacks(c, s);
 	return err;
+}
+
+/* How many ended images make a sweep between two reports worth while. */
+#define SWEEP_IMAGES 256
+
+bool collector__needs_sweep(struct collector *c)
+{
+	probe__tables(c->probe, &c->t);
+	return c->t.nr_exits + c->t.replaced_images->count >= SWEEP_IMAGES ||
+	       (!c->stacks_in_use && collector__stacks_are_many(c));
 }
 
 int collector__sweep(struct collector *c, bool blocks)

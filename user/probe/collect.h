@@ -22,15 +22,19 @@ struct collect_options {
 };
 
 /* @p is borrowed for the collector's life. @history: final profiles, and those of a peek, say what
- * was outstanding at each report. 0 or -ENOMEM. */
+ * was outstanding at each report. 0, -ENOMEM, or -errno after saying why. */
 int collector__create(struct probe *p, bool history, struct collector **ret);
 void collector__destroy(struct collector *c);
 
 /* A new profile, unsorted, owned by the caller. 0 or -errno. */
 int collector__run(struct collector *c, const struct collect_options *o, struct profile **ret);
 
-/* Drop the blocks of images that are over, so that they fill the table no longer. For long
- * intervals; collector__run does the same. @blocks as in the options. 0 or -errno. */
+/* Whether a sweep should not wait for the next report. Cheap. */
+bool collector__needs_sweep(struct collector *c);
+
+/* Drop the blocks of images that are over, and stacks that no block has any more, so that they
+ * fill the tables no longer. For long intervals; collector__run does the same. @blocks as in the
+ * options. 0 or -errno. */
 int collector__sweep(struct collector *c, bool blocks);
 
 /* A number that is the same as long as no process that is followed allocates, frees, comes or ends.

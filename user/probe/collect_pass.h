@@ -5,10 +5,11 @@
 /*
  * The collector as its files share it: collect.c reads the kernel's tables into a pass,
  * collect_snapshot.c puts what a leak check saw in their place, collect_wrong.c has the wrong
- * frees, collect_past.c keeps what there is to tell of processes that ended, collect_build.c makes
- * a profile of it all.
+ * frees, collect_past.c keeps what there is to tell of processes that ended, collect_stacks.c
+ * clears the table of stacks, collect_build.c makes a profile of it all.
  */
 
+#include "probe/barrier.h"
 #include "probe/collect.h"
 #include "probe/path.h"
 #include "probe/recall.h"
@@ -99,6 +100,11 @@ struct collector {
 	struct recall processes; /* by (image, 0) */
 	struct recall trends;
 	struct stacks *stacks;
+	struct barrier *barrier;
+	uint64_t stacks_removed; /* from the kernel's table, so far */
+	uint32_t stacks_left;	 /* there, the last time */
+	bool stacks_pending;	 /* some were removed since the last pass that looked at them */
+	bool stacks_in_use;	 /* nearly all were needed the last time */
 	VECTOR(struct snapshot *) snapshots; /* at most one of an image */
 	struct strings types;
 	bool history;
@@ -119,6 +125,8 @@ struct pass {
 	VECTOR(struct memleak_wrong_key) dead_wrongs;
 	struct hash ended; /* (image, 0) to pasts.processes */
 	struct hash shown; /* (image, 0) to snapshots: in place of the tables */
+	bool clears;	   /* it finds out which stacks are needed */
+	struct hash needed;
 };
 
 /* What a reader of a map works on. */
@@ -146,6 +154,21 @@ int pass__find_group(struct pass *s, const struct group *like, uint32_t *ret);
 /* Add a block or mapping to its group. What ended is shown whatever its age. 0 or -ENOMEM. */
 int pass__add_block(struct pass *s, uint32_t group, struct sample sample, uint64_t addr,
 		    uint64_t size, uint64_t time_ns);
+
+/* Whether it is time to clear the kernel's table of stacks. */
+bool collector__stacks_are_many(const struct collector *c);
+
+/* Have the kernel side say when it is. */
+void collector__expect_stacks(const struct collector *c);
+
+/* Where the pass clears the table of stacks: this one is needed. 0 or -ENOMEM. */
+int pass__need_stack(struct pass *s, uint64_t stack);
+
+/* Whether the pass, which has read nothing yet, shall clear the table of stacks. 0 or -errno. */
+int collector__begin_clearing(struct collector *c, struct pass *s);
+
+/* Where it shall and has read everything: do it. 0 or -errno. */
+int collector__clear_stacks(struct collector *c, struct pass *s);
 
 /* Choose the snapshots that hold in this pass: `shown`. Blocks of theirs are not to be added from
  * the tables. 0 or -ENOMEM. */

@@ -71,6 +71,42 @@ static int move_groups(struct collector *c, struct pass *s)
 	return err;
 }
 
+static int pin_group(struct collector *c, const struct group *g)
+{
+	int err = stacks__pin(c->stacks, c->t.stacks_fd, g->stack);
+	uint32_t i;
+
+	for (i = 0; g->path && i < g->path->nr_steps && !err; i++)
+		err = stacks__pin(c->stacks, c->t.stacks_fd, g->path->steps[i].stack);
+	return err;
+}
+
+static int pin_wrong(struct collector *c, const struct wrong *w)
+{
+	const uint64_t stacks[] = {w->key.alloc_stack, w->key.free_stack, w->record.first_stack};
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < ARRAY_SIZE(stacks) && !err; i++)
+		err = stacks__pin(c->stacks, c->t.stacks_fd, stacks[i]);
+	return err;
+}
+
+/* Nobody looks into what is packed to see which stacks it needs. */
+static int pin_stacks(struct collector *c, const struct gathered *g)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < g->groups.count && !err; i++)
+		err = pin_group(c, &g->groups.items[i]);
+	for (i = 0; i < g->sites.count && !err; i++)
+		err = stacks__pin(c->stacks, c->t.stacks_fd, g->sites.items[i].key.stack);
+	for (i = 0; i < g->wrongs.count && !err; i++)
+		err = pin_wrong(c, &g->wrongs.items[i]);
+	return err;
+}
+
 int collector__keep_pasts(struct collector *c, struct pass *s)
 {
 	const struct packed_vector vectors[] = PASTS_VECTORS(&s->pasts);
@@ -86,6 +122,8 @@ int collector__keep_pasts(struct collector *c, struct pass *s)
 		t->exe = probe__image_exe(c->probe, t->process.image);
 	}
 	err = move_groups(c, s);
+	if (!err)
+		err = pin_stacks(c, &s->pasts.has);
 	if (!err)
 		err = vector_reserve(&c->pasts, c->pasts.count + 1);
 	if (!err)

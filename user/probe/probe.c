@@ -181,6 +181,9 @@ void probe__tables(const struct probe *p, struct probe_tables *ret)
 	*ret = (struct probe_tables){
 		.blocks_fd = bpf_map__fd(p->skeleton->maps.blocks),
 		.stacks_fd = bpf_map__fd(p->skeleton->maps.stacks),
+		.nr_stacks = &p->skeleton->bss->nr_stacks,
+		.stacks_wanted = &p->skeleton->data->stacks_wanted,
+		.max_stacks = p->options.max_stacks,
 		.processes_fd = bpf_map__fd(p->skeleton->maps.processes),
 		.ended_fd = bpf_map__fd(p->skeleton->maps.ended),
 		.changes_fd = bpf_map__fd(p->skeleton->maps.changes),
@@ -188,6 +191,7 @@ void probe__tables(const struct probe *p, struct probe_tables *ret)
 		.nr_changes = &p->skeleton->bss->nr_changes,
 		.sites_fd = p->options.sites ? bpf_map__fd(p->skeleton->maps.sites) : -1,
 		.wrong_fd = p->options.diagnose ? bpf_map__fd(p->skeleton->maps.wrong_frees) : -1,
+		.freed_fd = p->options.guard ? bpf_map__fd(p->skeleton->maps.freed) : -1,
 		.losses = p->skeleton->bss->losses,
 		.late = &p->late,
 		.files = p->files,

@@ -136,11 +136,15 @@ int probe__consume(struct probe *p);
 /* What collect reads. */
 struct probe_tables {
 	int blocks_fd, stacks_fd, processes_fd, ended_fd;
+	const __u64 *nr_stacks; /* that came into the table so far */
+	__u64 *stacks_wanted;	/* how many of them make an event; owned by collect */
+	uint32_t max_stacks;
 	int changes_fd; /* mappable: see probe/changes.h, which owns what follows */
 	__u32 *changes_image;
 	const __u64 *nr_changes;
 	int sites_fd;	     /* -1: they are not counted */
 	int wrong_fd;	     /* wrong frees; -1: they are not looked for */
+	int freed_fd;	     /* frees that are remembered; -1: they are not */
 	const __u64 *losses; /* by enum memleak_loss; changing */
 	const struct late *late;
 	const struct files *files;

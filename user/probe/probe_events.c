@@ -96,6 +96,8 @@ int probe__handle_event(void *context, void *data, size_t size)
 		return err ? err : probe__note_exe(p, e->image, e->tgid);
 	case MEMLEAK_EVENT_LIBRARIES:
 		return note_grown(p, e);
+	case MEMLEAK_EVENT_STACKS:
+		return 0; /* that there was an event is all there is to it */
 	case MEMLEAK_EVENT_EXEC:
 		hash__remove(&p->exes, e->image, 0);
 		return hash__set(&p->replaced_images, e->image, 0, 0);

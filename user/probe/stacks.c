@@ -11,7 +11,10 @@
 #include "util/vector.h"
 
 struct stack_copy {
-	uint32_t nr, flags;
+	uint64_t key;
+	uint32_t nr;
+	uint16_t flags;
+	bool pinned;
 	uint64_t frames[];
 };
 
@@ -43,8 +46,8 @@ void stacks__destroy(struct stacks *s)
 	free(s);
 }
 
-/* The frames under @key, kept from the first time on; NULL where there are none. */
-static int find_stack(struct stacks *s, int fd, uint64_t key, const struct stack_copy **ret)
+/* The frames under @key, kept here from now on; NULL where there are none. */
+static int find_stack(struct stacks *s, int fd, uint64_t key, struct stack_copy **ret)
 {
 	uint32_t i = hash__get(&s->index, key, 0);
 	struct memleak_stack raw;
@@ -63,8 +66,10 @@ static int find_stack(struct stacks *s, int fd, uint64_t key, const struct stack
 	copy = malloc(sizeof(*copy) + raw.nr_frames * sizeof(copy->frames[0]));
 	if (!copy)
 		return -ENOMEM;
+	copy->key = key;
 	copy->nr = raw.nr_frames;
 	copy->flags = raw.flags;
+	copy->pinned = false;
 	memcpy(copy->frames, raw.frames, raw.nr_frames * sizeof(copy->frames[0]));
 	err = vector_push(&s->list, copy);
 	if (err) {
@@ -161,7 +166,7 @@ int stacks__add(struct stacks *s, const struct stacks_source *source, uint64_t k
 {
 	uint32_t locations[MEMLEAK_MAX_FRAMES], n = 0, i = 0;
 	bool named = *family != MEMLEAK_FAMILY_MALLOC;
-	const struct stack_copy *copy;
+	struct stack_copy *copy;
 	int err = find_stack(s, source->stacks_fd, key, &copy);
 
 	if (err)
@@ -184,4 +189,65 @@ int stacks__add(struct stacks *s, const struct stacks_source *source, uint64_t k
 		return err;
 	return profile__add_stack(p, locations, n, copy->flags & MEMLEAK_STACK_TRUNCATED,
 				  copy->flags & MEMLEAK_STACK_BROKEN, ret);
+}
+
+int stacks__pin(struct stacks *s, int stacks_fd, uint64_t key)
+{
+	struct stack_copy *copy;
+	int err = find_stack(s, stacks_fd, key, &copy);
+
+	if (!err && copy)
+		copy->pinned = true;
+	return err;
+}
+
+void stacks__forget(struct stacks *s, const struct hash *needed)
+{
+	size_t i = 0;
+
+	while (i < s->list.count) {
+		struct stack_copy *copy = s->list.items[i];
+
+		if (copy->pinned || hash__get(needed, copy->key, 0) != HASH_NONE) {
+			i++;
+			continue;
+		}
+		hash__remove(&s->index, copy->key, 0);
+		free(copy);
+		copy = s->list.items[--s->list.count];
+		if (i == s->list.count)
+			break;
+		s->list.items[i] = copy;
+		/* Takes no memory: one has just gone. */
+		(void)hash__set(&s->index, copy->key, 0, i);
+	}
+}
+
+/* What is read here before it goes is never unknown. */
+static int remove_stack(struct stacks *s, int fd, uint64_t key, uint32_t *removed)
+{
+	struct stack_copy *copy;
+	int err = find_stack(s, fd, key, &copy);
+
+	if (err)
+		return err;
+	if (bpf_map_delete_elem(fd, &key))
+		return -errno;
+	(*removed)++;
+	return 0;
+}
+
+int stacks__remove(struct stacks *s, int stacks_fd, const struct hash *needed, uint32_t *removed)
+{
+	uint64_t key, next;
+	int end = bpf_map_get_next_key(stacks_fd, NULL, &next), err = 0;
+
+	*removed = 0;
+	while (!end && !err) {
+		key = next;
+		end = bpf_map_get_next_key(stacks_fd, &key, &next);
+		if (hash__get(needed, key, 0) == HASH_NONE)
+			err = remove_stack(s, stacks_fd, key, removed);
+	}
+	return err || end == -ENOENT ? err : end;
 }
