@@ -28,7 +28,7 @@ int run_report__locate_module(void *context, uint32_t id, struct symbol_source *
 	probe__tables(r->probe, &t);
 	f = files__get(t.files, id);
 	/* No names are better than those of another program. */
-	if (!f || !object__is_unchanged(f->object))
+	if (!f || !probe__file_is_unchanged(r->probe, id))
 		return -ENOENT;
 	*ret = (struct symbol_source){.fd = f->object->fd, .path = f->object->path};
 	return 0;

@@ -174,6 +174,20 @@ copied_over() {
 	copied_over malloc_one family leak_valloc
 	copied_over family_static new_delete_static "leak_new()"
 }
+@test "I: a program's file that is only touched keeps its names" {
+	require_bpf
+	cp "$PROGRAMS/pump" "$BATS_TEST_TMPDIR/pump"
+	PROGRAMS=$BATS_TEST_TMPDIR start_pump
+	start_tool -p "$target" -o 0 -i 3600
+	ask_report
+	tell "leak 5 100"
+	touch "$BATS_TEST_TMPDIR/pump"
+	tell "leak 7 1000"
+	end_tool
+	[ "$status" = 0 ]
+	holds '[.processes[0].stacks[] | select(.frames[0].symbol == "pump_leak") | .blocks] | add == 12'
+	tell "exit 0"
+}
 @test "I: a thread other than the first calls exec" {
 	check exec_by_thread "$PROGRAMS/malloc_one"
 	holds '.processes[0].exe | endswith("/malloc_one")'

@@ -2,6 +2,7 @@
 #include "probe/files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,4 +78,30 @@ uint32_t files__find(const struct files *f, const char *path)
 		if (f->list.items[id].object && strcmp(f->list.items[id].object->path, path) == 0)
 			return id;
 	return 0;
+}
+
+/* Whether @o has the build ID that its file has now, which may only have been touched. */
+static bool has_same_build_id(struct files *f, struct object *o)
+{
+	struct allocator allocator = {0};
+	struct object *now;
+	bool same;
+
+	if (!o->build_id || o->fd < 0 ||
+	    inspect(f->sandbox, fcntl(o->fd, F_DUPFD_CLOEXEC, 0), o->path, f->search, &now,
+		    &allocator))
+		return false;
+	same = now->build_id && strcmp(now->build_id, o->build_id) == 0;
+	if (same)
+		o->changed = now->changed;
+	object__destroy(now);
+	allocator__release(&allocator);
+	return same;
+}
+
+bool files__is_unchanged(struct files *f, uint32_t id)
+{
+	const struct file *file = files__get(f, id);
+
+	return file && (object__is_unchanged(file->object) || has_same_build_id(f, file->object));
 }

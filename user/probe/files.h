@@ -38,4 +38,8 @@ uint32_t files__find(const struct files *f, const char *path);
 /* What is known of @id; NULL where nothing is. Valid until the next files__add. */
 const struct file *files__get(const struct files *f, uint32_t id);
 
+/* Whether @id is what it was when it was learned of, as far as its time and its build ID tell:
+ * another program may have been copied over it. */
+bool files__is_unchanged(struct files *f, uint32_t id);
+
 #endif

@@ -205,6 +205,11 @@ void probe__tables(const struct probe *p, struct probe_tables *ret)
 	};
 }
 
+bool probe__file_is_unchanged(struct probe *p, uint32_t id)
+{
+	return files__is_unchanged(p->files, id);
+}
+
 bool probe__is_resource(const struct probe_tables *t, uint8_t family)
 {
 	size_t user = (size_t)family - MEMLEAK_FAMILY_USER;

@@ -133,6 +133,9 @@ int probe__event_fd(const struct probe *p);
 /* Handle all events there are: new files, new processes, mappings. 0 or -errno. */
 int probe__consume(struct probe *p);
 
+/* As files__is_unchanged(). */
+bool probe__file_is_unchanged(struct probe *p, uint32_t id);
+
 /* What collect reads. */
 struct probe_tables {
 	int blocks_fd, stacks_fd, processes_fd, ended_fd;

@@ -52,8 +52,7 @@ int object__create_unread(int fd, const char *path, struct object **ret);
 /* Whether there is a regular file to be read. */
 bool object__is_readable(const struct object *o);
 
-/* Whether it is, as far as its time tells, what it was: another one may have been copied over it.
- */
+/* Whether its time says that it is what it was. */
 bool object__is_unchanged(const struct object *o);
 
 /* Nothing was read of it, after all. */
