@@ -177,10 +177,10 @@ static uint32_t find_code(const struct frames *f, uint64_t pc, uint64_t *offset)
 	ssize_t i = regions__find(regions, pc);
 	const struct region *r = i < 0 ? NULL : &regions->list.items[i];
 
-	if (!r || !r->executable || !r->file || !r->name)
+	if (!r || !r->executable || !r->inode || !r->name)
 		return 0;
 	*offset = pc - r->start + r->offset;
-	return files__find(f->files, r->name);
+	return files__find(f->files, r->name, r->inode);
 }
 
 struct walk {

@@ -69,13 +69,13 @@ static bool name_global(const struct paths_input *in, size_t region, uint64_t pl
 	uint64_t start;
 	uint32_t id;
 
-	if (!list[region].file && !list[region].name && region &&
+	if (!list[region].inode && !list[region].name && region &&
 	    list[region - 1].end == list[region].start)
 		region--;
-	if (!list[region].file || !list[region].name || list[region].shared)
+	if (!list[region].inode || !list[region].name || list[region].shared)
 		return false;
 	first = first_of_file(regions, region);
-	id = files__find(in->files, first->name);
+	id = files__find(in->files, first->name, first->inode);
 	f = id ? files__get(in->files, id) : NULL;
 	if (!f || !object__offset_to_vaddr(f->object, first->offset, &start))
 		return false;

@@ -122,6 +122,27 @@ kept() {
 			length > 0' "$report"
 }
 
+@test "--show-reachable-path: of the program, not of another one that had its path before" {
+	require_bpf
+	TOOL="--show-reachable-path" profile sh -c "cd '$BATS_TEST_TMPDIR'; cp '$PROGRAMS/family' app; ./app
+		rm app; cp '$PROGRAMS/leaks' app; ./app chain"
+	kept global keep chain
+}
+
+@test "--show-reachable-path: of a program whose file is gone" {
+	require_bpf
+	cp "$PROGRAMS/pump" "$BATS_TEST_TMPDIR/pump"
+	PROGRAMS=$BATS_TEST_TMPDIR start_pump
+	start_tool -p "$target" -o 0 -i 3600 --leak-check=final --show-reachable-path
+	ask_report
+	rm "$BATS_TEST_TMPDIR/pump"
+	tell "leak 5 100"
+	end_tool
+	[ "$status" = 0 ]
+	kept global kept pump_leak
+	tell "exit 0"
+}
+
 @test "--show-reachable-path: variables, stacks, threads, mappings, libraries" {
 	require_bpf
 	TOOL="--show-reachable-path" profile leaks chain

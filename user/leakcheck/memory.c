@@ -122,7 +122,7 @@ uint64_t memory__bytes_unread(const struct memory *m)
 
 static bool is_glibc_heap(const struct region *r)
 {
-	return r->writable && !r->shared && !r->file && (r->brk || r->start % HEAP_ALIGNMENT == 0);
+	return r->writable && !r->shared && !r->inode && (r->brk || r->start % HEAP_ALIGNMENT == 0);
 }
 
 /* Look at the next region: its touched pages, and where it counts from. 0 or -errno. */
@@ -253,7 +253,7 @@ static bool is_code(const struct memory *m, uint64_t addr)
 {
 	const struct region *r = find_region(m, addr);
 
-	return r && r->file && r->executable;
+	return r && r->inode && r->executable;
 }
 
 /* Entries that are looked at: null ones stand for what is not there. */
@@ -267,7 +267,7 @@ bool memory__is_vtable(void *context, uint64_t addr)
 	uint64_t function;
 	int i;
 
-	if (!r || !r->file || addr % WORD)
+	if (!r || !r->inode || addr % WORD)
 		return false;
 	for (i = 0; i <= MAX_NULL_ENTRIES && addr + WORD <= r->end; i++, addr += WORD) {
 		if (!memory__word(m, addr, &function))
@@ -289,13 +289,13 @@ char *memory__class(struct memory *m, uint64_t vptr)
 	char text[MAX_CLASS_NAME];
 	size_t n, i;
 
-	if (!r || !r->file || vptr % WORD || vptr < 2 * WORD || !memory__is_vtable(m, vptr))
+	if (!r || !r->inode || vptr % WORD || vptr < 2 * WORD || !memory__is_vtable(m, vptr))
 		return NULL;
 	if (!memory__word(m, vptr - WORD, &info) || info % WORD ||
 	    !memory__word(m, info + WORD, &name))
 		return NULL;
 	r = find_region(m, name);
-	if (!r || !r->file)
+	if (!r || !r->inode)
 		return NULL;
 	n = sizeof(text) < r->end - name ? sizeof(text) : r->end - name;
 	n = memory__read(m, name, text, n);

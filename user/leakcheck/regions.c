@@ -33,11 +33,10 @@ static int add_region(struct regions *regions, const char *line, bool names)
 	struct region r = {0};
 	const char *name;
 	char prot[5] = "";
-	uint64_t inode;
 	int at = 0, err;
 
 	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n", &r.start,
-		   &r.end, prot, &r.offset, &inode, &at) < 5 ||
+		   &r.end, prot, &r.offset, &r.inode, &at) < 5 ||
 	    !at || r.start >= r.end)
 		return 0;
 	name = line + at;
@@ -49,7 +48,6 @@ static int add_region(struct regions *regions, const char *line, bool names)
 	r.writable = prot[1] == 'w';
 	r.executable = prot[2] == 'x';
 	r.shared = prot[3] == 's';
-	r.file = inode != 0;
 	r.brk = strcmp(name, "[heap]") == 0;
 	r.stack = strcmp(name, "[stack]") == 0;
 	if (is_device(name) || (name[0] == '[' && name[1] == 'v')) /* [vdso], [vvar] ... */

@@ -16,9 +16,9 @@ struct region {
 	uint64_t offset; /* in its file */
 	char *name;	 /* as /proc/PID/maps has it; NULL: not asked for, or none */
 	bool readable, writable, executable, shared;
-	bool file;  /* of a file of a file system */
-	bool brk;   /* [heap] */
-	bool stack; /* [stack] */
+	uint64_t inode; /* as /proc/PID/maps has it; 0: it is of no file */
+	bool brk;	/* [heap] */
+	bool stack;	/* [stack] */
 };
 
 struct regions {

@@ -87,7 +87,7 @@ uint64_t stack__used_start(const struct stack_finder *f, size_t region)
 	uint64_t used;
 	size_t i;
 
-	if (r->shared || r->file)
+	if (r->shared || r->inode)
 		return r->start;
 	for (i = 0; i < f->nr_threads; i++) {
 		const struct memory_thread *t = &f->threads[i];

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "target/inspect.h"
@@ -70,14 +71,31 @@ const struct file *files__get(const struct files *f, uint32_t id)
 	return &f->list.items[id];
 }
 
-uint32_t files__find(const struct files *f, const char *path)
+/* How much of a path is that of the file, also when it is gone (proc(5), of /proc/PID/maps). */
+static size_t path_length(const char *path)
 {
-	uint32_t id;
+	static const char gone[] = " (deleted)";
+	size_t n = strlen(path), suffix = sizeof(gone) - 1;
 
-	for (id = 0; id < f->list.count; id++)
-		if (f->list.items[id].object && strcmp(f->list.items[id].object->path, path) == 0)
+	return n > suffix && strcmp(path + n - suffix, gone) == 0 ? n - suffix : n;
+}
+
+uint32_t files__find(const struct files *f, const char *path, uint64_t inode)
+{
+	size_t n = path_length(path);
+	uint32_t id, found = 0;
+	struct stat st;
+
+	for (id = f->list.count; id-- > 0;) {
+		const struct object *o = f->list.items[id].object;
+
+		if (!o || path_length(o->path) != n || memcmp(o->path, path, n) != 0)
+			continue;
+		if (fstat(o->fd, &st) == 0 && st.st_ino == inode)
 			return id;
-	return 0;
+		found = found ? found : id;
+	}
+	return found;
 }
 
 /* Whether @o has the build ID that its file has now, which may only have been touched. */

@@ -32,8 +32,12 @@ void files__destroy(struct files *f);
  */
 int files__add(struct files *f, uint32_t id, int fd, const char *path);
 
-/* The number of the file that processes know as @path; 0: none. */
-uint32_t files__find(const struct files *f, const char *path);
+/*
+ * The number of the file that a process knows as @path, 0: none. Where several had that path, in
+ * turn or in different containers, the one with @inode, and the last one where that tells nothing:
+ * not on every file system is it what stat() says.
+ */
+uint32_t files__find(const struct files *f, const char *path, uint64_t inode);
 
 /* What is known of @id; NULL where nothing is. Valid until the next files__add. */
 const struct file *files__get(const struct files *f, uint32_t id);
