@@ -14,24 +14,27 @@
 
 /* --- stopping a process --- */
 
+#define NS_PER_S     1000000000LL
 #define STOP_LIMIT_S 1
 
-/* Wait for something to happen to a task, until the moment @end (CLOCK_MONOTONIC); false then. */
-static bool wait_for_child(const struct timespec *end)
+/* No event tells that a first thread has ended that had not stopped yet. */
+#define LOOK_AGAIN_NS 10000000
+
+/* Wait for something to happen to a task, until the moment @end (CLOCK_MONOTONIC) or for @limit_ns;
+ * false then. */
+static bool wait_for_child(const struct timespec *end, int64_t limit_ns)
 {
 	struct timespec now, left;
+	int64_t ns;
 	sigset_t child;
 
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD); /* blocked by whoever dispatches it */
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	left.tv_sec = end->tv_sec - now.tv_sec;
-	left.tv_nsec = end->tv_nsec - now.tv_nsec;
-	if (left.tv_nsec < 0) {
-		left.tv_nsec += 1000000000;
-		left.tv_sec--;
-	}
-	return left.tv_sec >= 0 && sigtimedwait(&child, NULL, &left) >= 0;
+	ns = (end->tv_sec - now.tv_sec) * NS_PER_S + end->tv_nsec - now.tv_nsec;
+	ns = ns < limit_ns ? ns : limit_ns;
+	left = (struct timespec){ns / NS_PER_S, ns % NS_PER_S};
+	return ns >= 0 && sigtimedwait(&child, NULL, &left) >= 0;
 }
 
 static bool is_over(const struct timespec *end)
@@ -132,6 +135,18 @@ static size_t running_threads(struct tracer *t, pid_t pid)
 	return n;
 }
 
+static void note_ended_threads(struct tracer *t, pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < t->tasks.count; i++) {
+		struct task *task = &t->tasks.items[i];
+
+		if (task->tgid == pid && !task->stopped && !process__is_alive(task->tid))
+			task->exiting = true;
+	}
+}
+
 /* Wait until every traced thread of @pid has stopped. 0 or -ETIMEDOUT. */
 static int await_stops(struct tracer *t, pid_t pid, const struct timespec *end)
 {
@@ -143,8 +158,11 @@ static int await_stops(struct tracer *t, pid_t pid, const struct timespec *end)
 			note_happening(t, pid, tid, status);
 		if (!running_threads(t, pid))
 			return 0;
-		if (!wait_for_child(end))
+		if (wait_for_child(end, LOOK_AGAIN_NS))
+			continue;
+		if (is_over(end))
 			return -ETIMEDOUT;
+		note_ended_threads(t, pid);
 	}
 }
 
@@ -237,7 +255,7 @@ void tracer__detach(struct tracer *t)
 		struct task *task;
 
 		tid = waitpid(-1, &status, __WALL | WNOHANG);
-		if (tid < 0 || (tid == 0 && !wait_for_child(&end)))
+		if (tid < 0 || (tid == 0 && !wait_for_child(&end, INT64_MAX)))
 			break;
 		if (tid == 0)
 			continue;
