@@ -148,6 +148,8 @@ static inline uint64_t pass__group_key(const struct group *g)
 	       g->verdict << 8 | g->family;
 }
 
+void pass__release(struct pass *s);
+
 /* The group with the key of @like, made if it is new; its number into *@ret. 0 or -ENOMEM. */
 int pass__find_group(struct pass *s, const struct group *like, uint32_t *ret);
 
