@@ -34,6 +34,7 @@ struct group {
 	uint8_t family;
 	uint8_t verdict; /* enum profile_verdict; NONE where no check ran */
 	bool cycle;
+	uint8_t pad;
 	uint32_t type;		/* in collector.types; PROFILE_NONE: unknown */
 	uint32_t cycle_classes; /* in collector.types, from 1; 0: none */
 	uint64_t stack;
@@ -47,6 +48,7 @@ struct group {
 /* A block's address, kept where blocks are listed. */
 struct listed {
 	uint32_t group;
+	uint32_t pad;
 	uint64_t addr, bytes, time_ns;
 };
 
@@ -77,6 +79,7 @@ struct traced {
 	struct memleak_process process;
 	const char *exe; /* its program, where the process does not say; NULL: unknown */
 	bool checked;	 /* what it has is what a leak check saw */
+	uint8_t pad[7];
 	double pause_ms, judge_ms;
 };
 

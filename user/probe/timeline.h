@@ -24,6 +24,7 @@ struct timeline_row {
 	bool whole; /* the process: stack and family are 0 */
 	bool ended; /* the process has, and this is what it held then */
 	uint8_t family;
+	uint8_t pad;
 	uint64_t stack;
 	uint64_t bytes;
 };
@@ -31,10 +32,11 @@ struct timeline_row {
 struct timeline_series {
 	struct timeline_row key; /* without its bytes */
 	uint32_t start;		 /* number of its first point among those of the timeline */
-	uint64_t added;		 /* when its last point was */
 	bool done;		 /* it gets no other */
-	size_t rank;		 /* how many stacks of its process held more then */
-	uint64_t most;		 /* bytes of any of its points */
+	uint8_t pad[3];
+	uint64_t added; /* when its last point was */
+	size_t rank;	/* how many stacks of its process held more then */
+	uint64_t most;	/* bytes of any of its points */
 	VECTOR(struct profile_point) points;
 };
 

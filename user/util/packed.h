@@ -7,7 +7,7 @@
 
 #include "util/vector.h"
 
-/* A vector of any type: PACKED_VECTOR(&v). */
+/* A vector of any type without gaps, whose bytes would be anything: PACKED_VECTOR(&v). */
 struct packed_vector {
 	void **items;
 	size_t *count, *capacity;
