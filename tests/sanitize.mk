@@ -14,17 +14,17 @@ VALGRIND_TESTS := $(filter-out %/test_sandbox,$(UNIT_TESTS))
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect \
 	--child-silent-after-fork=yes
 
-.PHONY: check-asan check-valgrind check-compilers
+.PHONY: check-asan check-valgrind check-compilers $(VALGRIND_TESTS:%=%.memcheck)
 check-asan: programs
 	$(MAKE) BUILD=$(ASAN) PROGRAM=$(ASAN)/memleak-bpf CFLAGS='$(ASAN_FLAGS)' all unit-tests
 	MEMLEAK=$(CURDIR)/$(ASAN)/memleak-bpf UBSAN_OPTIONS=print_stacktrace=1 tests/run $(if $(NO_SKIP),--no-skip) \
 		$(UNIT_TESTS:$(BUILD)/%=$(ASAN)/%) $(ASAN_TESTS:%=tests/e2e/%.bats)
 
-check-valgrind: unit-tests
-	@for t in $(VALGRIND_TESTS); do \
-		echo "  MEMCHECK $$t"; \
-		$(VALGRIND) $$t >$(BUILD)/valgrind.log 2>&1 || { cat $(BUILD)/valgrind.log; exit 1; }; \
-	done
+check-valgrind: $(VALGRIND_TESTS:%=%.memcheck)
+
+$(VALGRIND_TESTS:%=%.memcheck): %.memcheck: % unit-tests
+	@echo "  MEMCHECK $<"
+	@$(VALGRIND) $< >$@.log 2>&1 || { cat $@.log; exit 1; }
 
 CLANGS := $(notdir $(wildcard /usr/bin/clang-[0-9] /usr/bin/clang-[0-9][0-9]))
 check-compilers:
