@@ -17,9 +17,40 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+/*
+ * Whether the size of a call alone, before anything else is known of it, may say that it is left
+ * out: nothing within it has to be left out with it, and it is no part of one whose return is
+ * waited for here. What the user's functions jump to may be.
+ */
+static __always_inline bool is_told_by_size(__u64 cookie)
+{
+	return is_partial() && !user_functions && cookie & MEMLEAK_FORM_LEAF;
+}
+
+/* Whether it says so. Of several draws for a call that has jumped here the last one counts. */
+static __always_inline bool is_left_out(struct pt_regs *regs, __u64 cookie)
+{
+	__u64 size = PT_REGS_PARM1(regs);
+	struct thread *t;
+
+	if (!is_told_by_size(cookie))
+		return false;
+	if (MEMLEAK_COOKIE_CALL(cookie) == MEMLEAK_CALL_CALLOC)
+		size = product(size, PT_REGS_PARM2(regs));
+	if (is_size_followed(size))
+		return false;
+	count_hit();
+	t = is_sampling() ? thread_storage(0) : NULL;
+	if (t && t->call.sp == PT_REGS_SP(regs) && !t->call.has_old)
+		t->call.sp = 0;
+	return true;
+}
+
 /* Whether what the call gives is recorded. Mappings and resources are not sampled. */
 static __always_inline bool is_followed(struct call *call)
 {
+	if (is_told_by_size(call->cookie))
+		return true;
 	if (MEMLEAK_COOKIE_CALL(call->cookie) == MEMLEAK_CALL_MMAP)
 		return is_mmap_followed(call->arg2);
 	if (is_mapping(call->cookie) || call->cookie & MEMLEAK_FORM_RESOURCE)
@@ -361,6 +392,10 @@ static __always_inline bool free_enter(struct pt_regs *regs)
 
 	if (!addr)
 		return false;
+	if (!diagnose && is_absent(addr)) {
+		count_hit();
+		return false;
+	}
 	p = followed_process();
 	if (!p)
 		return false;
@@ -427,6 +462,8 @@ int probe_session(struct pt_regs *regs)
 	NO_PRIVATE_STACK(regs, &no_session_programs);
 	if (is_return(regs))
 		return alloc_exit(regs);
+	if (is_left_out(regs, bpf_get_attach_cookie(regs)))
+		return 1;
 	if (alloc_enter(regs, bpf_get_attach_cookie(regs)))
 		return 1;
 	NOTE_WRONG_FREE(regs, &wrong_session_programs);

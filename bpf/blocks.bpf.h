@@ -55,6 +55,29 @@ static __always_inline bool is_sampling(void)
 	return sample_rate != 1 || sample_mean;
 }
 
+/* Whether only a part of what is allocated is followed. */
+static __always_inline bool is_partial(void)
+{
+	return is_sampling() || min_size || max_size != -1ULL;
+}
+
+/*
+ * Blocks at addresses like @addr: more than there are in the table, at times, never fewer. They are
+ * counted before they come into it and until they have left it, and who frees one has got its
+ * address from who allocated it.
+ */
+static __always_inline void count_address(__u64 addr, __s32 n)
+{
+	if (is_partial())
+		__sync_fetch_and_add(&addresses[MEMLEAK_ADDRESS_SLOT(addr)], n);
+}
+
+/* Whether the table has no block at @addr; false where it may have one. */
+static __always_inline bool is_absent(__u64 addr)
+{
+	return is_partial() && !*(volatile __u32 *)&addresses[MEMLEAK_ADDRESS_SLOT(addr)];
+}
+
 /* The block with @key came or went. */
 static __always_inline void note_change(const struct memleak_block_key *key)
 {
@@ -83,14 +106,18 @@ static __always_inline bool block_free(struct memleak_process *p, __u64 addr, __
 {
 	struct memleak_block_key key = {
 		.addr = addr, .image = p->image, .family = key_family(family)};
-	struct memleak_block *b = bpf_map_lookup_elem(&blocks, &key);
+	struct memleak_block *b;
 	struct sample_weight weight;
 
+	if (is_absent(addr))
+		return false;
+	b = bpf_map_lookup_elem(&blocks, &key);
 	if (!b)
 		return false;
 	*old = *b;
 	if (bpf_map_delete_elem(&blocks, &key))
 		return false; /* another thread frees it at this moment, and counts it */
+	count_address(addr, -1);
 	note_change(&key);
 	weight = weigh(old);
 	__sync_fetch_and_add(&p->frees, weight.blocks);
@@ -137,6 +164,7 @@ static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
 	struct sample_weight weight;
 	long err;
 
+	count_address(addr, 1);
 	err = bpf_map_update_elem(&blocks, &key, b, BPF_NOEXIST);
 	if (err == -EEXIST) {
 		/* The address was handed out before: its free went unseen. */
@@ -145,6 +173,7 @@ static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
 		err = bpf_map_update_elem(&blocks, &key, b, BPF_NOEXIST);
 	}
 	if (err) {
+		count_address(addr, -1);
 		count_loss(err == -E2BIG ? MEMLEAK_LOSS_BLOCK_TABLE : MEMLEAK_LOSS_BLOCK_MEMORY);
 		return false;
 	}
@@ -165,7 +194,9 @@ static __always_inline void block_restore(struct memleak_process *p, __u64 addr,
 		.addr = addr, .image = p->image, .family = key_family(old->family)};
 	struct sample_weight weight = weigh(old);
 
+	count_address(addr, 1);
 	if (bpf_map_update_elem(&blocks, &key, old, BPF_NOEXIST)) {
+		count_address(addr, -1);
 		count_loss(MEMLEAK_LOSS_BLOCK_MEMORY);
 		return;
 	}

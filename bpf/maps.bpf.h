@@ -51,6 +51,9 @@ bool unguarded __weak = false;
 
 __u64 losses[MEMLEAK_LOSSES] __weak = {};
 
+/* By MEMLEAK_ADDRESS_SLOT: how many blocks there are, where only a part is followed. */
+__u32 addresses[MEMLEAK_ADDRESS_SLOTS] __weak __attribute__((aligned(64))) = {};
+
 /* -A and --cgroup: how often probes were hit. */
 __u64 hits __weak = 0;
 

@@ -65,6 +65,7 @@ enum memleak_family {
 #define MEMLEAK_FORM_RESOURCE		   (1ULL << 37)
 #define MEMLEAK_FORM_FAMILIES(mask)	   ((__u64)(mask) << 40)
 #define MEMLEAK_FORM_GUARDED		   (1ULL << 43)
+#define MEMLEAK_FORM_LEAF		   (1ULL << 44) /* it calls no function that is probed */
 #define MEMLEAK_FORM_ARGUMENT(cookie, bit) ((__u32)((cookie) >> (bit)) & 0xf)
 
 /*
@@ -188,6 +189,19 @@ struct memleak_block {
 	__u32 more;   /* times that a resource was acquired again since */
 	__u64 weight; /* bytes that it stands for, if the process drew it; 0: as sampling has it */
 };
+
+/*
+ * Where only a part of what is allocated is followed, most frees are of nothing that is in the
+ * table, and its buckets are in no cache: a counter tells first, one for each of these slots, how
+ * many blocks with such an address there are. Those of a page share a cache line (Putze, Sanders,
+ * Singler: Cache-, Hash- and Space-Efficient Bloom Filters, 2007): the next free mostly has it.
+ */
+#define MEMLEAK_ADDRESS_LINES	   11 /* bits */
+#define MEMLEAK_ADDRESS_SLOTS	   (16U << MEMLEAK_ADDRESS_LINES)
+#define MEMLEAK_ADDRESS_HASH(x, n) ((__u32)(((x)*0x9e3779b97f4a7c15ULL) >> (64 - (n))))
+#define MEMLEAK_ADDRESS_SLOT(addr)                                                                 \
+	(MEMLEAK_ADDRESS_HASH((addr) >> 12, MEMLEAK_ADDRESS_LINES) * 16 +                          \
+	 MEMLEAK_ADDRESS_HASH(addr, 4))
 
 /*
  * --- changes of the table of blocks, while somebody asks for them: a ring ---

@@ -68,14 +68,19 @@ static __noinline int tell_of_new(struct memleak_process *p)
 	return 0;
 }
 
+static __always_inline void count_hit(void)
+{
+	if (trace_all && enabled)
+		__sync_fetch_and_add(&hits, 1);
+}
+
 static __always_inline struct memleak_process *followed_process(void)
 {
 	struct memleak_process *p;
 
 	if (!enabled)
 		return NULL;
-	if (trace_all)
-		__sync_fetch_and_add(&hits, 1);
+	count_hit();
 	p = current_process();
 	if (!p && trace_all) {
 		int added = add_process();

@@ -21,3 +21,27 @@ unbiased() {
 @test "musl, by return probes that are always there" {
 	unbiased sampled_musl rate 4 -s 4 --link=multi
 }
+
+@test "by address are counted as many blocks as there are, whatever becomes of them" {
+	local option order blocks
+	require_bpf
+	require_command bpftool
+	for option in "-s 4" "-z 100"; do
+		for order in "free 0" "free 500" "free 2000"; do
+			start_pump
+			# shellcheck disable=SC2086
+			start_tool $option -v -p "$target" --follow -o 0 -i 3600 --leak-check=no
+			ask_report
+			tell "leak 1000 100" "churn 10000 100" "fork 1000 100" "leak 1000 50" "$order"
+			ask_report
+			blocks=$(of_tool blocks | jq length)
+			end_tool
+			[ "$status" = 0 ]
+			grep "^memleak-bpf: blocks followed: $blocks, in .* of 32768 slots" "$err"
+			[ "$order" = "free 2000" ] || [ "$blocks" -gt 100 ]
+			holds '.losses.frees == 0'
+			tell "exit 0"
+		done
+		[ "$blocks" = 0 ]
+	done
+}

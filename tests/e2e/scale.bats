@@ -118,16 +118,9 @@ passing_is_right() {
 	holds '.losses.stacks == 0 and ([.processes[].stacks[] | select(.frames == [])] | length == 0)'
 }
 
-# How many stacks there are in the table of the tool.
-nr_stacks() {
-	local map
-	map=$(bpftool -j map show | jq "[.[] | select(.name == \"stacks\" and
-		any(.pids[]?; .pid == $tool_pid))][0].id")
-	bpftool -j map dump id "$map" | jq length
-}
-
+# There are fewer stacks than that in the table of the tool.
 stacks_are_few() {
-	[ "$(nr_stacks)" -lt "$1" ]
+	of_tool stacks | jq -e "length < $1"
 }
 
 start_passing() {
@@ -162,6 +155,7 @@ end_passing() {
 @test "... also between two reports, and those of processes that ended are known in the end" {
 	local n
 	require_bpf
+	require_command bpftool
 	start_passing
 	start_tool -p "$target" --follow -o 0 -i 3600 --max-stacks 1000
 	ask_report

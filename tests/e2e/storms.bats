@@ -5,19 +5,6 @@
 
 load helper
 
-# of_tool NAME: the entries of the tool's map with this name, as bpftool shows them.
-of_tool() {
-	local id
-	# shellcheck disable=SC2013 # numbers
-	for id in $(cat "/proc/$tool_pid/fdinfo/"* 2>/dev/null | awk '$1 == "map_id:" { print $2 }'); do
-		[ "$(bpftool -j map show id "$id" | jq -r .name)" = "$1" ] || continue
-		bpftool -j map dump id "$id" | jq -ce 'if type == "array" then . else error(.error) end'
-		return
-	done
-	echo "the tool has no map $1"
-	return 1
-}
-
 # Images that the tool follows although their processes are gone, one a line.
 stale() {
 	of_tool processes | jq -r '.[].formatted.value | "\(.tgid) \(.image)"' |

@@ -74,6 +74,8 @@ static void test_libc(void **state)
 	assert_false(a.is_go);
 	assert_int_equal(find(&a, "free")->call, MEMLEAK_CALL_FREE);
 	assert_true(find(&a, "free")->guarded);
+	assert_true(find(&a, "malloc")->leaf && find(&a, "calloc")->leaf);
+	assert_false(find(&a, "realloc")->leaf); /* it may jump to malloc */
 	assert_int_equal(find(&a, "free")->families, 1 << MEMLEAK_FAMILY_MALLOC);
 	/* mmap and mmap64 are one function, probed once. */
 	assert_true(!!find(&a, "mmap") != !!find(&a, "mmap64"));

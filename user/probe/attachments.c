@@ -200,7 +200,7 @@ static uint64_t cookie_of(const struct allocator_function *f)
 	if (f->call == MEMLEAK_CALL_LIBRARIES)
 		return MEMLEAK_COOKIE_LIBRARIES(f->distance);
 	return MEMLEAK_COOKIE(f->call, f->family) | f->form | MEMLEAK_FORM_FAMILIES(f->families) |
-	       (f->guarded ? MEMLEAK_FORM_GUARDED : 0);
+	       (f->guarded ? MEMLEAK_FORM_GUARDED : 0) | (f->leaf ? MEMLEAK_FORM_LEAF : 0);
 }
 
 static int choose_places(const struct allocator *a, const struct placements *placements,

@@ -188,9 +188,12 @@ static int drop_dead(struct collector *c, struct pass *s)
 
 	if (!ended)
 		return -ENOMEM;
-	for (i = 0; i < s->dead.count; i++)
-		if (bpf_map_delete_elem(c->t.blocks_fd, &s->dead.items[i]) && errno != ENOENT)
-			return -errno;
+	for (i = 0; i < s->dead.count; i++) {
+		int err = probe__drop_block(c->probe, &s->dead.items[i]);
+
+		if (err)
+			return err;
+	}
 	for (i = 0; i < s->dead_sites.count; i++)
 		if (bpf_map_delete_elem(c->t.sites_fd, &s->dead_sites.items[i]) && errno != ENOENT)
 			return -errno;

@@ -45,6 +45,11 @@ static bool is_sampled(const struct probe_options *o)
 	return o->sample.rate != 1 || o->sample.mean;
 }
 
+bool loader__is_partial(const struct probe_options *o)
+{
+	return is_sampled(o) || o->min_size || o->max_size != UINT64_MAX;
+}
+
 static void configure(struct memleak *s, const struct probe_options *o, bool preallocated)
 {
 	uint32_t nr_pages, nr_shards;

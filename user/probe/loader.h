@@ -27,6 +27,9 @@ int loader__load_rare(const struct probe_options *o, enum probe_link link,
 #define LOADER_LIFECYCLE 3
 int loader__watch_processes(struct memleak *skeleton, int *fds);
 
+/* Whether, as on the kernel side, only a part of what is allocated is followed with @o. */
+bool loader__is_partial(const struct probe_options *o);
+
 /* "auto", "session", "multi", "perf". */
 const char *loader__link_name(enum probe_link link);
 

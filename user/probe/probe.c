@@ -210,11 +210,29 @@ bool probe__file_is_unchanged(struct probe *p, uint32_t id)
 	return files__is_unchanged(p->files, id);
 }
 
-bool probe__is_resource(const struct probe_tables *t, uint8_t family)
+static bool is_resource(const struct probe_family *families, size_t n, uint8_t family)
 {
 	size_t user = (size_t)family - MEMLEAK_FAMILY_USER;
 
-	return family >= MEMLEAK_FAMILY_USER && user < t->nr_families && t->families[user].resource;
+	return family >= MEMLEAK_FAMILY_USER && user < n && families[user].resource;
+}
+
+bool probe__is_resource(const struct probe_tables *t, uint8_t family)
+{
+	return is_resource(t->families, t->nr_families, family);
+}
+
+int probe__drop_block(struct probe *p, const struct memleak_block_key *key)
+{
+	const struct probe_options *o = &p->options;
+
+	if (bpf_map_delete_elem(bpf_map__fd(p->skeleton->maps.blocks), key))
+		return errno == ENOENT ? 0 : -errno;
+	if (loader__is_partial(o) &&
+	    !is_resource(o->families_defined, o->nr_families_defined, key->family))
+		__atomic_fetch_sub(&p->skeleton->bss->addresses[MEMLEAK_ADDRESS_SLOT(key->addr)], 1,
+				   __ATOMIC_RELEASE);
+	return 0;
 }
 
 void probe__forget_images(struct probe *p, const uint32_t *ended, size_t n)
@@ -230,6 +248,21 @@ void probe__forget_images(struct probe *p, const uint32_t *ended, size_t n)
 			mappings__drop_image(&p->mappings, p->replaced_images.slots[i].a);
 	hash__release(&p->replaced_images);
 	p->nr_exits = 0;
+}
+
+/* How well the kernel side can tell frees of what is not followed. */
+static void log_addresses(const struct probe *p)
+{
+	const __u32 *counts = p->skeleton->bss->addresses;
+	uint64_t blocks = 0;
+	uint32_t used = 0, i;
+
+	for (i = 0; i < MEMLEAK_ADDRESS_SLOTS; i++) {
+		blocks += counts[i];
+		used += counts[i] != 0;
+	}
+	log_info("blocks followed: %llu, in %u of %u slots for addresses",
+		 (unsigned long long)blocks, used, MEMLEAK_ADDRESS_SLOTS);
 }
 
 void probe__log_walks(const struct probe *p)
@@ -270,6 +303,8 @@ void probe__log_walks(const struct probe *p)
 	log_info("unwind tables: %llu files, %llu rows, %llu KiB; %llu found no room",
 		 (unsigned long long)stats.files, (unsigned long long)stats.rows,
 		 (unsigned long long)stats.bytes / 1024, (unsigned long long)stats.no_room);
+	if (loader__is_partial(&p->options))
+		log_addresses(p);
 }
 
 static bool is_found(const struct probe *p, uint8_t family)

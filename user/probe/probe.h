@@ -168,6 +168,9 @@ bool probe__is_resource(const struct probe_tables *t, uint8_t family);
  * is; NULL where unknown. */
 const char *probe__image_exe(const struct probe *p, uint32_t image);
 
+/* Take a block out of the kernel's table. 0, also if it is not there, or -errno. */
+int probe__drop_block(struct probe *p, const struct memleak_block_key *key);
+
 /* The @n images @ended have been collected, and the blocks of the replaced ones dropped: drop the
  * mappings of both, and the programs' names. */
 void probe__forget_images(struct probe *p, const uint32_t *ended, size_t n);

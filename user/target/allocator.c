@@ -34,7 +34,8 @@ struct search {
 	bool is_library;       /* it has a name as one: others call what is in it */
 	uint64_t r_debug;      /* address of the loader's _r_debug; 0: none */
 	uint64_t libc_malloc;  /* address of __libc_malloc, glibc's own; 0: none */
-	uint64_t new_handler;  /* address of std::get_new_handler; 0: none */
+	uint64_t libc_calloc;
+	uint64_t new_handler; /* address of std::get_new_handler; 0: none */
 };
 
 static void cleanup_search(struct search *s)
@@ -106,6 +107,8 @@ static int add_symbol(struct search *s, const struct named *n)
 		s->r_debug = sym->st_value;
 	if (strcmp(name, "__libc_malloc") == 0)
 		s->libc_malloc = sym->st_value;
+	if (strcmp(name, "__libc_calloc") == 0)
+		s->libc_calloc = sym->st_value;
 	if (strcmp(name, NEW_HANDLER) == 0)
 		s->new_handler = sym->st_value;
 	/* An indirect function's address is that of its resolver. */
@@ -359,6 +362,13 @@ static int list_function(const struct search *s, const struct definition *d,
 	return vector_push(&a->functions, *f);
 }
 
+/* glibc's are known to do their work themselves. */
+static bool is_leaf(const struct search *s, const struct definition *d)
+{
+	return (d->row->call == MEMLEAK_CALL_MALLOC && d->vaddr == s->libc_malloc) ||
+	       (d->row->call == MEMLEAK_CALL_CALLOC && d->vaddr == s->libc_calloc);
+}
+
 static int list_definition(const struct search *s, const struct definition *d, struct allocator *a)
 {
 	struct allocator_function f = {
@@ -371,6 +381,7 @@ static int list_definition(const struct search *s, const struct definition *d, s
 		.form = d->row->form,
 		.families = families_of(s, d),
 		.guarded = d->row->call == MEMLEAK_CALL_FREE && s->trusts_free,
+		.leaf = is_leaf(s, d),
 		.plain = d->plain,
 		.by_other = d->by_other,
 	};

@@ -36,6 +36,7 @@ struct allocator_function {
 	uint64_t form;
 	uint8_t families; /* MEMLEAK_COOKIE_FAMILIES */
 	bool guarded;	  /* MEMLEAK_FORM_GUARDED */
+	bool leaf;	  /* MEMLEAK_FORM_LEAF */
 	bool plain;	  /* exported by this very name: a library in front can define it too */
 	bool by_other;	  /* ... by another name, with a prefix say */
 	int64_t distance; /* MEMLEAK_CALL_LIBRARIES: from here to _r_debug; 0: there is none */

@@ -144,6 +144,7 @@ static void put_functions(struct wire *w, const struct allocator *a,
 		wire__put_number(w, f->size);
 		wire__put_number(w, f->families);
 		wire__put_number(w, f->guarded);
+		wire__put_number(w, f->leaf);
 		wire__put_number(w, f->plain);
 		wire__put_number(w, f->by_other);
 		wire__put_number(w, f->distance);
@@ -152,7 +153,7 @@ static void put_functions(struct wire *w, const struct allocator *a,
 
 static int get_functions(struct wire *w, const struct allocator_search *search, struct allocator *a)
 {
-	size_t n = wire__get_count(w, MAX_FUNCTIONS, 9 * sizeof(uint64_t)), i;
+	size_t n = wire__get_count(w, MAX_FUNCTIONS, 10 * sizeof(uint64_t)), i;
 	int err = 0;
 
 	for (i = 0; i < n && !err; i++) {
@@ -166,6 +167,7 @@ static int get_functions(struct wire *w, const struct allocator_search *search, 
 		f.size = wire__get_number(w, UINT64_MAX);
 		f.families = wire__get_number(w, UINT8_MAX);
 		f.guarded = wire__get_number(w, 1);
+		f.leaf = wire__get_number(w, 1);
 		f.plain = wire__get_number(w, 1);
 		f.by_other = wire__get_number(w, 1);
 		f.distance = wire__get_number(w, UINT64_MAX);
