@@ -28,9 +28,9 @@ static __always_inline bool is_told_by_size(__u64 cookie)
 }
 
 /* Whether it says so. Of several draws for a call that has jumped here the last one counts. */
-static __always_inline bool is_left_out(struct pt_regs *regs, __u64 cookie)
+static __always_inline bool is_left_out(struct pt_regs *regs)
 {
-	__u64 size = PT_REGS_PARM1(regs);
+	__u64 cookie = bpf_get_attach_cookie(regs), size = PT_REGS_PARM1(regs);
 	struct thread *t;
 
 	if (!is_told_by_size(cookie))
@@ -462,7 +462,7 @@ int probe_session(struct pt_regs *regs)
 	NO_PRIVATE_STACK(regs, &no_session_programs);
 	if (is_return(regs))
 		return alloc_exit(regs);
-	if (is_left_out(regs, bpf_get_attach_cookie(regs)))
+	if (is_partial() && is_left_out(regs))
 		return 1;
 	if (alloc_enter(regs, bpf_get_attach_cookie(regs)))
 		return 1;

@@ -154,9 +154,9 @@ static __always_inline void count_site(struct memleak_process *p, struct memleak
 	__sync_fetch_and_add(&site->bytes, weight.bytes);
 }
 
-/* Put a block into the table; true if it is there now. Counts the allocation. */
-static __always_inline bool block_insert(struct memleak_process *p, __u64 addr,
-					 struct memleak_block *b)
+/* Put a block into the table; true if it is there now. Counts the allocation. A function of its
+ * own: what it needs of the stack comes on top of the walk's otherwise. */
+static __noinline int block_insert(struct memleak_process *p, __u64 addr, struct memleak_block *b)
 {
 	struct memleak_block_key key = {
 		.addr = addr, .image = p->image, .family = key_family(b->family)};
