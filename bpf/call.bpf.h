@@ -79,6 +79,10 @@ struct thread {
 	struct walk walk;
 };
 
+/* Newer kernels' allocator for BPF (kmalloc_nolock) gives two pages at most, the storage's head
+ * included. */
+_Static_assert(sizeof(struct thread) <= 8192 - 256, "a thread's state can be allocated");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -275,7 +275,7 @@ struct memleak_freed {
 
 /* --- stacks --- */
 
-/* What --stack-depth can be at most: a thread's state, with a stack, stays below a page. */
+/* What --stack-depth can be at most: see struct thread about its size. */
 #define MEMLEAK_MAX_FRAMES 400
 
 /*

@@ -254,6 +254,7 @@ static __always_inline enum unwind_result unwind_find_saved(const struct unwind_
 							    void *ctx, struct unwind_regs *next)
 {
 	__u64 at = unwind_place_address(regs, rule->ra, rule->ra_offset, next->sp);
+	enum unwind_result result;
 	__u64 pair[2];
 
 	if (!at) {
@@ -270,13 +271,17 @@ static __always_inline enum unwind_result unwind_find_saved(const struct unwind_
 		next->ip = pair[1];
 		return UNWIND_STEPPED;
 	}
+	/* Upwards: a frame pointer is saved below the return address. */
+	result = unwind_find_fp(regs, rule, ctx, next);
+	if (result != UNWIND_STEPPED)
+		return result;
 	if (unwind_read(ctx, &next->ip, 8, at))
 		return UNWIND_UNREADABLE;
 	/* The interrupted frame may be a leaf. x30 comes two words before pc. */
 	if (UNWIND_ARM64 && rule->cfa == UNWIND_CFA_SIGNAL &&
 	    unwind_read(ctx, &next->lr, 8, at - (UNWIND_ARM64_SIGNAL_IP - UNWIND_ARM64_SIGNAL_LR)))
 		return UNWIND_UNREADABLE;
-	return unwind_find_fp(regs, rule, ctx, next);
+	return UNWIND_STEPPED;
 }
 
 static __always_inline enum unwind_result unwind_check_ra(struct unwind_regs *next)

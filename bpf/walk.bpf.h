@@ -25,9 +25,10 @@
 /* Mappings that a thread's walks keep. */
 #define KEPT_MAPPINGS 4
 
-/* Bytes that are read of a stack at a time: several frames. */
-#define STACK_WINDOW 256
-#define NO_WINDOW    (1ULL << 62) /* far from every address */
+/* Bytes that are read of a stack at a time, at most: many frames. */
+#define STACK_WINDOW  2048
+#define SMALLEST_PAGE 4096
+#define NO_WINDOW     (1ULL << 62) /* far from every address */
 
 struct walk {
 	struct unwind_regs regs;
@@ -43,26 +44,43 @@ struct walk {
 	__u32 next_kept;
 	__u64 key, check;   /* two hashes of the frames so far */
 	__u64 window_start; /* of the stack, what was read last */
-	__u64 window[STACK_WINDOW / 8];
+	__u64 window_last;  /* where in it 16 bytes can begin, at most */
+	__u64 window[STACK_WINDOW / 8 + 2];
 	struct memleak_stack stack;
 };
 
-/* Each call to read takes more time than what it reads. */
+/*
+ * Make the window begin at @addr, unless that is no place in the stack. It ends where the page
+ * does: what is in it can be read if the first word can.
+ */
+__noinline __weak int move_window(struct walk *w, __u64 addr)
+{
+	__u64 size = SMALLEST_PAGE - (addr & (SMALLEST_PAGE - 1));
+
+	if (!w || size < 16 || addr - w->regs.sp > UNWIND_FP_REACH)
+		return 1;
+	if (size > STACK_WINDOW)
+		size = STACK_WINDOW;
+	w->window_start = NO_WINDOW;
+	if (bpf_probe_read_user(w->window, size, (void *)addr))
+		return 1;
+	w->window_start = addr;
+	w->window_last = size - 16;
+	return 0;
+}
+
+/* A call to read takes far more time than what it reads. */
 static __always_inline int unwind_read(void *ctx, void *to, __u32 size, __u64 addr)
 {
 	struct walk *w = ctx;
 	__u64 at = addr - w->window_start, *from, *words = to;
 
-	if (at > STACK_WINDOW - 16) {
-		if (bpf_probe_read_user(w->window, STACK_WINDOW, (void *)addr)) {
-			/* The end of the stack is near. */
-			w->window_start = NO_WINDOW;
+	if (at > w->window_last) {
+		if (move_window(w, addr))
 			return bpf_probe_read_user(to, size, (void *)addr);
-		}
-		w->window_start = addr;
 		at = 0;
 	}
-	from = (void *)w->window + at;
+	from = (void *)w->window + (at & (STACK_WINDOW - 1));
 	words[0] = from[0];
 	if (size == 16)
 		words[1] = from[1];

@@ -58,6 +58,16 @@ complete() {
 @test "B: a realigned stack with alloca" { frames frames realigned; }
 @test "B: a realigned stack" { frames frames realigned_plain; }
 @test "B: a frame of 1 MiB" { frames frames big; }
+@test "B: frames at the ends of pages, beyond which nothing can be read" {
+	for program in edges edges_fp; do
+		COMPARE=--outer=any check $program
+		# Two calls, each of which has made the same stack at each of 256 places.
+		holds '[.processes[0].stacks[] | select(.frames[0].symbol == "leak").blocks] == [256, 256]'
+		holds '[.processes[0].stacks[] | select(.frames[0].symbol == "leak").frames[0:4] |
+			map(.symbol)] | unique == [["leak", "between", "shifted", "run"]]'
+		holds '.losses.broken_stacks == 0'
+	done
+}
 @test "C: C++ containers: no frame outside of a file" {
 	require_bpf
 	profile containers

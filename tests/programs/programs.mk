@@ -28,7 +28,7 @@ PROGRAM_C := $(filter-out lib%,$(notdir $(basename $(wildcard tests/programs/*.c
 PROGRAM_CXX := $(notdir $(basename $(wildcard tests/programs/*.cc)))
 PROGRAM_VARIANTS := malloc_one_nopie malloc_one_stripped \
 	family_static family_static_pie threads_static deep_static new_delete_static wrong_frees_own wrong_frees_static nothing_static nothing_static_pie pump_static baseline_cxx_static \
-	deep_fp deep200 deep200_fp frames_static_pie frames_split frames_stripped frames_cxx_stripped \
+	deep_fp deep200 deep200_fp edges_fp frames_static_pie frames_split frames_stripped frames_cxx_stripped \
 	$(if $(HAVE_JEMALLOC),family_jemalloc new_delete_jemalloc bad_alloc_jemalloc \
 		family_jemalloc_static) \
 	$(if $(HAVE_TCMALLOC),baseline_cxx_tcmalloc new_delete_tcmalloc bad_alloc_tcmalloc \
@@ -53,8 +53,8 @@ $(PROGRAMS)/.dir:
 
 # How a name is built differently from its source's plain form.
 $(PROGRAMS)/frames $(PROGRAMS)/frames_cxx $(PROGRAMS)/frames_static_pie \
-$(PROGRAMS)/deep $(PROGRAMS)/deep_static $(PROGRAMS)/deep200: FLAGS := -fomit-frame-pointer
-$(PROGRAMS)/deep_fp $(PROGRAMS)/deep200_fp: FLAGS := -fno-omit-frame-pointer
+$(PROGRAMS)/deep $(PROGRAMS)/deep_static $(PROGRAMS)/deep200 $(PROGRAMS)/edges: FLAGS := -fomit-frame-pointer
+$(PROGRAMS)/deep_fp $(PROGRAMS)/deep200_fp $(PROGRAMS)/edges_fp: FLAGS := -fno-omit-frame-pointer
 $(PROGRAMS)/deep200 $(PROGRAMS)/deep200_fp: FLAGS += -DDEPTH=200
 $(PROGRAMS)/soak $(PROGRAMS)/pairs $(PROGRAMS)/exec_by_thread $(PROGRAMS)/contended $(PROGRAMS)/killed $(PROGRAMS)/threads $(PROGRAMS)/thread_first $(PROGRAMS)/thread_caches $(PROGRAMS)/ends \
 $(PROGRAMS)/threads_static: FLAGS := -pthread
@@ -108,6 +108,9 @@ $(PROGRAMS)/%: tests/programs/%.cc tests/programs/expect.h
 	$(PROGRAM_CXX_LINK)
 
 $(PROGRAMS)/deep%: tests/programs/deep.c tests/programs/expect.h
+	$(PROGRAM_LINK)
+
+$(PROGRAMS)/edges%: tests/programs/edges.c tests/programs/expect.h
 	$(PROGRAM_LINK)
 
 # With C++'s operators in the program, and in a library that exports them to nobody.
