@@ -61,21 +61,29 @@ static __always_inline bool is_partial(void)
 	return is_sampling() || min_size || max_size != -1ULL;
 }
 
+/* Blocks at addresses like @addr. */
+static __always_inline __u32 *address_count(__u64 addr)
+{
+	__u64 slot = MEMLEAK_ADDRESS_SLOT(addr);
+
+	barrier_var(slot); /* 6.1's verifier sees no bounds through an "or" */
+	return &addresses[slot & (MEMLEAK_ADDRESS_SLOTS - 1)];
+}
+
 /*
- * Blocks at addresses like @addr: more than there are in the table, at times, never fewer. They are
- * counted before they come into it and until they have left it, and who frees one has got its
- * address from who allocated it.
+ * More are counted than there are in the table, at times, never fewer: before they come into it and
+ * until they have left it. Who frees one has got its address from who allocated it.
  */
 static __always_inline void count_address(__u64 addr, __s32 n)
 {
 	if (is_partial())
-		__sync_fetch_and_add(&addresses[MEMLEAK_ADDRESS_SLOT(addr)], n);
+		__sync_fetch_and_add(address_count(addr), n);
 }
 
 /* Whether the table has no block at @addr; false where it may have one. */
 static __always_inline bool is_absent(__u64 addr)
 {
-	return is_partial() && !*(volatile __u32 *)&addresses[MEMLEAK_ADDRESS_SLOT(addr)];
+	return is_partial() && !*(volatile __u32 *)address_count(addr);
 }
 
 /* The block with @key came or went. */
