@@ -12,7 +12,17 @@
 #include "bpf/sample.h"
 #include "hook.h"
 
+static const uint8_t never;
+
 uint32_t hook_mean;
+const uint8_t *hook_quick = &never;
+
+/* Both the mode and the next definitions are to be known: whichever is found last. */
+void hook_choose_quick(void)
+{
+	if (hook_mode == HOOK_SAMPLED && hook_is_over_libc())
+		__atomic_store_n(&hook_quick, hook_settled, __ATOMIC_RELEASE);
+}
 
 /* splitmix64 (Steele, Lea and Flood, 2014): the state counts up, this makes the number of it. */
 #define STEP 0x9e3779b97f4a7c15ULL
@@ -63,17 +73,23 @@ static double exponential(uint64_t random)
 	return -(2 * t * sum + exponent * 0.69314718055994530942);
 }
 
+static void draw_next(struct hook_thread *t)
+{
+	t->left = 1 + (uint64_t)(exponential(next_random(t)) * hook_mean);
+}
+
 bool hook_draw(struct hook_thread *t, size_t size, uint64_t *weight)
 {
 	struct sample s = {.rate = 1, .mean = hook_mean};
 
-	if (!t->random) {
+	if (!t->random)
 		t->random = seed() | 1;
-		t->left += (int64_t)(exponential(next_random(t)) * hook_mean);
-		if (t->left >= 0)
+	if (!t->left) {
+		draw_next(t);
+		if (hook_count_down(t, size))
 			return false;
 	}
-	t->left = (int64_t)(exponential(next_random(t)) * hook_mean);
-	*weight = sample_weigh(s, size ? size : 1).bytes;
+	draw_next(t);
+	*weight = sample_weigh(s, hook_bytes(size)).bytes;
 	return true;
 }

@@ -40,6 +40,12 @@ void hook_filter_add(const void *block)
 	__atomic_fetch_or(&hook_filter_counts[bucket], OVERFLOWED, __ATOMIC_RELAXED);
 }
 
+void hook_filter_mark(const void *block)
+{
+	__atomic_fetch_or(&hook_filter_counts[hook_filter_bucket(block)], OVERFLOWED,
+			  __ATOMIC_RELAXED);
+}
+
 bool hook_filter_take(const void *block)
 {
 	size_t bucket = hook_filter_bucket(block);

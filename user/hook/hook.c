@@ -9,8 +9,16 @@
 struct call {
 	struct hook_thread *thread;
 	struct hook_here here;
+	uint64_t left; /* the thread's, which has none meanwhile, so that no call inside is quick */
 	uint8_t family;
 };
+
+/* musl's calloc calls malloc: the one here, where it would be counted again. */
+#ifdef __GLIBC__
+static const bool is_glibc = true;
+#else
+static const bool is_glibc = false;
+#endif
 
 /* Whether what begins at @here is to be told; then end() must follow. */
 static always_inline bool begin(struct call *c, struct hook_here here)
@@ -21,6 +29,8 @@ static always_inline bool begin(struct call *c, struct hook_here here)
 	    hook_is_inside(t, here.frame))
 		return false;
 	t->inside = here.frame;
+	c->left = t->left;
+	t->left = 0;
 	c->thread = t;
 	c->here = here;
 	c->family = MEMLEAK_FAMILY_MALLOC;
@@ -39,12 +49,19 @@ static always_inline void *end(struct call *c, void *block, size_t size)
 	size_t slack = c->family == MEMLEAK_FAMILY_MALLOC ? 0 : size - c->thread->pending_size;
 
 	c->thread->inside = 0;
+	c->thread->left = c->left;
 	if (likely(block))
 		hook_tell_alloc(c->thread, block, size, slack, c->family, c->here);
+	else if (!hook_count_down(c->thread, size))
+		c->thread->left = 0; /* the sample among bytes that there are not */
 	return block;
 }
 
-HOOK_EXPORT void *malloc(size_t size)
+/*
+ * What is left for a call that is not quick is done by a function of its own, to which the first
+ * jumps: it stands in the frame of that one.
+ */
+static noinline void *malloc_told(size_t size)
 {
 	struct call c;
 
@@ -53,13 +70,30 @@ HOOK_EXPORT void *malloc(size_t size)
 	return end(&c, hook_next.malloc(size), size);
 }
 
-HOOK_EXPORT void *calloc(size_t n, size_t size)
+HOOK_EXPORT void *malloc(size_t size)
+{
+	if (hook_is_quick(size) || !hook_semaphores[HOOK_ALLOC])
+		return hook_next.malloc(size);
+	return malloc_told(size);
+}
+
+static noinline void *calloc_told(size_t n, size_t size)
 {
 	struct call c;
 
 	if (!begin(&c, HOOK_HERE))
 		return hook_next.calloc(n, size);
 	return end(&c, hook_next.calloc(n, size), n * size);
+}
+
+HOOK_EXPORT void *calloc(size_t n, size_t size)
+{
+	size_t whole;
+
+	if ((is_glibc && !__builtin_mul_overflow(n, size, &whole) && hook_is_quick(whole)) ||
+	    !hook_semaphores[HOOK_ALLOC])
+		return hook_next.calloc(n, size);
+	return calloc_told(n, size);
 }
 
 HOOK_EXPORT void *aligned_alloc(size_t alignment, size_t size)
@@ -113,7 +147,7 @@ HOOK_EXPORT int posix_memalign(void **block, size_t alignment, size_t size)
 /* --- realloc --- */
 
 /* What was given out early cannot be handed to an allocator. */
-static void *move_early(void *old, size_t size)
+static noinline void *move_early(void *old, size_t size)
 {
 	size_t had = ((size_t *)old)[-2];
 	void *block = hook_next.malloc(size);
@@ -146,15 +180,23 @@ static always_inline void *reallocate(struct call *c, void *old, size_t size)
 	return block;
 }
 
-HOOK_EXPORT void *realloc(void *old, size_t size)
+static noinline void *realloc_told(void *old, size_t size)
 {
 	struct call c;
 
-	if (unlikely(hook_is_early(old)))
-		return move_early(old, size);
 	if (!begin(&c, HOOK_HERE))
 		return hook_next.realloc(old, size);
 	return reallocate(&c, old, size);
+}
+
+HOOK_EXPORT void *realloc(void *old, size_t size)
+{
+	if (unlikely(hook_is_early(old)))
+		return move_early(old, size);
+	if ((is_glibc && hook_is_free_quick(old) && hook_is_quick(size)) ||
+	    !hook_semaphores[HOOK_ALLOC])
+		return hook_next.realloc(old, size);
+	return realloc_told(old, size);
 }
 
 HOOK_EXPORT void *reallocarray(void *old, size_t n, size_t size)
@@ -185,12 +227,22 @@ static always_inline void tell_free(void *block, struct hook_here here)
 			       t->released ? MEMLEAK_SITE_INNER : 0, here);
 }
 
-HOOK_EXPORT void free(void *block)
+static noinline void free_told(void *block)
 {
-	if (unlikely(hook_is_early(block)))
-		return;
 	tell_free(block, HOOK_HERE);
 	hook_next.free(block);
+}
+
+HOOK_EXPORT void free(void *block)
+{
+	if (hook_is_free_quick(block))
+		hook_next.free(block);
+	else if (unlikely(hook_is_early(block)))
+		return;
+	else if (!hook_semaphores[HOOK_FREE])
+		hook_next.free(block);
+	else
+		free_told(block);
 }
 
 /* --- mappings --- */

@@ -32,12 +32,15 @@
 #define likely(x)     __builtin_expect(!!(x), 1)
 #define unlikely(x)   __builtin_expect(!!(x), 0)
 #define always_inline inline __attribute__((always_inline))
+#define noinline      __attribute__((noinline))
 
 #undef mmap64 /* musl's, for mmap */
 
 /* --- the sites (site_*.S): how many are attached to them, and the functions that they are --- */
 
-enum hook_semaphore { HOOK_ALLOC, HOOK_FREE, HOOK_MAP, HOOK_SEMAPHORES };
+enum hook_semaphore { HOOK_ALLOC, HOOK_FREE, HOOK_MAP };
+
+#define HOOK_SEMAPHORES 4 /* with one that is not used: a word */
 extern HOOK_HIDDEN volatile uint16_t hook_semaphores[HOOK_SEMAPHORES];
 
 HOOK_HIDDEN void hook_site_alloc(const void *block, size_t size, uint64_t weight, uint64_t info,
@@ -78,7 +81,7 @@ struct hook_thread {
 	uint8_t pending_family;
 	uintptr_t made;	    /* hidden: what was given out and told last */
 	uintptr_t released; /* hidden: told already, who gives it on to free does not tell again */
-	int64_t left;	    /* bytes until the next sample */
+	uint64_t left;	    /* bytes until the next sample's, that one included; 0: not drawn */
 	uint64_t random;    /* 0: not seeded */
 };
 
@@ -113,9 +116,17 @@ static always_inline bool hook_is_pending(const struct hook_thread *t, uintptr_t
  */
 struct hook_counts {
 	uint16_t inherited[HOOK_SEMAPHORES];
-	uint16_t seen[HOOK_SEMAPHORES]; /* when a site was last called */
-};
+	uint16_t seen[HOOK_SEMAPHORES]; /* at the last call that was quick or told */
+} __attribute__((aligned(8)));
 extern HOOK_HIDDEN struct hook_counts hook_counts;
+
+typedef uint64_t hook_word __attribute__((may_alias));
+
+/* Whether the semaphores are what they were. */
+static always_inline bool hook_is_seen(void)
+{
+	return *(const volatile hook_word *)hook_semaphores == *(hook_word *)hook_counts.seen;
+}
 
 /* 0 in a process that has just been forked off: the kernel sees to it. */
 extern HOOK_HIDDEN uint8_t *hook_settled;
@@ -135,8 +146,8 @@ static always_inline bool hook_is_attached(enum hook_semaphore which)
 		hook_counts.inherited[which] = n; /* whoever was attached to the parent leaves */
 		return false;
 	}
-	if (unlikely(hook_counts.seen[which] != n))
-		hook_counts.seen[which] = n;
+	if (unlikely(!hook_is_seen()))
+		*(hook_word *)hook_counts.seen = *(const volatile hook_word *)hook_semaphores;
 	return true;
 }
 
@@ -162,8 +173,17 @@ struct hook_next {
 /* Never NULL: at first functions that find the next definitions. */
 extern HOOK_HIDDEN struct hook_next hook_next;
 
+/* Whether the malloc behind this library is the C library's, which maps memory by itself. */
+HOOK_HIDDEN bool hook_is_over_libc(void);
+
+#define HOOK_EARLY_BYTES 16384
+extern HOOK_HIDDEN char hook_early[HOOK_EARLY_BYTES];
+
 /* Whether @block was given out while the next definitions were being looked for: nobody's. */
-HOOK_HIDDEN bool hook_is_early(const void *block);
+static always_inline bool hook_is_early(const void *block)
+{
+	return (uintptr_t)block - (uintptr_t)hook_early < HOOK_EARLY_BYTES;
+}
 
 /* --- what is told (begin.c) --- */
 
@@ -180,11 +200,41 @@ extern HOOK_HIDDEN enum hook_mode hook_mode;
 
 extern HOOK_HIDDEN uint32_t hook_mean; /* of HOOK_SAMPLED, bytes */
 
+/* malloc(0) counts as a byte. */
+static always_inline uint64_t hook_bytes(size_t size)
+{
+	return size + !size;
+}
+
+/* The bytes of an allocation go by: false if there is a sample among them. */
+static always_inline bool hook_count_down(struct hook_thread *t, size_t size)
+{
+	if (unlikely(t->left <= hook_bytes(size)))
+		return false;
+	t->left -= hook_bytes(size);
+	return true;
+}
+
 /*
- * The thread has allocated all that it was to allocate before its next sample, the last time @size:
- * true and *@weight, the bytes that this block stands for; false if it is not sampled after all.
+ * There is one, or nothing has been drawn yet: true and *@weight, the bytes that this block stands
+ * for; false if it is not sampled after all. The next one is drawn.
  */
 HOOK_HIDDEN bool hook_draw(struct hook_thread *t, size_t size, uint64_t *weight);
+
+/*
+ * What is *quick* goes to the next definition with nothing noted but its bytes. Not 0 where a call
+ * may be: where samples are told and the C library has the allocator, which calls no function of
+ * this library meanwhile; and not in a child that has just been forked off, with its parent's
+ * countdown. Whoever forks has seen what his child inherits.
+ */
+extern HOOK_HIDDEN const uint8_t *hook_quick;
+
+HOOK_HIDDEN void hook_choose_quick(void);
+
+static always_inline bool hook_is_quick(size_t size)
+{
+	return likely(*hook_quick) && likely(hook_is_seen()) && hook_count_down(&hook_thread, size);
+}
 
 /* --- what was sampled and not freed (filter.c) --- */
 
@@ -193,6 +243,9 @@ HOOK_HIDDEN void hook_filter_add(const void *block);
 /* Whether a free of @block must be told; it is forgotten then. */
 HOOK_HIDDEN bool hook_filter_take(const void *block);
 
+/* A free of @block must come here, whatever it is. */
+HOOK_HIDDEN void hook_filter_mark(const void *block);
+
 /* By bucket: how many blocks are in it, so that most frees need no more than a look here. */
 #define HOOK_FILTER_BUCKETS 8192
 extern HOOK_HIDDEN uint8_t hook_filter_counts[HOOK_FILTER_BUCKETS];
@@ -200,6 +253,13 @@ extern HOOK_HIDDEN uint8_t hook_filter_counts[HOOK_FILTER_BUCKETS];
 static always_inline size_t hook_filter_bucket(const void *block)
 {
 	return ((uintptr_t)block >> 4) * 0x9e3779b97f4a7c15ULL >> 51;
+}
+
+/* Whether nobody needs to know of a free of @block, which is not an early one. */
+static always_inline bool hook_is_free_quick(const void *block)
+{
+	return likely(hook_mode == HOOK_SAMPLED) &&
+	       likely(!hook_filter_counts[hook_filter_bucket(block)]);
 }
 
 /* --- telling --- */
@@ -211,11 +271,9 @@ static always_inline void hook_tell_alloc(struct hook_thread *t, const void *blo
 	uint64_t weight = size;
 
 	t->made = hook_hide(block);
-	if (hook_mode == HOOK_SAMPLED) {
-		t->left -= size ? size : 1;
-		if (likely(t->left >= 0) || !hook_draw(t, size, &weight))
-			return;
-	}
+	if (hook_mode == HOOK_SAMPLED &&
+	    (likely(hook_count_down(t, size)) || !hook_draw(t, size, &weight)))
+		return;
 	if (hook_mode != HOOK_ALL)
 		hook_filter_add(block);
 	/* Much more is for the operator's own use. */
@@ -230,8 +288,7 @@ static always_inline void hook_tell_alloc(struct hook_thread *t, const void *blo
 static always_inline bool hook_tell_free(const void *block, size_t size, uint8_t family,
 					 uint8_t flags, struct hook_here here)
 {
-	if (hook_mode == HOOK_SAMPLED &&
-	    (likely(!hook_filter_counts[hook_filter_bucket(block)]) || !hook_filter_take(block)))
+	if (hook_is_free_quick(block) || (hook_mode == HOOK_SAMPLED && !hook_filter_take(block)))
 		return false;
 	hook_site_free(block, size, 0, MEMLEAK_SITE_INFO(family, flags, 0, here.cfa), here.frame);
 	return true;

@@ -13,30 +13,30 @@
 
 #include "hook.h"
 
-#define EARLY_BYTES 16384
-
-static _Alignas(16) char early[EARLY_BYTES];
+_Alignas(16) char hook_early[HOOK_EARLY_BYTES];
 static size_t early_used;
+static bool over_libc;
 static __thread bool looking __attribute__((tls_model("initial-exec")));
 
 __thread struct hook_thread hook_thread;
 
-bool hook_is_early(const void *block)
+bool hook_is_over_libc(void)
 {
-	return (const char *)block >= early && (const char *)block < early + EARLY_BYTES;
+	return __atomic_load_n(&over_libc, __ATOMIC_ACQUIRE);
 }
 
 static void *allocate_early(size_t size)
 {
 	size_t at, need = (size + 31) & ~(size_t)15; /* with 16 bytes for the size */
 
-	if (size > EARLY_BYTES)
+	if (size > HOOK_EARLY_BYTES)
 		return NULL;
 	at = __atomic_fetch_add(&early_used, need, __ATOMIC_RELAXED);
-	if (at + need > EARLY_BYTES)
+	if (at + need > HOOK_EARLY_BYTES)
 		return NULL;
-	*(size_t *)(early + at) = size;
-	return early + at + 16;
+	*(size_t *)(hook_early + at) = size;
+	hook_filter_mark(hook_early + at + 16);
+	return hook_early + at + 16;
 }
 
 /* --- what an allocator does not have --- */
@@ -69,6 +69,15 @@ static void look(void *slot, const char *name, void *absent)
 	__atomic_store_n((void **)slot, found ? found : absent, __ATOMIC_RELEASE);
 }
 
+/* Whether an object defines both: its functions reach each other without this library. */
+static bool is_in_libc(void *function)
+{
+	void *other = dlsym(RTLD_NEXT, "__libc_start_main");
+	Dl_info a, b;
+
+	return other && dladdr(function, &a) && dladdr(other, &b) && a.dli_fbase == b.dli_fbase;
+}
+
 static bool find_next(void)
 {
 	if (looking)
@@ -91,7 +100,9 @@ static bool find_next(void)
 	look(&hook_next.mmap64, "mmap64", hook_next.mmap);
 	look(&hook_next.munmap, "munmap", NULL);
 	look(&hook_next.mremap, "mremap", NULL);
+	__atomic_store_n(&over_libc, is_in_libc((void *)hook_next.malloc), __ATOMIC_RELEASE);
 	hook_watch_forks();
+	hook_choose_quick();
 	hook_thread.inside = 0;
 	looking = false;
 	return true;

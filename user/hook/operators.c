@@ -98,6 +98,7 @@ static always_inline void *allocate(new_fn *next, uint8_t family, struct hook_he
 				    size_t size, uintptr_t b, uintptr_t c)
 {
 	struct hook_thread *t = &hook_thread;
+	uint64_t left;
 	void *block;
 
 	/* Operator new[] that calls operator new is one call. */
@@ -108,21 +109,67 @@ static always_inline void *allocate(new_fn *next, uint8_t family, struct hook_he
 	t->pending_size = size;
 	t->pending_family = family;
 	t->made = 0;
+	left = t->left;
 	block = next(size, b, c);
 	t->pending.frame = 0;
-	if (block && t->made != hook_hide(block))
+	if (block && t->made != hook_hide(block) && t->left == left)
 		hook_tell_alloc(t, block, size, 0, family, here);
 	return block;
 }
 
+/* @block is of an operator that has memory of its own: stands in the frame of who jumps here. */
+static noinline void *tell_own(void *block, size_t size, uint8_t family)
+{
+	struct hook_thread *t = &hook_thread;
+	struct hook_here here = HOOK_HERE;
+
+	if (hook_is_attached(HOOK_ALLOC) && !hook_is_inside(t, here.frame) &&
+	    !hook_is_pending(t, here.frame))
+		hook_tell_alloc(t, block, size, 0, family, here);
+	return block;
+}
+
+/* More than an operator adds to what it is asked for. */
+#define MARGIN 4096
+
+/* Its malloc will be quick, so its family and its frame need not travel: in that case the bytes
+ * have gone by, or the operator has called none. */
+static always_inline void *allocate_quick(new_fn *next, uint8_t family, size_t size, uintptr_t b,
+					  uintptr_t c)
+{
+	struct hook_thread *t = &hook_thread;
+	uint64_t left = t->left;
+	void *block = next(size, b, c);
+
+	return likely(t->left != left) || !block ? block : tell_own(block, size, family);
+}
+
+static always_inline bool will_be_quick(size_t size)
+{
+	return likely(*hook_quick) && hook_thread.left > MARGIN && hook_thread.left - MARGIN > size;
+}
+
 #define NEW(symbol, family, absent)                                                                \
-	HOOK_EXPORT void *symbol(size_t size, uintptr_t b, uintptr_t c);                           \
+	HOOK_EXPORT new_fn symbol;                                                                 \
+	static new_fn *symbol##_next;                                                              \
+                                                                                                   \
+	static noinline void *symbol##_told(size_t size, uintptr_t b, uintptr_t c)                 \
+	{                                                                                          \
+		new_fn *next = symbol##_next;                                                      \
+                                                                                                   \
+		return allocate(likely(next) ? next : find_next(&symbol##_next, #symbol, absent),  \
+				MEMLEAK_FAMILY_##family, HOOK_HERE, size, b, c);                   \
+	}                                                                                          \
+                                                                                                   \
 	HOOK_EXPORT void *symbol(size_t size, uintptr_t b, uintptr_t c)                            \
 	{                                                                                          \
-		static new_fn *next;                                                               \
+		new_fn *next = symbol##_next;                                                      \
                                                                                                    \
-		return allocate(likely(next) ? next : find_next(&next, #symbol, absent),           \
-				MEMLEAK_FAMILY_##family, HOOK_HERE, size, b, c);                   \
+		if (unlikely(!next))                                                               \
+			return symbol##_told(size, b, c);                                          \
+		if (will_be_quick(size))                                                           \
+			return allocate_quick(next, MEMLEAK_FAMILY_##family, size, b, c);          \
+		return hook_semaphores[HOOK_ALLOC] ? symbol##_told(size, b, c) : next(size, b, c); \
 	}
 
 #define NEWS(letter, family)                                                                       \
@@ -154,13 +201,25 @@ static always_inline void release(delete_fn *next, uint8_t family, bool sized,
 }
 
 #define DELETE(symbol, family, sized)                                                              \
-	HOOK_EXPORT void symbol(void *block, uintptr_t b, uintptr_t c);                            \
+	HOOK_EXPORT delete_fn symbol;                                                              \
+	static delete_fn *symbol##_next;                                                           \
+                                                                                                   \
+	static noinline void symbol##_told(void *block, uintptr_t b, uintptr_t c)                  \
+	{                                                                                          \
+		delete_fn *next = symbol##_next;                                                   \
+                                                                                                   \
+		release(likely(next) ? next : find_next(&symbol##_next, #symbol, absent_delete),   \
+			MEMLEAK_FAMILY_##family, sized, HOOK_HERE, block, b, c);                   \
+	}                                                                                          \
+                                                                                                   \
 	HOOK_EXPORT void symbol(void *block, uintptr_t b, uintptr_t c)                             \
 	{                                                                                          \
-		static delete_fn *next;                                                            \
+		delete_fn *next = symbol##_next;                                                   \
                                                                                                    \
-		release(likely(next) ? next : find_next(&next, #symbol, absent_delete),            \
-			MEMLEAK_FAMILY_##family, sized, HOOK_HERE, block, b, c);                   \
+		if (likely(next) && (hook_is_free_quick(block) || !hook_semaphores[HOOK_FREE]))    \
+			next(block, b, c);                                                         \
+		else                                                                               \
+			symbol##_told(block, b, c);                                                \
 	}
 
 #define DELETES(letter, family)                                                                    \
