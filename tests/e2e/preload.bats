@@ -141,6 +141,25 @@ soak() {
 	holds '.processes[0].allocs > 600000'
 }
 
+# Within five standard errors, as the report states them.
+@test "every kind of block, sampled, beside calls that fail, with its family" {
+	require_bpf
+	TOOL="--preload --leak-check=no --sample-bytes 16K" profile sampled_kinds
+	[ "$status" -eq 0 ]
+	holds '.losses | add == 0'
+	holds "$(jq -c . "$out") as \$kept | .processes[0].stacks as \$stacks | \$kept | to_entries | all(. as \$k |
+		\$stacks | map(select(.frames[0].symbol == \$k.key)) | length > 0 and
+		all(.family == \$k.value[0]) and (((map(.bytes) | add) - \$k.value[1]) /
+		(map(.standard_error.bytes * .standard_error.bytes) | add | sqrt) | fabs < 5))"
+}
+@test "operators of the library can be probed as any others" {
+	LD_PRELOAD=$HOOK TOOL="-v --no-sites --leak-check=no" profile sampled_kinds
+	[ "$status" -eq 0 ]
+	by_uprobes "probed 34 functions of .*/libmemleak.so"
+	! grep "cannot be seen" "$err"
+	holds "$(jq -c . "$out") as \$kept | [.processes[0].stacks[] | select(.bytes == 9600000)] | length == (\$kept | length)"
+}
+
 @test "a program that brings its own malloc keeps its probes" {
 	preload own_malloc
 }

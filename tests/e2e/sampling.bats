@@ -21,6 +21,7 @@ unbiased() {
 @test "musl, by return probes that are always there" {
 	unbiased sampled_musl rate 4 -s 4 --link=multi
 }
+@test "musl, by bytes" { unbiased sampled_musl bytes 250 --sample-bytes 250; }
 
 @test "by address are counted as many blocks as there are, whatever becomes of them" {
 	local option order blocks

@@ -77,7 +77,7 @@ $(PROGRAMS)/leaks_odd: $(PROGRAMS)/libkeeper.so
 $(PROGRAMS)/leaks: LIBS := -ldl -Wl,-z,now
 $(PROGRAMS)/leaks: $(PROGRAMS)/libkeeper.so
 $(PROGRAMS)/libpass.so: LIBS := -ldl
-$(PROGRAMS)/own_malloc: FLAGS := -fno-builtin
+$(PROGRAMS)/own_malloc $(PROGRAMS)/sampled_kinds: FLAGS := -fno-builtin
 DIAGNOSED := $(addprefix $(PROGRAMS)/,cause_never_freed cause_mismatched cause_destructor cause_cycle \
 	wrong_frees wrong_frees_own wrong_frees_static libhidden.so clean_own_operators clean_objects clean_threads)
 $(DIAGNOSED): FLAGS := -fno-builtin -fno-optimize-sibling-calls -Wno-mismatched-new-delete -Wno-delete-non-virtual-dtor -Wno-array-bounds

@@ -24,8 +24,10 @@ void hook_filter_add(const void *block)
 	uintptr_t hidden = hook_hide(block);
 	int i;
 
-	/* Left over from a time when nobody was attached, so that its free was not looked at. */
-	for (i = 0; i < SLOTS; i++)
+	/* Left over from a time when nobody was attached, so that its free was not looked at. Where
+	 * nothing is, nothing is read: the kernel would map a page of zeros first, and copy that.
+	 */
+	for (i = 0; hook_filter_counts[bucket] && i < SLOTS; i++)
 		if (__atomic_load_n(&slots[bucket][i], __ATOMIC_RELAXED) == hidden)
 			return;
 	for (i = 0; i < SLOTS; i++) {
