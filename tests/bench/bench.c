@@ -520,10 +520,20 @@ static bool wants(const struct options *o, const char *part)
 	return !o->part || !strcmp(o->part, part);
 }
 
+/* The part that began at *@begin took so long; the next one begins. */
+static void print_time(const char *part, time_t *begin)
+{
+	time_t now = time(NULL);
+
+	printf("\n(%s: %ld s)\n", part, (long)(now - *begin));
+	*begin = now;
+}
+
 static int run(struct lanes *l, struct options *o, bool *reached)
 {
 	CLEANUP_FREE char *command = strdup(o->tools[0]);
 	const char *tool[LANES_MAX_WORDS] = {NULL};
+	time_t begin = time(NULL);
 	int err = command ? probes__create(&l->options.probes) : -ENOMEM;
 
 	if (err == -EPERM || err == -EACCES) {
@@ -535,16 +545,26 @@ static int run(struct lanes *l, struct options *o, bool *reached)
 		return err;
 	}
 	split(command, tool);
-	if (wants(o, "micro"))
+	if (wants(o, "micro")) {
 		err = run_micro(l, o, reached);
-	if (!err && wants(o, "programs"))
+		print_time("micro", &begin);
+	}
+	if (!err && wants(o, "programs")) {
 		err = run_programs(&l->options, o, tool);
-	if (!err && wants(o, "user"))
+		print_time("programs", &begin);
+	}
+	if (!err && wants(o, "user")) {
 		err = run_user(&l->options, o, tool, reached);
-	if (!err && wants(o, "check"))
+		print_time("user", &begin);
+	}
+	if (!err && wants(o, "check")) {
 		err = run_check(&l->options, o, tool, reached);
-	if (!err && wants(o, "names"))
+		print_time("check", &begin);
+	}
+	if (!err && wants(o, "names")) {
 		err = names__run(&(struct names_options){tool[0], o->quick}, reached);
+		print_time("names", &begin);
+	}
 	return err;
 }
 

@@ -19,14 +19,14 @@
 #include "child.h"
 #include "table.h"
 #include "util/cleanup.h"
+#include "works.h"
 
 #define CELL_SECONDS   60 /* what takes longer is ended, and said to */
 #define SLOW_SECONDS   25 /* what takes longer is measured once */
 #define ATTACH_SECONDS 60
 #define MAX_ROUNDS     5
+#define LARGE_TIMES    3 /* cells a round of a large program: differences are small */
 #define MAX_WORDS      24
-
-/* --- the programs --- */
 
 /* Where a program's files lie, and how much it is to do. */
 struct place {
@@ -34,67 +34,6 @@ struct place {
 	unsigned int scale; /* percent */
 	char file[4096], output[4096];
 };
-
-struct program {
-	const char *name;
-	const char *environment[2]; /* a variable and its value */
-	const char *command[12];    /* %f: its input file, %o: its output file */
-	void (*write_input)(FILE *f, unsigned int scale);
-	bool server; /* serves %o, a socket, until it is told to end */
-};
-
-static void write_sql(FILE *f, unsigned int scale)
-{
-	unsigned int i;
-
-	fputs("create table t(a integer primary key, b text, c integer);\n", f);
-	for (i = 0; i < 500 * scale; i++)
-		fprintf(f, "insert into t values(%u, 'row %u of the table', %u);\n", i, i,
-			i * 7919 % 10007);
-}
-
-static void write_python(FILE *f, unsigned int scale)
-{
-	fprintf(f,
-		"d = {}\n"
-		"for i in range(%u):\n"
-		"    d[str(i)] = [i, str(i) * 3]\n"
-		"print(len(repr(sorted(d.items()))))\n",
-		100 * scale);
-}
-
-static void write_xml(FILE *f, unsigned int scale)
-{
-	unsigned int i;
-
-	fputs("<list>\n", f);
-	for (i = 0; i < 140 * scale; i++)
-		fprintf(f, "<item n=\"%u\"><name>item %u</name><value>%u</value></item>\n", i, i,
-			i * 7919 % 10007);
-	fputs("</list>\n", f);
-}
-
-static void write_cxx(FILE *f, unsigned int scale)
-{
-	fputs("#include <string>\n", f);
-	if (scale >= 100)
-		fputs("#include <algorithm>\n#include <functional>\n#include <iostream>\n"
-		      "#include <map>\n#include <memory>\n#include <vector>\n",
-		      f);
-	fputs("std::string twice(const std::string &s) { return s + s; }\n", f);
-}
-
-/* clang-format off */
-static const struct program programs[] = {
-	{"sqlite3, 50k inserts", {NULL, NULL}, {"sqlite3", ":memory:", ".read %f"}, write_sql, false},
-	{"python3, malloc", {"PYTHONMALLOC", "malloc"}, {"/usr/bin/python3", "-S", "%f"}, write_python, false},
-	{"xmllint, 1 MB", {NULL, NULL}, {"xmllint", "--noout", "%f"}, write_xml, false},
-	{"g++ -c", {NULL, NULL}, {"g++", "-x", "c++", "-std=c++17", "-c", "%f", "-o", "%o"}, write_cxx, false},
-	{"redis-server", {NULL, NULL}, {"redis-server", "--port", "0", "--save", "", "--appendonly", "no", "--unixsocket", "%o"}, NULL, true},
-};
-/* clang-format on */
-
-#define NR_PROGRAMS ARRAY_SIZE(programs)
 
 /* --- the ways to watch them --- */
 
@@ -104,6 +43,8 @@ struct way {
 	bool tool;	      /* this tool */
 	const char *under[8]; /* the program runs under it; %r: a file for its record */
 	const char *bcc;      /* attached as bcc's memleak is */
+	bool light;	      /* measured on large programs too */
+	const char *base;     /* the way that its ratio is to; NULL: the first */
 };
 
 #define MAX_WAYS 12
@@ -114,11 +55,11 @@ struct bench {
 	struct way ways[MAX_WAYS];
 	const char *missing[MAX_WAYS]; /* why a way is not measured; NULL: it is */
 	size_t nr_ways;
-	struct samples seconds[NR_PROGRAMS][MAX_WAYS];
-	time_t end;				   /* begin no cell later */
-	bool slow[NR_PROGRAMS][MAX_WAYS];	   /* measured once */
-	const char *failed[NR_PROGRAMS][MAX_WAYS]; /* why, where there are no samples */
-	uint64_t allocs[NR_PROGRAMS];		   /* that the tool saw */
+	struct samples seconds[WORKS][MAX_WAYS];
+	time_t end;			     /* begin no cell later */
+	bool slow[WORKS][MAX_WAYS];	     /* measured once */
+	const char *failed[WORKS][MAX_WAYS]; /* why, where there are no samples */
+	uint64_t allocs[WORKS];		     /* that the tool saw */
 };
 
 static const char *find_jemalloc(void)
@@ -130,6 +71,19 @@ static const char *find_jemalloc(void)
 	if (handle && !dlinfo(handle, RTLD_DI_LINKMAP, &map))
 		snprintf(path, sizeof(path), "%s", map->l_name);
 	return *path ? path : NULL;
+}
+
+/* mallctl(3). */
+static bool has_profiler(const char *jemalloc)
+{
+	void *handle = dlopen(jemalloc, RTLD_LAZY | RTLD_LOCAL);
+	int (*control)(const char *, void *, size_t *, void *, size_t) = NULL;
+	bool has = false;
+	size_t size = sizeof(has);
+
+	if (handle)
+		*(void **)&control = dlsym(handle, "mallctl");
+	return control && !control("config.prof", &has, &size, NULL, 0) && has;
 }
 
 /* libmemleak.so beside the tool. */
@@ -153,7 +107,7 @@ static void add_way(struct bench *b, const struct way *way, const char *missing)
 static void add_ways(struct bench *b)
 {
 	static const struct way own[] = {
-		{.name = "bare"},
+		{.name = "bare", .light = true},
 		{.name = "memleak-bpf", .tool = true},
 		{.name = "  -s 100", .tool = true, .mode = {"-s", "100"}},
 		{.name = "  --sample-bytes 512K", .tool = true, .mode = {"--sample-bytes", "512K"}},
@@ -161,13 +115,16 @@ static void add_ways(struct bench *b)
 		{.name = "  --preload, 512K",
 		 .tool = true,
 		 .mode = {"--sample-bytes", "512K"},
-		 .under = {"env", "LD_PRELOAD=%l", "MEMLEAK_SAMPLE_BYTES=512K"}},
+		 .under = {"env", "LD_PRELOAD=%l", "MEMLEAK_SAMPLE_BYTES=512K"},
+		 .light = true},
 	};
-	/* jemalloc(3): a sample every 2^19 bytes; and its allocator alone, to compare with. */
+	/* jemalloc(3): a sample every 2^19 bytes, to be compared with its allocator alone. */
 	static const struct way jemalloc[] = {
-		{.name = "jemalloc", .under = {"env", "LD_PRELOAD=%j"}},
+		{.name = "jemalloc, bare", .under = {"env", "LD_PRELOAD=%j"}, .light = true},
 		{.name = "  its profiler, 512K",
-		 .under = {"env", "LD_PRELOAD=%j", "MALLOC_CONF=prof:true,lg_prof_sample:19"}},
+		 .under = {"env", "LD_PRELOAD=%j", "MALLOC_CONF=prof:true,lg_prof_sample:19"},
+		 .light = true,
+		 .base = "jemalloc, bare"},
 	};
 	static const struct way heaptrack = {.name = "heaptrack",
 					     .under = {"heaptrack", "--output", "%r"}};
@@ -194,16 +151,18 @@ static void add_ways(struct bench *b)
 	}
 	if (child__is_on_path("valgrind"))
 		add_way(b, &valgrind, NULL);
-	for (i = 0; i < ARRAY_SIZE(jemalloc); i++)
-		if (find_jemalloc())
-			add_way(b, &jemalloc[i], NULL);
+	add_way(b, &jemalloc[0], find_jemalloc() ? NULL : "not installed");
+	add_way(b, &jemalloc[1],
+		!find_jemalloc()		? "not installed"
+		: has_profiler(find_jemalloc()) ? NULL
+						: "built without its profiler");
 }
 
 /* --- one run of one program --- */
 
 struct cell {
 	struct bench *bench;
-	const struct program *program;
+	const struct work *program;
 	const struct way *way;
 	struct place place;
 	struct child child, tool;
@@ -359,7 +318,7 @@ static int run_cell(struct bench *b, size_t program, size_t way)
 {
 	struct cell c = {
 		.bench = b,
-		.program = &programs[program],
+		.program = &works[program],
 		.way = &b->ways[way],
 		.place = {.scratch = b->o->scratch, .scale = b->o->quick ? 4 : 100},
 	};
@@ -402,17 +361,25 @@ static int run_cell(struct bench *b, size_t program, size_t way)
 
 /* --- all of them --- */
 
+static bool is_wanted(const struct bench *b, size_t program, size_t way)
+{
+	return !b->missing[way] && !b->failed[program][way] && !b->slow[program][way] &&
+	       (!works[program].large || b->ways[way].light);
+}
+
 static int run_round(struct bench *b)
 {
 	size_t program, way;
-	int err = 0;
+	int err = 0, i, times;
 
-	for (program = 0; program < NR_PROGRAMS; program++) {
-		if (!child__is_on_path(programs[program].command[0]))
+	for (program = 0; program < WORKS; program++) {
+		if (!child__is_on_path(works[program].command[0]))
 			continue;
-		for (way = 0; way < b->nr_ways && !err; way++)
-			if (!b->missing[way] && !b->failed[program][way] && !b->slow[program][way])
-				err = run_cell(b, program, way);
+		times = works[program].large && !b->o->quick ? LARGE_TIMES : 1;
+		for (i = 0; i < times; i++)
+			for (way = 0; way < b->nr_ways && !err; way++)
+				if (is_wanted(b, program, way))
+					err = run_cell(b, program, way);
 	}
 	return err;
 }
@@ -430,28 +397,40 @@ static int run_rounds(struct bench *b)
 	return err;
 }
 
+static const struct samples *base_of(const struct bench *b, size_t program, size_t way)
+{
+	size_t i;
+
+	for (i = 0; b->ways[way].base && i < b->nr_ways; i++)
+		if (strcmp(b->ways[i].name, b->ways[way].base) == 0)
+			return &b->seconds[program][i];
+	return &b->seconds[program][0];
+}
+
 static void print_program(const struct bench *b, size_t program)
 {
 	const struct samples *bare = &b->seconds[program][0];
 	size_t way;
 
 	if (!bare->ns.count) {
-		printf("%-24s  -  %s\n", programs[program].name,
+		printf("%-24s  -  %s\n", works[program].name,
 		       b->failed[program][0] ? b->failed[program][0] : "not installed");
 		return;
 	}
-	printf("%s", programs[program].name);
+	printf("%s", works[program].name);
 	if (b->allocs[program])
 		printf(" (%llu allocations)", (unsigned long long)b->allocs[program]);
 	putchar('\n');
 	for (way = 0; way < b->nr_ways; way++) {
 		const char *why = b->missing[way] ? b->missing[way] : b->failed[program][way];
 
+		if (works[program].large && !b->ways[way].light)
+			continue;
 		printf("  %-22s", b->ways[way].name);
 		if (!b->seconds[program][way].ns.count)
 			printf("  | %7s  %s\n", "-", why);
 		else
-			table__print_seconds(&b->seconds[program][way], bare);
+			table__print_seconds(&b->seconds[program][way], base_of(b, program, way));
 	}
 }
 
@@ -459,7 +438,7 @@ static void release(struct bench *b)
 {
 	size_t program, way;
 
-	for (program = 0; program < NR_PROGRAMS; program++)
+	for (program = 0; program < WORKS; program++)
 		for (way = 0; way < b->nr_ways; way++)
 			vector_release(&b->seconds[program][way].ns);
 }
@@ -478,8 +457,8 @@ int programs__run(const struct programs_options *o, const volatile sig_atomic_t 
 	table__print_seconds_head(
 		o->quick ? "programs, a part of their work: seconds of processor time"
 			 : "programs: seconds of processor time",
-		"bare");
-	for (program = 0; program < NR_PROGRAMS; program++)
+		"bare; of jemalloc's profiler: to jemalloc");
+	for (program = 0; program < WORKS; program++)
 		print_program(&b, program);
 	return 0;
 }

@@ -112,7 +112,7 @@ void table__print_seconds(const struct samples *s, const struct samples *base)
 		ratio = summary__ratio(s, base);
 	printf("  | %7.3f %7.3f %7.3f", t.median, t.least, t.most);
 	if (base)
-		printf("  %7.2f %6.2f %6.2f", ratio.median, ratio.least, ratio.most);
+		printf("  %7.3f %6.3f %6.3f", ratio.median, ratio.least, ratio.most);
 	putchar('\n');
 }
 
