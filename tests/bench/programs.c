@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "programs.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <json-c/json.h>
 #include <limits.h>
-#include <link.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,28 +60,26 @@ struct bench {
 	uint64_t allocs[WORKS];		     /* that the tool saw */
 };
 
-static const char *find_jemalloc(void)
+#define JEMALLOC "libjemalloc.so.2"
+
+/* Why jemalloc cannot be used with this MALLOC_CONF, from what it and ld.so(8) say; NULL: it can.
+ */
+static const char *refuses_jemalloc(const char *conf)
 {
-	static char path[PATH_MAX];
-	void *handle = *path ? NULL : dlopen("libjemalloc.so.2", RTLD_LAZY | RTLD_LOCAL);
-	struct link_map *map;
+	char command[256], line[256] = "";
+	FILE *f;
 
-	if (handle && !dlinfo(handle, RTLD_DI_LINKMAP, &map))
-		snprintf(path, sizeof(path), "%s", map->l_name);
-	return *path ? path : NULL;
-}
-
-/* mallctl(3). */
-static bool has_profiler(const char *jemalloc)
-{
-	void *handle = dlopen(jemalloc, RTLD_LAZY | RTLD_LOCAL);
-	int (*control)(const char *, void *, size_t *, void *, size_t) = NULL;
-	bool has = false;
-	size_t size = sizeof(has);
-
-	if (handle)
-		*(void **)&control = dlsym(handle, "mallctl");
-	return control && !control("config.prof", &has, &size, NULL, 0) && has;
+	snprintf(command, sizeof(command), "env LD_PRELOAD=" JEMALLOC " MALLOC_CONF=%s true 2>&1",
+		 conf);
+	f = popen(command, "re");
+	if (!f)
+		return strerror(errno);
+	if (!fgets(line, sizeof(line), f))
+		*line = 0;
+	pclose(f);
+	return strstr(line, "cannot be preloaded") ? "not installed"
+	       : *line				   ? "built without its profiler"
+						   : NULL;
 }
 
 /* libmemleak.so beside the tool. */
@@ -120,9 +116,10 @@ static void add_ways(struct bench *b)
 	};
 	/* jemalloc(3): a sample every 2^19 bytes, to be compared with its allocator alone. */
 	static const struct way jemalloc[] = {
-		{.name = "jemalloc, bare", .under = {"env", "LD_PRELOAD=%j"}, .light = true},
+		{.name = "jemalloc, bare", .under = {"env", "LD_PRELOAD=" JEMALLOC}, .light = true},
 		{.name = "  its profiler, 512K",
-		 .under = {"env", "LD_PRELOAD=%j", "MALLOC_CONF=prof:true,lg_prof_sample:19"},
+		 .under = {"env", "LD_PRELOAD=" JEMALLOC,
+			   "MALLOC_CONF=prof:true,lg_prof_sample:19"},
 		 .light = true,
 		 .base = "jemalloc, bare"},
 	};
@@ -151,11 +148,8 @@ static void add_ways(struct bench *b)
 	}
 	if (child__is_on_path("valgrind"))
 		add_way(b, &valgrind, NULL);
-	add_way(b, &jemalloc[0], find_jemalloc() ? NULL : "not installed");
-	add_way(b, &jemalloc[1],
-		!find_jemalloc()		? "not installed"
-		: has_profiler(find_jemalloc()) ? NULL
-						: "built without its profiler");
+	add_way(b, &jemalloc[0], refuses_jemalloc(""));
+	add_way(b, &jemalloc[1], refuses_jemalloc("prof:true"));
 }
 
 /* --- one run of one program --- */
@@ -191,7 +185,6 @@ static char *expand(const struct cell *c, const char *word)
 	value = percent[1] == 'f'   ? c->place.file
 		: percent[1] == 'o' ? c->place.output
 		: percent[1] == 'l' ? hook
-		: percent[1] == 'j' ? find_jemalloc()
 				    : record;
 	if (asprintf(&text, "%.*s%s%s", (int)(percent - word), word, value, percent + 2) < 0)
 		return NULL;
