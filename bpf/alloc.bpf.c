@@ -49,8 +49,6 @@ static __always_inline bool is_left_out(struct pt_regs *regs)
 /* Whether what the call gives is recorded. Mappings and resources are not sampled. */
 static __always_inline bool is_followed(struct call *call)
 {
-	if (is_told_by_size(call->cookie))
-		return true;
 	if (MEMLEAK_COOKIE_CALL(call->cookie) == MEMLEAK_CALL_MMAP)
 		return is_mmap_followed(call->arg2);
 	if (is_mapping(call->cookie) || call->cookie & MEMLEAK_FORM_RESOURCE)
@@ -101,9 +99,13 @@ static __always_inline void send_unmapping(struct memleak_process *p, struct cal
 	send_mapping_event(p, &m);
 }
 
-/* Begin @call of @t, unless it is a part of one in flight; false if its return is of no use. */
+/*
+ * Begin @call of @t, unless it is a part of one in flight; false if its return is of no use.
+ * @was_asked: is_left_out() has said no, and nobody is to draw once more.
+ */
 static __always_inline bool begin_call(struct memleak_process *p, struct thread *t,
-				       struct call *call, struct pt_regs *regs, __u64 cookie)
+				       struct call *call, struct pt_regs *regs, __u64 cookie,
+				       bool was_asked)
 {
 	__u64 sp = PT_REGS_SP(regs);
 
@@ -129,7 +131,7 @@ static __always_inline bool begin_call(struct memleak_process *p, struct thread 
 	} else if (is_realloc(cookie) && call->arg) {
 		take_old(p, t, call, regs);
 	}
-	call->is_followed = is_followed(call);
+	call->is_followed = (was_asked && is_told_by_size(cookie)) || is_followed(call);
 	if (!call->is_followed && !call->has_old) {
 		skip_call(t, call, regs);
 		return false;
@@ -153,7 +155,7 @@ static __always_inline struct thread *entering_thread(struct memleak_process *p)
 }
 
 /* 0: the return is wanted; 1: it is not (a session then arms no return probe). */
-static __always_inline int alloc_enter(struct pt_regs *regs, __u64 cookie)
+static __always_inline int alloc_enter(struct pt_regs *regs, __u64 cookie, bool was_asked)
 {
 	struct memleak_process *p = followed_process();
 	struct thread *t = entering_thread(p);
@@ -165,7 +167,7 @@ static __always_inline int alloc_enter(struct pt_regs *regs, __u64 cookie)
 			add_inner_size(t, regs, cookie);
 		return 0;
 	}
-	return !begin_call(p, t, &t->call, regs, cookie);
+	return !begin_call(p, t, &t->call, regs, cookie, was_asked);
 }
 
 /* A function whose return address stays as it is: its return is seen at the instruction. */
@@ -181,7 +183,7 @@ static __always_inline int plain_enter(struct pt_regs *regs, __u64 cookie)
 		call = &t->resources[MEMLEAK_COOKIE_FAMILY(cookie) & (RESOURCES - 1)];
 	else
 		call = &t->call;
-	if (begin_call(p, t, call, regs, cookie)) {
+	if (begin_call(p, t, call, regs, cookie, false)) {
 		call->ret = return_address(regs);
 		call->ip = PT_REGS_IP(regs);
 	}
@@ -464,7 +466,7 @@ int probe_session(struct pt_regs *regs)
 		return alloc_exit(regs);
 	if (is_partial() && is_left_out(regs))
 		return 1;
-	if (alloc_enter(regs, bpf_get_attach_cookie(regs)))
+	if (alloc_enter(regs, bpf_get_attach_cookie(regs), true))
 		return 1;
 	NOTE_WRONG_FREE(regs, &wrong_session_programs);
 	return 0;
@@ -474,7 +476,7 @@ SEC("uprobe")
 int probe_entry(struct pt_regs *regs)
 {
 	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
-	alloc_enter(regs, bpf_get_attach_cookie(regs));
+	alloc_enter(regs, bpf_get_attach_cookie(regs), false);
 	NOTE_WRONG_FREE(regs, &wrong_uprobe_programs);
 	return 0;
 }

@@ -22,6 +22,29 @@ unbiased() {
 	unbiased sampled_musl rate 4 -s 4 --link=multi
 }
 @test "musl, by bytes" { unbiased sampled_musl bytes 250 --sample-bytes 250; }
+@test "glibc, by return probes that are always there" { unbiased sampled rate 4 -s 4 --link=multi; }
+
+# estimate: of how many blocks a run tells that has lost 20000, by operators.
+estimate() {
+	EXPECT='' TOOL="$*" profile operators 10000
+	[ "$status" = 0 ]
+	jq '.processes[0].outstanding.blocks' "$report"
+}
+
+@test "operators, whatever the link: each block is drawn for once" {
+	local link blocks
+	require_bpf
+	require_program operators
+	for link in session multi perf; do
+		[ -s "$BATS_SUITE_TMPDIR/link-refused-$link" ] && continue
+		blocks=$(estimate -s 4 "--link=$link")
+		# One in four of them, 5 standard errors of sqrt(3 * 20000) to either side.
+		echo "$link: $blocks"
+		[ "$blocks" -gt 18775 ]
+		[ "$blocks" -lt 21225 ]
+		[ "$(estimate -z 1000 "--link=$link")" -lt 100 ]
+	done
+}
 
 @test "by address are counted as many blocks as there are, whatever becomes of them" {
 	local option order blocks
