@@ -4,7 +4,6 @@
  * clears in children (MADV_WIPEONFORK, Linux 4.14). What runs in its parent's memory, a child of
  * vfork(2), is not one.
  */
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,7 +15,7 @@
 
 static uint8_t never_cleared = 1;
 
-struct hook_counts hook_counts;
+uint16_t hook_inherited[HOOK_SEMAPHORES];
 uint8_t *hook_settled = &never_cleared;
 
 /* By system calls alone: the functions for them are this library's. */
@@ -39,11 +38,34 @@ void hook_watch_forks(void)
 	__atomic_store_n(&hook_settled, page, __ATOMIC_RELEASE);
 }
 
+/* Whether the kernel has made a call of one of the nops of @site (site_x86_64.S). */
+static bool leads_away(const void *site)
+{
+#if defined(__x86_64__)
+	const volatile uint8_t *code = site;
+	const uint8_t breakpoint = 0xcc;
+
+	return (code[1] != 0x66 && code[1] != breakpoint) ||
+	       (code[11] != 0x0f && code[11] != breakpoint);
+#else
+	(void)site;
+	return false;
+#endif
+}
+
 void hook_settle(void)
 {
+	const bool away[HOOK_SEMAPHORES] = {
+		[HOOK_ALLOC] = leads_away(hook_site_alloc),
+		[HOOK_FREE] = leads_away(hook_site_free) || leads_away(hook_site_restore),
+		[HOOK_MAP] = leads_away(hook_site_map),
+	};
+	int i;
+
 	/* Or all children would draw the same samples. */
 	hook_thread.random = 0;
 	hook_thread.left = 0;
-	memcpy(hook_counts.inherited, hook_counts.seen, sizeof(hook_counts.inherited));
+	for (i = 0; i < HOOK_SEMAPHORES; i++)
+		hook_inherited[i] = away[i] ? hook_semaphores[i] : 0;
 	__atomic_store_n(hook_settled, 1, __ATOMIC_RELEASE);
 }

@@ -38,9 +38,7 @@
 
 /* --- the sites (site_*.S): how many are attached to them, and the functions that they are --- */
 
-enum hook_semaphore { HOOK_ALLOC, HOOK_FREE, HOOK_MAP };
-
-#define HOOK_SEMAPHORES 4 /* with one that is not used: a word */
+enum hook_semaphore { HOOK_ALLOC, HOOK_FREE, HOOK_MAP, HOOK_SEMAPHORES };
 extern HOOK_HIDDEN volatile uint16_t hook_semaphores[HOOK_SEMAPHORES];
 
 HOOK_HIDDEN void hook_site_alloc(const void *block, size_t size, uint64_t weight, uint64_t info,
@@ -110,23 +108,12 @@ static always_inline bool hook_is_pending(const struct hook_thread *t, uintptr_t
 /* --- who is attached (fork.c) --- */
 
 /*
- * A forked child has its parent's semaphores, and in Linux 6.18 its sites lead to code that it has
- * not: it must not go there unless somebody is attached to it too. So what counts is how many there
- * are above those that it has inherited.
+ * A forked child has its parent's semaphores and sites. Where the kernel has made a call of one, it
+ * leads to code that the child has not: it must not go there unless somebody is attached to it too,
+ * and that adds to the semaphore. So what counts is how many there are above those it has
+ * inherited. A site with a breakpoint does no harm, and adds nothing when somebody is attached.
  */
-struct hook_counts {
-	uint16_t inherited[HOOK_SEMAPHORES];
-	uint16_t seen[HOOK_SEMAPHORES]; /* at the last call that was quick or told */
-} __attribute__((aligned(8)));
-extern HOOK_HIDDEN struct hook_counts hook_counts;
-
-typedef uint64_t hook_word __attribute__((may_alias));
-
-/* Whether the semaphores are what they were. */
-static always_inline bool hook_is_seen(void)
-{
-	return *(const volatile hook_word *)hook_semaphores == *(hook_word *)hook_counts.seen;
-}
+extern HOOK_HIDDEN uint16_t hook_inherited[HOOK_SEMAPHORES];
 
 /* 0 in a process that has just been forked off: the kernel sees to it. */
 extern HOOK_HIDDEN uint8_t *hook_settled;
@@ -142,12 +129,10 @@ static always_inline bool hook_is_attached(enum hook_semaphore which)
 		return false;
 	if (unlikely(!*hook_settled))
 		hook_settle();
-	if (unlikely(n <= hook_counts.inherited[which])) {
-		hook_counts.inherited[which] = n; /* whoever was attached to the parent leaves */
+	if (unlikely(n <= hook_inherited[which])) {
+		hook_inherited[which] = n; /* whoever was attached to the parent leaves */
 		return false;
 	}
-	if (unlikely(!hook_is_seen()))
-		*(hook_word *)hook_counts.seen = *(const volatile hook_word *)hook_semaphores;
 	return true;
 }
 
@@ -225,7 +210,7 @@ HOOK_HIDDEN bool hook_draw(struct hook_thread *t, size_t size, uint64_t *weight)
  * What is *quick* goes to the next definition with nothing noted but its bytes. Not 0 where a call
  * may be: where samples are told and the C library has the allocator, which calls no function of
  * this library meanwhile; and not in a child that has just been forked off, with its parent's
- * countdown. Whoever forks has seen what his child inherits.
+ * countdown.
  */
 extern HOOK_HIDDEN const uint8_t *hook_quick;
 
@@ -233,7 +218,7 @@ HOOK_HIDDEN void hook_choose_quick(void);
 
 static always_inline bool hook_is_quick(size_t size)
 {
-	return likely(*hook_quick) && likely(hook_is_seen()) && hook_count_down(&hook_thread, size);
+	return likely(*hook_quick) && hook_count_down(&hook_thread, size);
 }
 
 /* --- what was sampled and not freed (filter.c) --- */

@@ -58,8 +58,7 @@ hook_free_semaphore:
 	.2byte	0
 hook_map_semaphore:
 	.2byte	0
-	.2byte	0
-	.size	hook_semaphores, 8
+	.size	hook_semaphores, 6
 	.popsection
 
 	.pushsection .stapsdt.base, "aG", %progbits, .stapsdt.base, comdat
