@@ -40,8 +40,11 @@ static __always_inline bool is_left_out(struct pt_regs *regs)
 	if (is_size_followed(size))
 		return false;
 	count_hit();
-	t = is_sampling() ? thread_storage(0) : NULL;
-	if (t && t->call.sp == PT_REGS_SP(regs) && !t->call.has_old)
+	t = thread_storage(0);
+	if (!t)
+		return true;
+	t->making.sp = 0; /* the operator that leads here, if one does */
+	if (is_sampling() && t->call.sp == PT_REGS_SP(regs) && !t->call.has_old)
 		t->call.sp = 0;
 	return true;
 }

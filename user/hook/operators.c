@@ -133,7 +133,7 @@ static noinline void *tell_own(void *block, size_t size, uint8_t family)
 	return block;
 }
 
-/* More than an operator adds to what it is asked for. */
+/* More than an operator adds to what it is asked for; but for an alignment. */
 #define MARGIN 4096
 
 /* Its malloc will be quick, so its family and its frame need not travel: in that case the bytes
@@ -153,7 +153,7 @@ static always_inline bool will_be_quick(size_t size)
 	return likely(*hook_quick) && hook_thread.left > MARGIN && hook_thread.left - MARGIN > size;
 }
 
-#define NEW(symbol, family, absent)                                                                \
+#define NEW(symbol, family, absent, quick)                                                         \
 	HOOK_EXPORT new_fn symbol;                                                                 \
 	static new_fn *symbol##_next;                                                              \
                                                                                                    \
@@ -169,16 +169,16 @@ static always_inline bool will_be_quick(size_t size)
 	{                                                                                          \
 		new_fn *next = symbol##_next;                                                      \
                                                                                                    \
-		if (unlikely(!next) || !will_be_quick(size))                                       \
+		if (!(quick) || unlikely(!next) || !will_be_quick(size))                           \
 			return symbol##_told(size, b, c);                                          \
 		return allocate_quick(next, MEMLEAK_FAMILY_##family, size, b, c);                  \
 	}
 
 #define NEWS(letter, family)                                                                       \
-	NEW(_Zn##letter##m, family, absent_new)                                                    \
-	NEW(_Zn##letter##mRKSt9nothrow_t, family, absent_new_nothrow)                              \
-	NEW(_Zn##letter##mSt11align_val_t, family, absent_new_aligned)                             \
-	NEW(_Zn##letter##mSt11align_val_tRKSt9nothrow_t, family, absent_new_aligned_nothrow)
+	NEW(_Zn##letter##m, family, absent_new, true)                                              \
+	NEW(_Zn##letter##mRKSt9nothrow_t, family, absent_new_nothrow, true)                        \
+	NEW(_Zn##letter##mSt11align_val_t, family, absent_new_aligned, false)                      \
+	NEW(_Zn##letter##mSt11align_val_tRKSt9nothrow_t, family, absent_new_aligned_nothrow, false)
 
 NEWS(w, NEW)
 NEWS(a, NEW_ARRAY)

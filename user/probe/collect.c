@@ -253,13 +253,16 @@ static int read_tables(struct collector *c, struct pass *s)
 bool collector__needs_sweep(struct collector *c)
 {
 	probe__tables(c->probe, &c->t);
-	return c->t.nr_exits + c->t.replaced_images->count >= SWEEP_IMAGES ||
-	       (!c->stacks_in_use && collector__stacks_are_many(c));
+	if (c->t.nr_exits + c->t.replaced_images->count >= SWEEP_IMAGES ||
+	    (!c->stacks_in_use && collector__stacks_are_many(c)))
+		return true;
+	collector__expect_stacks(c); /* a late one may have switched it off */
+	return false;
 }
 
 int collector__sweep(struct collector *c, bool blocks)
 {
-	struct collect_options o = {.blocks = blocks};
+	struct collect_options o = {.blocks = blocks, .peek = true};
 	CLEANUP(pass__release) struct pass s = {.options = &o};
 	int err = read_tables(c, &s);
 

@@ -18,13 +18,14 @@
 /* So many stacks are few, for a table of @max: not worth a pass that reads all blocks. */
 static uint32_t few(uint32_t max)
 {
-	return max / 16;
+	return max / 16 + 1;
 }
 
 /* How many are there when it is time to look again: half of what was free is used up. */
 static uint32_t limit(const struct collector *c)
 {
-	uint32_t max = c->t.max_stacks, room = max - c->stacks_left;
+	uint32_t max = c->t.max_stacks;
+	uint32_t room = c->stacks_left < max ? max - c->stacks_left : 0; /* two may come at once */
 
 	return max - (room / 2 < few(max) ? 0 : room / 2);
 }
@@ -131,8 +132,10 @@ int collector__clear_stacks(struct collector *c, struct pass *s)
 	uint32_t removed;
 	int err;
 
-	if (!s->clears)
+	if (!s->clears) {
+		collector__expect_stacks(c); /* the event for them may have come meanwhile */
 		return 0;
+	}
 	err = find_needed(c, s);
 	if (err)
 		return err;

@@ -157,6 +157,7 @@ static void handle_exec(struct tracer *t, struct task *task)
 {
 	pid_t tid = task->tid, tgid = task->tgid;
 	unsigned long caller = tid; /* the id that whoever called exec had before */
+	enum tracer_verdict verdict;
 	size_t i = 0;
 
 	ptrace(PTRACE_GETEVENTMSG, tid, 0, &caller);
@@ -170,8 +171,10 @@ static void handle_exec(struct tracer *t, struct task *task)
 		else
 			i++;
 	}
-	proceed(t, tracer__find_task(t, tid),
-		t->callbacks.started(t->context, tgid, caller != (unsigned long)tid), 0);
+	/* That was the first thread of the program before. */
+	tracer__find_task(t, tid)->exiting = false;
+	verdict = t->callbacks.started(t->context, tgid, caller != (unsigned long)tid);
+	proceed(t, tracer__find_task(t, tid), verdict, 0);
 }
 
 /* A task is about to get @signal. */
