@@ -70,7 +70,7 @@ outstanding_of() {
 	env -u EXPECT unshare -mp --fork chroot "$root" /pump <&"$pump_fd" >"$answers" 2>&1 3>&- 4>&- &
 	tell "leak 0 0"
 	wait_until 10 find_inside $!
-	TOP=10 start_tool -A -i 3600
+	TOP=10 start_tool -A -o 0 -i 3600
 	ask_report
 	tell "leak 7 1000" "free 2"
 	ask_report
