@@ -37,6 +37,46 @@ preload() {
 	COMPARE="--outer=main --allow=broken_stacks" preload family_musl
 	by_sites libmemleak-musl.so
 }
+@test "a child of a program that somebody had been attached to can be attached to" {
+	local script parent child
+	require_bpf
+	require_plain
+	script='import ctypes, os, signal, sys
+libc = ctypes.CDLL(None)
+def leak(*_):
+    for i in range(10):
+        libc.malloc(777)
+    print("ok", flush=True)
+signal.signal(signal.SIGUSR2, leak)
+for line in sys.stdin:
+    if line == "leak\n":
+        leak()
+    elif not (child := os.fork()):
+        while True:
+            signal.pause()
+    else:
+        print(child, flush=True)'
+	open_pump
+	LD_PRELOAD=$HOOK "$PYTHON" -c "$script" <&"$pump_fd" >"$answers" 2>&1 3>&- 4>&- &
+	parent=$!
+	tell leak
+	start_tool -p "$parent" -o 0 -i 3600
+	ask_report
+	tell leak
+	end_tool
+	holds '[.processes[0].stacks[] | select(.bytes == 7770)] | length == 1'
+	tell fork
+	child=$(tail -n 1 "$answers")
+	start_tool -p "$child" -o 0 -i 3600
+	ask_report
+	kill -USR2 "$child"
+	asked=$((asked + 1))
+	wait_until 20 answered
+	end_tool
+	holds '[.processes[0].stacks[] | select(.bytes == 7770)] | length == 1'
+	kill "$child" "$parent"
+	wait_until 10 gone "$child"
+}
 @test "nobody stays with the program: nothing is late, whatever is mapped before its libraries" {
 	local program
 	require_bpf
