@@ -22,6 +22,20 @@ struct vma_copy {
 	__u8 executable;
 };
 
+/*
+ * A field of what @p points to, which the verifier knows to be a kernel's structure or (@known
+ * false) does not; @known is a constant.
+ */
+#define FIELD_OF(known, p, field)                                                                  \
+	({                                                                                         \
+		typeof((p)->field) value;                                                          \
+		if (known)                                                                         \
+			value = (p)->field;                                                        \
+		else                                                                               \
+			value = BPF_CORE_READ(p, field);                                           \
+		value;                                                                             \
+	})
+
 static __always_inline __u64 to_ns(__s64 seconds, __s64 ns)
 {
 	return seconds * 1000000000 + ns;
@@ -31,44 +45,51 @@ static __always_inline __u64 to_ns(__s64 seconds, __s64 ns)
  * While somebody may write to it, or where it is memory by a descriptor (memfd_create), its time
  * says nothing: that is how code made at run time is kept.
  */
-static __always_inline __u64 changed_ns(struct inode *inode)
+static __always_inline __u64 changed_ns(struct inode *inode, bool known)
 {
+	struct super_block *super = FIELD_OF(known, inode, i_sb);
 	struct inode___split *split = (void *)inode;
 	struct inode___underscored *underscored = (void *)inode;
 	struct inode___whole *whole = (void *)inode;
 
-	if (inode->i_writecount.counter > 0 || inode->i_sb->s_flags & SB_KERNMOUNT)
+	if (FIELD_OF(known, inode, i_writecount.counter) > 0 ||
+	    FIELD_OF(known, super, s_flags) & SB_KERNMOUNT)
 		return 0;
 	if (bpf_core_field_exists(struct inode___split, i_mtime_sec))
-		return to_ns(split->i_mtime_sec, split->i_mtime_nsec);
+		return to_ns(FIELD_OF(known, split, i_mtime_sec),
+			     FIELD_OF(known, split, i_mtime_nsec));
 	if (bpf_core_field_exists(struct inode___underscored, __i_mtime))
-		return to_ns(underscored->__i_mtime.tv_sec, underscored->__i_mtime.tv_nsec);
-	return to_ns(whole->i_mtime.tv_sec, whole->i_mtime.tv_nsec);
+		return to_ns(FIELD_OF(known, underscored, __i_mtime.tv_sec),
+			     FIELD_OF(known, underscored, __i_mtime.tv_nsec));
+	return to_ns(FIELD_OF(known, whole, i_mtime.tv_sec),
+		     FIELD_OF(known, whole, i_mtime.tv_nsec));
 }
 
-static __always_inline void copy_file_key(struct memleak_file_key *key, struct file *file)
+static __always_inline void copy_file_key(struct memleak_file_key *key, struct file *file,
+					  bool known)
 {
-	struct inode *inode = file->f_inode;
+	struct inode *inode = FIELD_OF(known, file, f_inode);
+	struct super_block *super = FIELD_OF(known, inode, i_sb);
 
-	key->inode = inode->i_ino;
-	key->device = inode->i_sb->s_dev;
-	key->generation = inode->i_generation;
-	key->changed_ns = changed_ns(inode);
+	key->inode = FIELD_OF(known, inode, i_ino);
+	key->device = FIELD_OF(known, super, s_dev);
+	key->generation = FIELD_OF(known, inode, i_generation);
+	key->changed_ns = changed_ns(inode, known);
 }
 
-static __always_inline void copy_vma(struct vma_copy *copy, struct vm_area_struct *vma)
+static __always_inline void copy_vma(struct vma_copy *copy, struct vm_area_struct *vma, bool known)
 {
-	struct file *file = vma->vm_file;
+	struct file *file = FIELD_OF(known, vma, vm_file);
 
-	copy->mapping.start = vma->vm_start;
-	copy->mapping.end = vma->vm_end;
-	copy->mapping.offset = vma->vm_pgoff << page_shift;
-	copy->executable = !!(vma->vm_flags & VM_EXEC);
+	copy->mapping.start = FIELD_OF(known, vma, vm_start);
+	copy->mapping.end = FIELD_OF(known, vma, vm_end);
+	copy->mapping.offset = FIELD_OF(known, vma, vm_pgoff) << page_shift;
+	copy->executable = !!(FIELD_OF(known, vma, vm_flags) & VM_EXEC);
 	copy->has_file = 0;
 	if (!file)
 		return;
 	copy->has_file = 1;
-	copy_file_key(&copy->key, file);
+	copy_file_key(&copy->key, file, known);
 }
 
 /* The number of the file, given out if it is new; 0 where there are no more. */

@@ -20,7 +20,6 @@ static __always_inline void end_image(__u32 tgid, struct task_struct *exiting)
 		return;
 	copy = *p;
 	bpf_map_delete_elem(&processes, &tgid);
-	bpf_map_delete_elem(&image_mappings, &copy.image);
 	if (copy.shares) { /* a vfork child has nothing of its own */
 		if (exiting)
 			tell_process(MEMLEAK_EVENT_SHARER_EXIT, &copy, false);
@@ -48,16 +47,6 @@ static __always_inline void add_image(struct memleak_process *p, bool by_thread)
 		tell_process(MEMLEAK_EVENT_PROCESS, p, by_thread);
 }
 
-/* A child has mapped what its parent has, as far as that is known. */
-static __always_inline void inherit_mappings(__u32 parent, __u32 child)
-{
-	struct memleak_mappings *m = bpf_map_lookup_elem(&image_mappings, &parent);
-
-	/* Without memory for it some stacks are broken under contention, which are counted. */
-	if (m)
-		bpf_map_update_elem(&image_mappings, &child, m, BPF_NOEXIST);
-}
-
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -81,8 +70,6 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (child->mm == parent->mm)
 		p.shares = known->shares ? known->shares : tgid;
 	add_image(&p, false);
-	if (!p.shares)
-		inherit_mappings(known->image, p.image);
 	return 0;
 }
 
@@ -101,7 +88,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 		end_image(tgid, NULL);
 	else if (!trace_all || !is_wanted())
 		return 0;
-	copy_file_key(&key, bprm->file);
+	copy_file_key(&key, bprm->file, true);
 	p.tgid = tgid;
 	p.exe = file_number(&key);
 	__builtin_memcpy(p.comm, task->comm, sizeof(p.comm));
@@ -129,7 +116,7 @@ int list_mappings(struct bpf_iter__task_vma *ctx)
 
 	if (!vma || !task || task->pid != task->tgid)
 		return 0;
-	copy_vma(&copy, vma);
+	copy_vma(&copy, vma, true);
 	if (!copy.has_file || !copy.executable)
 		return 0;
 	record.mapping = copy.mapping;

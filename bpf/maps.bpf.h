@@ -141,15 +141,6 @@ struct {
 	__type(value, __u32); /* its number */
 } files __weak SEC(".maps");
 
-/* By image. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 32768);
-	__type(key, __u32);
-	__type(value, struct memleak_mappings);
-} image_mappings __weak SEC(".maps");
-
 /* Unwind tables: see bpf/unwind.h. Sizes are the loader's. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -368,15 +368,6 @@ struct memleak_vma {
 	__u32 is_exe; /* the program itself */
 };
 
-/* What an image had mapped when the loader last looked, for when the kernel cannot be asked. */
-#define MEMLEAK_MAX_MAPPINGS 256
-
-struct memleak_mappings {
-	__u32 nr;
-	__u32 pad;
-	struct memleak_mapping list[MEMLEAK_MAX_MAPPINGS]; /* sorted, not overlapping */
-};
-
 /*
  * The signal with which a traced process shows its tracer that it has loaded libraries: ignored by
  * default, so that nothing happens if the tracer is gone; the tracer keeps it from the process.

@@ -49,7 +49,7 @@ static __noinline int add_process(void)
 	bpf_get_current_comm(p.comm, sizeof(p.comm));
 	mm = bpf_get_current_task_btf()->mm;
 	if (mm && mm->exe_file) {
-		copy_file_key(&key, mm->exe_file);
+		copy_file_key(&key, mm->exe_file, true);
 		p.exe = file_number(&key);
 	}
 	if (bpf_map_update_elem(&processes, &tgid, &p, BPF_NOEXIST)) {

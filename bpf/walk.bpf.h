@@ -21,6 +21,7 @@
 
 #include "bpf/files.bpf.h"
 #include "bpf/unwind.bpf.h"
+#include "bpf/vma_tree.bpf.h"
 
 /* Mappings that a thread's walks keep. */
 #define KEPT_MAPPINGS 4
@@ -42,6 +43,7 @@ struct walk {
 	struct memleak_mapping kept[KEPT_MAPPINGS]; /* hold while the address space is as it was */
 	__u32 kept_seq;				    /* mm_lock_seq when they were found; even */
 	__u32 next_kept;
+	struct vma_tree_node node;		    /* room for a look at the tree of mappings */
 	__u64 key, check;   /* two hashes of the frames so far */
 	__u64 window_start; /* of the stack, what was read last */
 	__u64 window_last;  /* where in it 16 bytes can begin, at most */
@@ -123,49 +125,8 @@ static __always_inline __u64 hidden_return_address(struct task_struct *task, __u
 
 static long note_mapping(struct task_struct *task, struct vm_area_struct *vma, void *data)
 {
-	copy_vma(data, vma);
+	copy_vma(data, vma, true);
 	return 0;
-}
-
-/* Steps of a binary search among MEMLEAK_MAX_MAPPINGS. */
-#define MAPPING_STEPS 8
-
-/* All ones where a < b; both are below 2^63. */
-static __always_inline __u64 mask_below(__u64 a, __u64 b)
-{
-	__u64 difference = a - b;
-
-	UNWIND_BARRIER(difference);
-	return (__u64)((__s64)difference >> 63);
-}
-
-/*
- * Who looks a mapping up while another thread changes the address space is told to try again
- * (-EBUSY), which a program in the kernel cannot wait for. What user space saw when libraries were
- * last loaded is the answer then.
- */
-static __always_inline bool find_known_mapping(struct walk *w, __u64 pc)
-{
-	__u64 low = 0, step = MEMLEAK_MAX_MAPPINGS / 2;
-	__u32 image = w->image;
-	struct memleak_mappings *known = bpf_map_lookup_elem(&image_mappings, &image);
-	struct memleak_mapping *m;
-
-	if (!known)
-		return false;
-	for (int i = 0; i < MAPPING_STEPS; i++, step /= 2) {
-		__u64 mid;
-
-		UNWIND_BARRIER(low);
-		mid = (low + step) & (MEMLEAK_MAX_MAPPINGS - 1);
-		low += step & mask_below(mid, known->nr) &
-		       mask_below(known->list[mid].start, pc + 1);
-	}
-	m = &known->list[low & (MEMLEAK_MAX_MAPPINGS - 1)];
-	if (pc < m->start || pc >= m->end)
-		return false;
-	w->mapping = *m;
-	return true;
 }
 
 static __always_inline bool is_vdso(struct memleak_mapping *m)
@@ -178,7 +139,7 @@ static __always_inline bool is_vdso(struct memleak_mapping *m)
 	return true;
 }
 
-/* Ask the kernel, a few times: who holds the lock often lets it go at once. */
+/* How often the tree is looked at: another thread may be replacing a node. */
 #define MAPPING_TRIES 3
 
 /* Whether the kernel tells when an address space was changed last. */
@@ -231,17 +192,19 @@ static __always_inline void keep_mapping(struct walk *w)
 static __always_inline bool find_mapping(struct walk *w, __u64 pc)
 {
 	struct vma_copy copy = {};
-	long err = -EBUSY;
+	long err;
 
 	if (pc >= w->mapping.start && pc < w->mapping.end)
 		return true;
 	if (find_kept_mapping(w, pc))
 		return true;
+	err = bpf_find_vma(bpf_get_current_task_btf(), pc, note_mapping, &copy, 0);
 	for (int i = 0; i < MAPPING_TRIES && err == -EBUSY; i++)
-		err = bpf_find_vma(bpf_get_current_task_btf(), pc, note_mapping, &copy, 0);
+		if (!find_vma_unlocked(&w->node, &copy, pc))
+			err = 0;
 	if (err == -EBUSY) {
 		w->result = UNWIND_MAPPING_BUSY;
-		return find_known_mapping(w, pc);
+		return false;
 	}
 	if (err || !copy.executable) {
 		w->result = UNWIND_NO_MAPPING;

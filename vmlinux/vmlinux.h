@@ -136,7 +136,21 @@ struct mm_struct___seqcount {
 	struct seqcount mm_lock_seq;
 };
 
+/* A tree of ranges (lib/maple_tree.c), which holds the mappings of an address space. */
+struct maple_tree {
+	void *ma_root;
+};
+
+struct maple_range_64 {
+	unsigned long pivot[15];
+};
+
+struct maple_arange_64 {
+	unsigned long pivot[9];
+};
+
 struct mm_struct {
+	struct maple_tree mm_mt;
 	mm_context_t context;
 	unsigned long start_stack;
 	struct file *exe_file;
@@ -148,6 +162,7 @@ struct vm_area_struct {
 	unsigned long vm_end;
 	unsigned long vm_flags;
 	unsigned long vm_pgoff;
+	struct mm_struct *vm_mm;
 	struct file *vm_file;
 };
 

@@ -111,29 +111,6 @@ static int add_process(struct probe *p, pid_t pid, uint32_t exe, struct memleak_
 	return probe__note_exe(p, process.image, pid);
 }
 
-/* Leave with the kernel side what @process has mapped, for when it cannot look itself. */
-static int note_mappings(struct probe *p, const struct memleak_process *process,
-			 const vma_list *vmas)
-{
-	CLEANUP_FREE struct memleak_mappings *m = calloc(1, sizeof(*m));
-	int fd = bpf_map__fd(p->skeleton->maps.image_mappings);
-	struct memleak_process now;
-	size_t i;
-
-	if (!m)
-		return -ENOMEM;
-	for (i = 0; i < vmas->count && m->nr < MEMLEAK_MAX_MAPPINGS; i++)
-		m->list[m->nr++] = vmas->items[i].mapping;
-	/* A full table costs some stacks under contention, which are counted. */
-	if (bpf_map_update_elem(fd, &process->image, m, BPF_ANY) && errno != E2BIG)
-		return -errno;
-	/* Where the image has ended meanwhile nobody would take this away any more. */
-	if (bpf_map_lookup_elem(bpf_map__fd(p->skeleton->maps.processes), &process->tgid, &now) ||
-	    now.image != process->image)
-		bpf_map_delete_elem(fd, &process->image);
-	return 0;
-}
-
 /* Only the program and its loader are mapped: the libraries, and a heap, are yet to come. */
 static bool is_loading(struct probe *p, const vma_list *vmas)
 {
@@ -245,8 +222,6 @@ static int attach(struct probe *p, pid_t pid, bool starts, uint64_t could_ns, ch
 		err = add_process(p, pid, exe, &process);
 	if (err == -ESRCH && p->options.all)
 		err = 0; /* it has allocated nothing so far */
-	else if (!err && !process.shares)
-		err = note_mappings(p, &process, &vmas);
 	if (err) {
 		snprintf(why, size, "%s", strerror(-err));
 		return err;

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MEMLEAK_BPF_VMA_TREE_BPF_H
+#define MEMLEAK_BPF_VMA_TREE_BPF_H
+
+/*
+ * The mapping at an address, found without the lock of the address space: while another thread
+ * changes it, bpf_find_vma() says -EBUSY, and a program in the kernel cannot wait.
+ *
+ * The mappings lie in a maple tree (include/linux/maple_tree.h, since Linux 6.1), whose readers
+ * need no lock but RCU, under which programs on uprobes run: nodes are replaced, not changed. Each
+ * is 256 bytes long: its parent, pivots, and one slot more than pivots. Slot i holds what lies
+ * above pivot i - 1, up to pivot i; a pivot of 0 that is not the first ends the list. What is
+ * found is believed if it says itself that it is this mapping, before and after it is read.
+ */
+
+#include "bpf/files.bpf.h"
+
+struct vma_tree_node {
+	__u64 words[32]; /* the parent, pivots, slots */
+};
+
+/* MAPLE_NODE_MASK, MAPLE_NODE_TYPE_SHIFT and _MASK, enum maple_type of lib/maple_tree.c. */
+#define VMA_TREE_ADDRESS(node)	((node) & ~255ULL)
+#define VMA_TREE_TYPE(node)	((node) >> 3 & 15)
+#define VMA_TREE_LEAF		1
+#define VMA_TREE_ALLOCATION	3
+#define VMA_TREE_NR_PIVOTS(t)	(bpf_core_field_size(((t *)0)->pivot) / sizeof(__u64))
+#define VMA_TREE_MAX_PIVOTS	15
+#define VMA_TREE_MAX_DEPTH	10 /* with four in each node and eight in each leaf: two millions */
+
+/* Where @node leads to from @addr. */
+static __always_inline __u64 vma_tree_slot(struct vma_tree_node *node, __u64 nr_pivots, __u64 addr)
+{
+	__u64 index = 0, below = 1;
+
+	for (__u64 i = 0; i < VMA_TREE_MAX_PIVOTS; i++) {
+		__u64 pivot = node->words[1 + i];
+
+		below &= i < nr_pivots & pivot < addr & (!i | !!pivot);
+		UNWIND_BARRIER(below);
+		index += below;
+	}
+	return node->words[(1 + nr_pivots + index) & 31];
+}
+
+/* The mapping that the tree at @root has at @addr; 0: none, or it was replaced meanwhile. */
+static __always_inline __u64 vma_tree_find(struct vma_tree_node *node, __u64 root, __u64 addr)
+{
+	__u64 at = root;
+
+	for (int depth = 0; depth < VMA_TREE_MAX_DEPTH; depth++) {
+		__u64 address = VMA_TREE_ADDRESS(at), type = VMA_TREE_TYPE(at);
+
+		if (bpf_probe_read_kernel(node, sizeof(*node), (void *)address))
+			return 0;
+		if (VMA_TREE_ADDRESS(node->words[0]) == address)
+			return 0; /* its own parent: it is no longer in the tree */
+		at = vma_tree_slot(node,
+				   type == VMA_TREE_ALLOCATION
+					   ? VMA_TREE_NR_PIVOTS(struct maple_arange_64)
+					   : VMA_TREE_NR_PIVOTS(struct maple_range_64),
+				   addr);
+		if (type <= VMA_TREE_LEAF)
+			return at;
+	}
+	return 0;
+}
+
+static __always_inline bool is_vma_at(struct vm_area_struct *vma, struct mm_struct *mm, __u64 addr)
+{
+	return BPF_CORE_READ(vma, vm_mm) == mm && BPF_CORE_READ(vma, vm_start) <= addr &&
+	       BPF_CORE_READ(vma, vm_end) > addr;
+}
+
+/* Copy the current process's mapping at @addr; 0 or not. @node is room to work in. */
+__noinline __weak int find_vma_unlocked(struct vma_tree_node *node, struct vma_copy *copy,
+					__u64 addr)
+{
+	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
+	struct vm_area_struct *vma;
+
+	if (!node || !copy || !mm)
+		return 1;
+	vma = (void *)vma_tree_find(node, (__u64)mm->mm_mt.ma_root, addr);
+	if (!vma || !is_vma_at(vma, mm, addr))
+		return 1;
+	copy_vma(copy, vma, false);
+	return !is_vma_at(vma, mm, addr);
+}
+
+#endif
