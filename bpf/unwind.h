@@ -110,12 +110,12 @@ enum unwind_result {
 	UNWIND_COMPLETE_ZERO, /* return address 0, with which many start a thread's stack */
 
 	/* it was not */
-	UNWIND_TRUNCATED,    /* deeper than the walk goes */
-	UNWIND_NO_MAPPING,   /* the address is in no mapping, or in one without code */
-	UNWIND_MAPPING_BUSY, /* the address space was being changed; what is mapped was not known */
-	UNWIND_NO_TABLE,     /* no table of the file yet, and frame pointers did not help */
-	UNWIND_NO_ROOM,	     /* there was no memory for the file's table; as above */
-	UNWIND_NO_ROW,	     /* a gap, JIT code, and frame pointers did not help */
+	UNWIND_TRUNCATED,      /* deeper than the walk goes */
+	UNWIND_NO_MAPPING,     /* the address is in no mapping, or in one without code */
+	UNWIND_MAPPING_BUSY,   /* the address space was being changed, time and again */
+	UNWIND_NO_TABLE,       /* no table of the file yet, and frame pointers did not help */
+	UNWIND_NO_ROOM,	       /* there was no memory for the file's table; as above */
+	UNWIND_NO_ROW,	       /* a gap, JIT code, and frame pointers did not help */
 	UNWIND_RULE_UNUSABLE,  /* UNWIND_CFA_INVALID */
 	UNWIND_OTHER_REGISTER, /* UNWIND_CFA_REGISTER */
 	UNWIND_FP_LOST,	       /* needs the frame pointer, which is not known any more */

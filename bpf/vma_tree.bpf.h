@@ -20,25 +20,38 @@ struct vma_tree_node {
 };
 
 /* MAPLE_NODE_MASK, MAPLE_NODE_TYPE_SHIFT and _MASK, enum maple_type of lib/maple_tree.c. */
-#define VMA_TREE_ADDRESS(node)	((node) & ~255ULL)
-#define VMA_TREE_TYPE(node)	((node) >> 3 & 15)
-#define VMA_TREE_LEAF		1
-#define VMA_TREE_ALLOCATION	3
-#define VMA_TREE_NR_PIVOTS(t)	(bpf_core_field_size(((t *)0)->pivot) / sizeof(__u64))
-#define VMA_TREE_MAX_PIVOTS	15
-#define VMA_TREE_MAX_DEPTH	10 /* with four in each node and eight in each leaf: two millions */
+#define VMA_TREE_ADDRESS(node) ((node) & ~255ULL)
+#define VMA_TREE_TYPE(node)    ((node) >> 3 & 15)
+#define VMA_TREE_LEAF	       1
+#define VMA_TREE_ALLOCATION    3
+#define VMA_TREE_NR_PIVOTS(t)  (bpf_core_field_size(((t *)0)->pivot) / sizeof(__u64))
+#define VMA_TREE_MAX_PIVOTS    15
+#define VMA_TREE_MAX_DEPTH     10 /* with four in each node and eight in each leaf: two millions */
 
-/* Where @node leads to from @addr. */
+/* All ones where @a < @b, which are below 2^63: no branch, for the verifier sees each. */
+static __always_inline __u64 vma_tree_below(__u64 a, __u64 b)
+{
+	__u64 difference = a - b;
+
+	UNWIND_BARRIER(difference);
+	return (__u64)((__s64)difference >> 63);
+}
+
+/*
+ * Where @node leads to from @addr. Pivots are compared by the page that they end: all lie at the
+ * end of one.
+ */
 static __always_inline __u64 vma_tree_slot(struct vma_tree_node *node, __u64 nr_pivots, __u64 addr)
 {
-	__u64 index = 0, below = 1;
+	__u64 page = addr >> 12, index = 0, go_on = 1;
 
 	for (__u64 i = 0; i < VMA_TREE_MAX_PIVOTS; i++) {
-		__u64 pivot = node->words[1 + i];
+		__u64 pivot = node->words[1 + i] >> 12;
 
-		below &= i < nr_pivots & pivot < addr & (!i | !!pivot);
-		UNWIND_BARRIER(below);
-		index += below;
+		go_on &= vma_tree_below(i, nr_pivots) & vma_tree_below(pivot, page);
+		if (i)
+			go_on &= vma_tree_below(0, pivot);
+		index += go_on;
 	}
 	return node->words[(1 + nr_pivots + index) & 31];
 }

@@ -43,10 +43,10 @@ struct walk {
 	struct memleak_mapping kept[KEPT_MAPPINGS]; /* hold while the address space is as it was */
 	__u32 kept_seq;				    /* mm_lock_seq when they were found; even */
 	__u32 next_kept;
-	struct vma_tree_node node;		    /* room for a look at the tree of mappings */
-	__u64 key, check;   /* two hashes of the frames so far */
-	__u64 window_start; /* of the stack, what was read last */
-	__u64 window_last;  /* where in it 16 bytes can begin, at most */
+	struct vma_tree_node node; /* room for a look at the tree of mappings */
+	__u64 key, check;	   /* two hashes of the frames so far */
+	__u64 window_start;	   /* of the stack, what was read last */
+	__u64 window_last;	   /* where in it 16 bytes can begin, at most */
 	__u64 window[STACK_WINDOW / 8 + 2];
 	struct memleak_stack stack;
 };

@@ -136,6 +136,31 @@ in_group() {
 	holds "[.processes[] | select(.pid == $pid).mmap.blocks] == [0]"
 }
 
+# The kernel does not say at once what is mapped while it is being changed, nor has anybody looked at a program that
+# was started just now.
+@test "--cgroup: stacks are whole where 64 threads allocate while others map and unmap" {
+	local fds=() pids=() given=() group
+	require_bpf
+	make_cgroup
+	# So that the C library is probed before.
+	# shellcheck disable=SC2016
+	start_nr 0 sh -c 'echo $$ >"$0/cgroup.procs"; exec "$1"' "$group" "$PROGRAMS/pump"
+	TOP=10 start_tool -v --cgroup "$group" -i 3600
+	ask_report
+	in_group "$PROGRAMS/contended"
+	ask_report # its tables are there now
+	in_group "$PROGRAMS/contended"
+	end_tool
+	stop_all
+	[ "$status" = 0 ]
+	grep 'stacks' "$err"
+	holds "[.processes[] | select(.pid == $(jq -s '.[1].pid' "$expect")).stacks[] | select(.frames |
+		any(.symbol == \"deep\") and any(.symbol == \"start_thread\")).blocks] | add ==
+		$(jq -s '.[1].outstanding.blocks' "$expect")"
+	run ! grep "changing the address space" "$err"
+	wait_until 10 empty_cgroup
+}
+
 # held_when_killed: the report has what the program says of the process that it killed; each of its
 # threads may have been given one block more.
 held_when_killed() {

@@ -270,8 +270,7 @@ void probe__log_walks(const struct probe *p)
 	static const char *const broken[UNWIND_RESULTS] = {
 		[UNWIND_STEPPED] = "endless",
 		[UNWIND_NO_MAPPING] = "address in no code",
-		[UNWIND_MAPPING_BUSY] =
-			"another thread was changing the address space, which was not known yet",
+		[UNWIND_MAPPING_BUSY] = "another thread was changing the address space",
 		[UNWIND_NO_TABLE] = "no table yet",
 		[UNWIND_NO_ROOM] = "no room for the table (--max-unwind-memory)",
 		[UNWIND_NO_ROW] = "code without unwind information",
