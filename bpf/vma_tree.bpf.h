@@ -56,11 +56,21 @@ static __always_inline __u64 vma_tree_slot(struct vma_tree_node *node, __u64 nr_
 	return node->words[(1 + nr_pivots + index) & 31];
 }
 
-/* The mapping that the tree at @root has at @addr; 0: none, or it was replaced meanwhile. */
-static __always_inline __u64 vma_tree_find(struct vma_tree_node *node, __u64 root, __u64 addr)
+/*
+ * The kernel's structure of the current process's mapping at @addr, by its address; 0: there is
+ * none, or a node was replaced meanwhile. @node is room to work in.
+ *
+ * This and the next one are not static, and two: of the stack that 6.1 allows hardly anything is
+ * left for them.
+ */
+__noinline __weak __u64 vma_tree_find(struct vma_tree_node *node, __u64 addr)
 {
-	__u64 at = root;
+	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
+	__u64 at;
 
+	if (!node || !mm)
+		return 0;
+	at = (__u64)mm->mm_mt.ma_root;
 	for (int depth = 0; depth < VMA_TREE_MAX_DEPTH; depth++) {
 		__u64 address = VMA_TREE_ADDRESS(at), type = VMA_TREE_TYPE(at);
 
@@ -85,17 +95,13 @@ static __always_inline bool is_vma_at(struct vm_area_struct *vma, struct mm_stru
 	       BPF_CORE_READ(vma, vm_end) > addr;
 }
 
-/* Copy the current process's mapping at @addr; 0 or not. @node is room to work in. */
-__noinline __weak int find_vma_unlocked(struct vma_tree_node *node, struct vma_copy *copy,
-					__u64 addr)
+/* Copy the mapping at @addr from what vma_tree_find() gave; 0, or not where it is another one. */
+__noinline __weak int vma_tree_copy(struct vma_copy *copy, __u64 found, __u64 addr)
 {
 	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
-	struct vm_area_struct *vma;
+	struct vm_area_struct *vma = (void *)found;
 
-	if (!node || !copy || !mm)
-		return 1;
-	vma = (void *)vma_tree_find(node, (__u64)mm->mm_mt.ma_root, addr);
-	if (!vma || !is_vma_at(vma, mm, addr))
+	if (!copy || !is_vma_at(vma, mm, addr))
 		return 1;
 	copy_vma(copy, vma, false);
 	return !is_vma_at(vma, mm, addr);

@@ -44,6 +44,7 @@ struct walk {
 	__u32 kept_seq;				    /* mm_lock_seq when they were found; even */
 	__u32 next_kept;
 	struct vma_tree_node node; /* room for a look at the tree of mappings */
+	struct vma_copy found;	   /* what the kernel has at the last address it was asked for */
 	__u64 key, check;	   /* two hashes of the frames so far */
 	__u64 window_start;	   /* of the stack, what was read last */
 	__u64 window_last;	   /* where in it 16 bytes can begin, at most */
@@ -123,9 +124,15 @@ static __always_inline __u64 hidden_return_address(struct task_struct *task, __u
 	return 0;
 }
 
+struct walk_context {
+	struct walk *walk;
+};
+
 static long note_mapping(struct task_struct *task, struct vm_area_struct *vma, void *data)
 {
-	copy_vma(data, vma, true);
+	struct walk_context *c = data;
+
+	copy_vma(&c->walk->found, vma, true);
 	return 0;
 }
 
@@ -187,32 +194,43 @@ static __always_inline void keep_mapping(struct walk *w)
 		w->kept[w->next_kept++ & (KEPT_MAPPINGS - 1)] = w->mapping;
 }
 
+/* As bpf_find_vma(), into walk->found: 0 or -EBUSY. */
+static __always_inline long find_unlocked(struct walk *w, __u64 pc)
+{
+	for (int i = 0; i < MAPPING_TRIES; i++) {
+		__u64 vma = vma_tree_find(&w->node, pc);
+
+		if (vma && !vma_tree_copy(&w->found, vma, pc))
+			return 0;
+	}
+	return -EBUSY;
+}
+
 /* Make walk->mapping the one that holds @pc; false, with the result, where there is none with code.
  */
 static __always_inline bool find_mapping(struct walk *w, __u64 pc)
 {
-	struct vma_copy copy = {};
+	struct walk_context c = {.walk = w};
 	long err;
 
 	if (pc >= w->mapping.start && pc < w->mapping.end)
 		return true;
 	if (find_kept_mapping(w, pc))
 		return true;
-	err = bpf_find_vma(bpf_get_current_task_btf(), pc, note_mapping, &copy, 0);
-	for (int i = 0; i < MAPPING_TRIES && err == -EBUSY; i++)
-		if (!find_vma_unlocked(&w->node, &copy, pc))
-			err = 0;
+	err = bpf_find_vma(bpf_get_current_task_btf(), pc, note_mapping, &c, 0);
+	if (err == -EBUSY)
+		err = find_unlocked(w, pc);
 	if (err == -EBUSY) {
 		w->result = UNWIND_MAPPING_BUSY;
 		return false;
 	}
-	if (err || !copy.executable) {
+	if (err || !w->found.executable) {
 		w->result = UNWIND_NO_MAPPING;
 		return false;
 	}
-	w->mapping = copy.mapping;
-	if (copy.has_file)
-		w->mapping.file = file_number(&copy.key);
+	w->mapping = w->found.mapping;
+	if (w->found.has_file)
+		w->mapping.file = file_number(&w->found.key);
 	else
 		w->mapping.file = is_vdso(&w->mapping) ? MEMLEAK_FILE_VDSO : 0;
 	keep_mapping(w);
@@ -400,10 +418,6 @@ __noinline __weak int leave_frame(struct walk *w)
 	missing = find_rule(w, pc, &rule);
 	return !step_by(w, &rule, missing);
 }
-
-struct walk_context {
-	struct walk *walk;
-};
 
 /*
  * A return address in front of which no code has a rule, but which has one itself, is a function's
