@@ -206,6 +206,17 @@ static __always_inline long find_unlocked(struct walk *w, __u64 pc)
 	return -EBUSY;
 }
 
+/* The number of the file that walk->found maps. 6.1 takes keys from the program's stack alone. */
+__noinline __weak __u32 found_file(struct walk *w)
+{
+	struct memleak_file_key key;
+
+	if (!w)
+		return 0;
+	key = w->found.key;
+	return file_number(&key);
+}
+
 /* Make walk->mapping the one that holds @pc; false, with the result, where there is none with code.
  */
 static __always_inline bool find_mapping(struct walk *w, __u64 pc)
@@ -230,7 +241,7 @@ static __always_inline bool find_mapping(struct walk *w, __u64 pc)
 	}
 	w->mapping = w->found.mapping;
 	if (w->found.has_file)
-		w->mapping.file = file_number(&w->found.key);
+		w->mapping.file = found_file(w);
 	else
 		w->mapping.file = is_vdso(&w->mapping) ? MEMLEAK_FILE_VDSO : 0;
 	keep_mapping(w);
