@@ -46,6 +46,15 @@ estimate() {
 	done
 }
 
+@test "an operator's call that is left out says nothing of the next one" {
+	require_bpf
+	require_program operator_notes
+	EXPECT='' TOOL='-z 100 -o 0 --diagnose --leak-check=no' profile operator_notes
+	[ "$status" = 0 ]
+	holds '[.processes[].stacks[] | select(.frames[0].symbol | startswith("allocate")) | {blocks, family}] ==
+		[{"blocks": 50, "family": "malloc"}]'
+}
+
 @test "by address are counted as many blocks as there are, whatever becomes of them" {
 	local option order blocks
 	require_bpf
