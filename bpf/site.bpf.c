@@ -143,8 +143,12 @@ static __always_inline int site_alloc(struct pt_regs *regs, __u64 cookie)
 		return 0;
 	}
 	t->reallocated_addr = 0;
-	if (is_part(p, t, regs, cookie, &s) || !is_site_followed(&s))
+	if (is_part(p, t, regs, cookie, &s))
 		return 0;
+	if (!is_site_followed(&s)) {
+		t->making.sp = 0; /* the operator that leads here, if one does */
+		return 0;
+	}
 	b.size = s.size;
 	b.weight = s.weight;
 	b.time_ns = bpf_ktime_get_ns();
