@@ -35,6 +35,9 @@ kind() {
 @test "a length before the data" { lost leaks length64; }
 @test "threads" { lost leaks threads; }
 @test "threads that have ended" { lost leaks ended_thread; }
+@test "exec by a thread whose first one has ended" {
+	lost exec_by_thread --alone "$PROGRAMS/exec_by_thread" --lose
+}
 @test "thread-local data" { lost leaks tls; }
 @test "a register" { lost leaks in_register; }
 @test "the stack" { lost leaks on_stack; }
