@@ -12,7 +12,7 @@
 
 #include "bpf/memleak.skel.h"
 #include "probe/loader.h"
-#include "target/placement.h"
+#include "probe/places.h"
 #include "util/cleanup.h"
 #include "util/hash.h"
 #include "util/log.h"
@@ -87,143 +87,15 @@ void attachments__destroy(struct attachments *a)
 	free(a);
 }
 
-/* The place of each of a file's functions, in their order. */
-struct placements {
-	VECTOR(struct placement) list;
-};
-
-static void release_placements(struct placements *p)
-{
-	vector_release(&p->list);
-}
-
-static int place_functions(const struct attachments *all, const struct file *file,
-			   struct placements *ret)
-{
-	const struct allocator *a = &file->allocator;
-	size_t i;
-	int err = 0;
-
-	for (i = 0; i < a->functions.count && !err; i++) {
-		const struct allocator_function *f = &a->functions.items[i];
-		/* A distance counts from the first instruction; without a size it is kept. */
-		uint64_t size = f->call == MEMLEAK_CALL_LIBRARIES ? 0 : f->size;
-		struct placement p;
-
-		err = placement__choose(file->object, f->offset, size, all->nops, &p);
-		if (!err)
-			err = vector_push(&ret->list, p);
-	}
-	return err;
-}
-
-/* Log where the probes of a file go, once a file; a long line is broken. */
+/* Log where the probes of a file go, once a file. */
 static int tell_places(struct attachments *all, uint32_t id, const struct file *file,
 		       const struct placements *placements)
 {
-	const char *slash = strrchr(file->object->path, '/');
-	const char *name = slash ? slash + 1 : file->object->path;
-	char line[1024] = "";
-	size_t length = 0;
-	size_t i;
-
 	if (hash__get(&all->told, id, 0) != HASH_NONE)
 		return 0;
-	for (i = 0; i < placements->list.count; i++) {
-		const struct allocator_function *f = &file->allocator.functions.items[i];
-		const struct placement *p = &placements->list.items[i];
-		char place[192];
-
-		if (p->cost == PLACEMENT_REFUSED) {
-			all->has_gaps = true;
-			log_warning("%s: %s cannot be probed (the kernel refuses its first "
-				    "instruction): its calls are not seen",
-				    file->object->path, f->name);
-			continue;
-		}
-		placement__describe(p, f->offset, place, sizeof(place));
-		length += snprintf(line + length, sizeof(line) - length, "%s%s%s",
-				   length ? ", " : "", f->name, place);
-		if (length > sizeof(line) * 3 / 4) {
-			log_info("%s: %s", name, line);
-			length = 0;
-		}
-	}
-	if (length)
-		log_info("%s: %s", name, line);
+	if (placements__log(placements, file))
+		all->has_gaps = true;
 	return hash__set(&all->told, id, 0, 0);
-}
-
-/* What places of one file are asked for. */
-struct places {
-	VECTOR(uint64_t) offsets;
-	VECTOR(uint64_t) cookies;
-	VECTOR(uint64_t) semaphores; /* of sites */
-};
-
-static void release_places(struct places *places)
-{
-	vector_release(&places->offsets);
-	vector_release(&places->cookies);
-	vector_release(&places->semaphores);
-}
-
-/* What functions one program serves. */
-enum part {
-	PART_FREES,
-	PART_RELEASES,
-	PART_ALLOCS,
-	PART_MAY_THROW,
-	PART_NEW_ARRAY,
-	PART_OPERATORS, /* the others of C++ */
-	PART_LIBRARIES,
-	PARTS
-};
-
-static enum part part_of(const struct allocator_function *f)
-{
-	if (f->call == MEMLEAK_CALL_FREE)
-		return PART_FREES;
-	if (f->call == MEMLEAK_CALL_RELEASE)
-		return PART_RELEASES;
-	if (allocator__is_note(f))
-		return f->call == MEMLEAK_CALL_NEW && f->family == MEMLEAK_FAMILY_NEW_ARRAY
-			       ? PART_NEW_ARRAY
-			       : PART_OPERATORS;
-	if (f->call == MEMLEAK_CALL_LIBRARIES)
-		return PART_LIBRARIES;
-	return f->may_throw ? PART_MAY_THROW : PART_ALLOCS;
-}
-
-static uint64_t cookie_of(const struct allocator_function *f)
-{
-	if (f->call == MEMLEAK_CALL_LIBRARIES)
-		return MEMLEAK_COOKIE_LIBRARIES(f->distance);
-	return MEMLEAK_COOKIE(f->call, f->family) | f->form | MEMLEAK_FORM_FAMILIES(f->families) |
-	       (f->guarded ? MEMLEAK_FORM_GUARDED : 0) | (f->leaf ? MEMLEAK_FORM_LEAF : 0);
-}
-
-static int choose_places(const struct allocator *a, const struct placements *placements,
-			 const struct share *share, enum part part, struct places *ret)
-{
-	size_t i;
-	int err;
-
-	for (i = 0; i < a->functions.count; i++) {
-		const struct allocator_function *f = &a->functions.items[i];
-		const struct placement *p = &placements->list.items[i];
-
-		/* One that is refused would fail the whole link. */
-		if (part_of(f) != part || p->cost == PLACEMENT_REFUSED ||
-		    !share__is_probed(share, f))
-			continue;
-		err = vector_push(&ret->offsets, p->offset);
-		if (!err)
-			err = vector_push(&ret->cookies, cookie_of(f));
-		if (err)
-			return err;
-	}
-	return 0;
 }
 
 static int keep_link(struct attachment *a, int fd)
@@ -301,11 +173,11 @@ static int link_returns(struct attachments *all, struct attachment *a, const str
 	return link_entries(all, a, all->rare->progs.probe_plain_return, &r);
 }
 
-static bool is_asked_for(const struct attachments *all, enum part part)
+static bool is_asked_for(const struct attachments *all, enum places_part part)
 {
-	if (part == PART_NEW_ARRAY)
+	if (part == PLACES_NEW_ARRAY)
 		return all->options->families || all->options->diagnose;
-	return part != PART_OPERATORS || all->options->diagnose;
+	return part != PLACES_OPERATORS || all->options->diagnose;
 }
 
 /* The number, from 1, of @arguments in the kernel's table, or -errno. */
@@ -353,11 +225,7 @@ static int choose_sites(struct attachments *all, const struct file *file, const 
 			spec = find_spec(all, &s->arguments);
 		if (spec < 0)
 			return spec;
-		err = vector_push(&ret->offsets, offset);
-		if (!err)
-			err = vector_push(&ret->cookies, MEMLEAK_SITE_COOKIE(spec, flags));
-		if (!err)
-			err = vector_push(&ret->semaphores, s->semaphore);
+		err = places__add(ret, offset, MEMLEAK_SITE_COOKIE(spec, flags), s->semaphore);
 		if (err)
 			return err;
 	}
@@ -367,7 +235,7 @@ static int choose_sites(struct attachments *all, const struct file *file, const 
 static int link_sites(struct attachments *all, struct attachment *a, const struct file *file,
 		      const struct share *share, enum notes_kind kind)
 {
-	CLEANUP(release_places) struct places places = {0};
+	CLEANUP(places__release) struct places places = {0};
 	const struct bpf_program *const programs[NOTES_KINDS] = {
 		[NOTES_ALLOC] = all->rare->progs.probe_site_alloc,
 		[NOTES_FREE] = all->rare->progs.probe_site_free,
@@ -408,38 +276,38 @@ static int load_rare(struct attachments *all, const struct allocator *a, const s
 static int link_file(struct attachments *all, struct attachment *a, const struct file *file,
 		     const struct share *share)
 {
-	CLEANUP(release_placements) struct placements placements = {0};
+	CLEANUP(placements__release) struct placements placements = {0};
 	int err = load_rare(all, &file->allocator, share);
-	const struct bpf_program *const entry_programs[PARTS] = {
-		[PART_FREES] = all->skeleton->progs.probe_free,
-		[PART_RELEASES] = all->rare ? all->rare->progs.probe_release : NULL,
-		[PART_MAY_THROW] = all->rare ? all->rare->progs.probe_plain_entry : NULL,
-		[PART_NEW_ARRAY] = all->skeleton->progs.probe_operator,
-		[PART_OPERATORS] = all->skeleton->progs.probe_operator,
-		[PART_LIBRARIES] = all->skeleton->progs.probe_libraries,
+	const struct bpf_program *const entry_programs[PLACES_PARTS] = {
+		[PLACES_FREES] = all->skeleton->progs.probe_free,
+		[PLACES_RELEASES] = all->rare ? all->rare->progs.probe_release : NULL,
+		[PLACES_MAY_THROW] = all->rare ? all->rare->progs.probe_plain_entry : NULL,
+		[PLACES_NEW_ARRAY] = all->skeleton->progs.probe_operator,
+		[PLACES_OPERATORS] = all->skeleton->progs.probe_operator,
+		[PLACES_LIBRARIES] = all->skeleton->progs.probe_libraries,
 	};
 	/* What realloc's failure takes back must not be missed; allocations come last. */
 	static const enum notes_kind kinds[] = {NOTES_FREE, NOTES_RESTORE, NOTES_MAP, NOTES_ALLOC};
-	enum part part;
+	enum places_part part;
 	size_t i;
 
 	if (!err)
-		err = place_functions(all, file, &placements);
+		err = placements__choose(file, all->nops, &placements);
 	if (!err)
 		err = tell_places(all, a->file, file, &placements);
 	if (!err)
 		err = link_returns(all, a, file);
-	for (part = 0; part < PARTS && !err; part++) {
-		CLEANUP(release_places) struct places places = {0};
+	for (part = 0; part < PLACES_PARTS && !err; part++) {
+		CLEANUP(places__release) struct places places = {0};
 		struct link_request r = {.file_fd = file->object->fd, .pid = a->pid};
 
-		err = choose_places(&file->allocator, &placements, share, part, &places);
+		err = places__choose(&places, file, &placements, share, part);
 		if (err)
 			break;
 		r.offsets = places.offsets.items;
 		r.cookies = places.cookies.items;
 		r.count = places.offsets.count;
-		if (part == PART_ALLOCS)
+		if (part == PLACES_ALLOCS)
 			err = link_allocs(all, a, &r);
 		else if (is_asked_for(all, part))
 			err = link_entries(all, a, entry_programs[part], &r);

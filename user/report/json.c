@@ -8,7 +8,6 @@
 
 #include "report/json.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "profile/path.h"
@@ -19,7 +18,6 @@
 #include "report/report.h"
 #include "report/stream.h"
 #include "util/cleanup.h"
-#include "util/utf8.h"
 
 /* Profile to objects */
 
