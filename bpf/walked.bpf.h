@@ -32,7 +32,7 @@ struct walk {
 	__u32 result;	  /* enum unwind_result of the last step */
 	__u64 trampoline; /* where pending return probes point their return addresses; 0: none */
 	struct memleak_mapping kept[KEPT_MAPPINGS]; /* hold while the address space is as it was */
-	__u32 kept_seq;				    /* mm_lock_seq when they were found; even */
+	__u32 kept_seq;				    /* changes_so_far() when they were found */
 	__u32 next_kept;
 	struct vma_tree_node node; /* room for a look at the tree of mappings */
 	struct vma_copy found;	   /* what the kernel has at the last address it was asked for */
@@ -143,23 +143,46 @@ static __always_inline bool is_vdso(struct memleak_mapping *m)
 /* Whether the kernel tells when an address space was changed last. */
 static __always_inline bool counts_changes(void)
 {
-	return bpf_core_field_exists(struct mm_struct___seqcount, mm_lock_seq);
+	return bpf_core_field_exists(struct mm_struct___seqcount, mm_lock_seq) ||
+	       (bpf_core_field_exists(struct mm_struct___number, mm_lock_seq) &&
+		bpf_core_field_exists(struct rw_semaphore, count));
+}
+
+/* kernel/locking/rwsem.c */
+#define RWSEM_WRITER_LOCKED 1
+
+/* How often the current address space has been changed, into *@seq; false while it is. */
+static __always_inline bool changes_so_far(__u32 *seq)
+{
+	void *mm = bpf_get_current_task_btf()->mm;
+	struct mm_struct___seqcount *counting = mm;
+	struct mm_struct___number *numbering = mm;
+	struct mm_struct___lock *locking = mm;
+	bool locked;
+
+	if (!mm)
+		return false;
+	if (bpf_core_field_exists(counting->mm_lock_seq)) {
+		*seq = BPF_CORE_READ(counting, mm_lock_seq.sequence);
+		return !(*seq & 1);
+	}
+	/* In this order: who had the lock before counts, and then lets it go. */
+	locked = BPF_CORE_READ(locking, mmap_lock.count.counter) & RWSEM_WRITER_LOCKED;
+	*seq = BPF_CORE_READ(numbering, mm_lock_seq);
+	return !locked;
 }
 
 /*
  * What walks found before holds if the address space has not been changed since, nor is being
- * changed now (an odd count): asking the kernel for a mapping is the dearest part of a walk's step.
+ * changed now: asking the kernel for a mapping is the dearest part of a walk's step.
  */
 static __always_inline void recall_mappings(struct walk *w, __u32 image)
 {
-	struct mm_struct___seqcount *mm;
-	__u32 seq;
+	__u32 seq = 0;
 
 	if (!counts_changes())
 		return;
-	mm = (void *)bpf_get_current_task_btf()->mm;
-	seq = mm ? BPF_CORE_READ(mm, mm_lock_seq.sequence) : 1;
-	if (!(seq & 1) && seq == w->kept_seq && image == w->image)
+	if (changes_so_far(&seq) && seq == w->kept_seq && image == w->image)
 		return;
 	for (int i = 0; i < KEPT_MAPPINGS; i++)
 		w->kept[i].start = w->kept[i].end = 0;

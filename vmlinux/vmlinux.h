@@ -130,10 +130,26 @@ struct seqcount {
 	unsigned int sequence;
 };
 
-/* A sequence counter of changes to the address space; kernels that have none, or a plain number
- * that changes only at their end, do without what depends on it. */
+/* Changes to the address space are counted: at their begin and end since Linux 6.14, at the end of
+ * what was done under the lock since 6.4. */
 struct mm_struct___seqcount {
 	struct seqcount mm_lock_seq;
+};
+
+struct mm_struct___number {
+	int mm_lock_seq;
+};
+
+typedef struct {
+	s64 counter;
+} atomic_long_t;
+
+struct rw_semaphore {
+	atomic_long_t count;
+};
+
+struct mm_struct___lock {
+	struct rw_semaphore mmap_lock;
 };
 
 /* A tree of ranges (lib/maple_tree.c), which holds the mappings of an address space. */
