@@ -226,3 +226,14 @@ copied_over() {
 @test "K: 64 threads allocate while others map and unmap" {
 	complete 999 contended
 }
+@test "L: where the mappings of the code begin is changed all the time" {
+	local stack
+	require_program split_code
+	TOOL='-o 0 --leak-check=no' complete 990 split_code 160000
+	# What is not known is counted, and nothing is said that is wrong.
+	run ! grep -v 'changing the address space' <(grep 'stacks broken: ' "$err")
+	stack=$(jq -n -c '[range(5)] | map("hop5", "hop4", "hop3", "hop2", "hop1", "hop0")')
+	holds "[.processes[0].stacks[] | select(.frames | any(.symbol == \"pthread_create\") | not)] |
+		(map(.blocks) | add) == 160000 and
+		all([.frames[].symbol][:30] as \$had | $stack[:\$had | length] == \$had)"
+}
