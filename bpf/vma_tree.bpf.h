@@ -9,14 +9,18 @@
  * The mappings lie in a maple tree (include/linux/maple_tree.h, since Linux 6.1), whose readers
  * need no lock but RCU, under which programs on uprobes run: nodes are replaced, not changed. Each
  * is 256 bytes long: its parent, pivots, and one slot more than pivots. Slot i holds what lies
- * above pivot i - 1, up to pivot i; a pivot of 0 that is not the first ends the list. What is
- * found is believed if it says itself that it is this mapping, before and after it is read.
+ * above pivot i - 1, up to pivot i; a pivot of 0 that is not the first ends the list.
+ *
+ * The mappings themselves are changed in place: where they begin, and the offset in the file with
+ * it. Of one that is freed the begin is written over, since Linux 6.4. What is found is believed if
+ * it begins where the tree says so, and has the same offset, before and after it is read.
  */
 
 #include "bpf/files.bpf.h"
 
 struct vma_tree_node {
 	__u64 words[32]; /* the parent, pivots, slots */
+	__u64 start;	 /* of what the node's slot holds that was taken */
 };
 
 /* MAPLE_NODE_MASK, MAPLE_NODE_TYPE_SHIFT and _MASK, enum maple_type of lib/maple_tree.c. */
@@ -38,8 +42,8 @@ static __always_inline __u64 vma_tree_below(__u64 a, __u64 b)
 }
 
 /*
- * Where @node leads to from @addr. Pivots are compared by the page that they end: all lie at the
- * end of one.
+ * Where @node leads to from @addr, and where that begins. Pivots are compared by the page that they
+ * end: all lie at the end of one.
  */
 static __always_inline __u64 vma_tree_slot(struct vma_tree_node *node, __u64 nr_pivots, __u64 addr)
 {
@@ -53,12 +57,14 @@ static __always_inline __u64 vma_tree_slot(struct vma_tree_node *node, __u64 nr_
 			go_on &= vma_tree_below(0, pivot);
 		index += go_on;
 	}
+	node->words[0] = node->start - 1; /* as if it were the pivot before the first one */
+	node->start = node->words[index & 15] + 1;
 	return node->words[(1 + nr_pivots + index) & 31];
 }
 
 /*
- * The kernel's structure of the current process's mapping at @addr, by its address; 0: there is
- * none, or a node was replaced meanwhile. @node is room to work in.
+ * The kernel's structure of the current process's mapping at @addr, by its address, and in @node,
+ * which is room to work in, where it begins; 0: there is none, or a node was replaced meanwhile.
  *
  * This and the next one are not static, and two: of the stack that 6.1 allows hardly anything is
  * left for them.
@@ -70,11 +76,12 @@ __noinline __weak __u64 vma_tree_find(struct vma_tree_node *node, __u64 addr)
 
 	if (!node || !mm)
 		return 0;
+	node->start = 0;
 	at = (__u64)mm->mm_mt.ma_root;
 	for (int depth = 0; depth < VMA_TREE_MAX_DEPTH; depth++) {
 		__u64 address = VMA_TREE_ADDRESS(at), type = VMA_TREE_TYPE(at);
 
-		if (bpf_probe_read_kernel(node, sizeof(*node), (void *)address))
+		if (bpf_probe_read_kernel(node->words, sizeof(node->words), (void *)address))
 			return 0;
 		if (VMA_TREE_ADDRESS(node->words[0]) == address)
 			return 0; /* its own parent: it is no longer in the tree */
@@ -89,22 +96,27 @@ __noinline __weak __u64 vma_tree_find(struct vma_tree_node *node, __u64 addr)
 	return 0;
 }
 
-static __always_inline bool is_vma_at(struct vm_area_struct *vma, struct mm_struct *mm, __u64 addr)
+static __always_inline bool is_vma_at(struct vm_area_struct *vma, struct mm_struct *mm, __u64 start,
+				      __u64 addr)
 {
-	return BPF_CORE_READ(vma, vm_mm) == mm && BPF_CORE_READ(vma, vm_start) <= addr &&
+	return BPF_CORE_READ(vma, vm_mm) == mm && BPF_CORE_READ(vma, vm_start) == start &&
 	       BPF_CORE_READ(vma, vm_end) > addr;
 }
 
-/* Copy the mapping at @addr from what vma_tree_find() gave; 0, or not where it is another one. */
-__noinline __weak int vma_tree_copy(struct vma_copy *copy, __u64 found, __u64 addr)
+/*
+ * Copy the mapping at @addr from what vma_tree_find() gave, which begins at @start; 0, or not where
+ * it is another one.
+ */
+__noinline __weak int vma_tree_copy(struct vma_copy *copy, __u64 found, __u64 start, __u64 addr)
 {
 	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
 	struct vm_area_struct *vma = (void *)found;
 
-	if (!copy || !is_vma_at(vma, mm, addr))
+	if (!copy || !is_vma_at(vma, mm, start, addr))
 		return 1;
 	copy_vma(copy, vma, false);
-	return !is_vma_at(vma, mm, addr);
+	return !is_vma_at(vma, mm, start, addr) ||
+	       BPF_CORE_READ(vma, vm_pgoff) << page_shift != copy->mapping.offset;
 }
 
 #endif

@@ -137,8 +137,9 @@ static __always_inline bool is_vdso(struct memleak_mapping *m)
 	return true;
 }
 
-/* How often the tree is looked at: another thread may be replacing a node. */
-#define MAPPING_TRIES 3
+/* How often the tree is looked at: another thread may be changing what leads to the mapping, or it.
+ */
+#define MAPPING_TRIES 12
 
 /* Whether the kernel tells when an address space was changed last. */
 static __always_inline bool counts_changes(void)
@@ -214,7 +215,7 @@ static __always_inline long find_unlocked(struct walk *w, __u64 pc)
 	for (int i = 0; i < MAPPING_TRIES; i++) {
 		__u64 vma = vma_tree_find(&w->node, pc);
 
-		if (vma && !vma_tree_copy(&w->found, vma, pc))
+		if (vma && !vma_tree_copy(&w->found, vma, w->node.start, pc))
 			return 0;
 	}
 	return -EBUSY;
