@@ -19,6 +19,11 @@ void operator delete[](void *p) noexcept
 	free(p);
 }
 
+void operator delete[](void *p, std::size_t) noexcept
+{
+	free(p);
+}
+
 __attribute__((noipa)) static void use(void *p)
 {
 	lost = p;
