@@ -503,6 +503,8 @@ int run(const struct options *o)
 	err = prepare(&r);
 	if (err == -ENOMEM)
 		log_error("not enough memory: nothing is traced");
+	if (err == -EMFILE)
+		log_error("the limit on open files is too low: see `ulimit -n`");
 	if (err)
 		r.error = err; /* a command that was refused has left its own */
 	if (!r.error && o->live)

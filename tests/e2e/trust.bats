@@ -127,6 +127,29 @@ while True: time.sleep(1)'
 	grep -q "CapAmb:.*2000" "$out"
 }
 
+@test "a limit on address space, below the reader's own: names are there" {
+	require_bpf
+	(
+		ulimit -v 4000000
+		EXPECT='' exec "$MEMLEAK" -f json --output "$report" -- "$PROGRAMS/malloc_one"
+	) 2>"$err"
+	[ ! -s "$err" ]
+	holds '.losses.unread_files == 0'
+	holds '.processes[0].stacks[0].frames[0].symbol != null'
+}
+
+@test "too few open files for the tool, wherever they run out: the limit is named" {
+	require_bpf
+	local files
+	for files in 7 8 24; do
+		run bash -c 'ulimit -n $2; exec "$0" --output "$1" -- true 2>&1 3>&- 4>&-' \
+			"$MEMLEAK" "$report" "$files"
+		[ "$status" = 1 ]
+		[[ $output == *"ulimit -n"* ]]
+		[[ $output != *"Linux 6.1"* ]]
+	done
+}
+
 @test "as another user a command has that user's groups, name and home" {
 	require_bpf
 	[ "$(id -u)" = 0 ] || skip "needs root, to become nobody"

@@ -221,6 +221,8 @@ static int explain_load_failure(int err)
 			strerror(-err));
 	else if (err == -ENOMEM)
 		log_error("no memory for the kernel's tables: try a smaller --max-blocks");
+	else if (err == -EMFILE)
+		log_error("cannot load the BPF programs: %s", strerror(-err));
 	else
 		log_error("cannot load the BPF programs (%s): Linux 6.1 or newer is needed; -vv "
 			  "shows "

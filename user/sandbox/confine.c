@@ -96,18 +96,25 @@ static int load_filter(void)
 	return err ? err : seccomp_load(filter);
 }
 
+static int lower_limit(int resource, rlim_t most)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit))
+		return -errno;
+	limit.rlim_max = limit.rlim_max < most ? limit.rlim_max : most;
+	limit.rlim_cur = limit.rlim_cur < most ? limit.rlim_cur : most;
+	return setrlimit(resource, &limit) ? -errno : 0;
+}
+
 /* A file may make us take all the memory that we can get: not more than this, nor most of the
  * machine's. */
 static int limit_memory(void)
 {
 	uint64_t half = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 2;
-	struct rlimit limit = {.rlim_cur = half < MAX_MEMORY ? half : MAX_MEMORY};
+	int err = lower_limit(RLIMIT_AS, half < MAX_MEMORY ? half : MAX_MEMORY);
 
-	limit.rlim_max = limit.rlim_cur;
-	if (setrlimit(RLIMIT_AS, &limit))
-		return -errno;
-	limit = (struct rlimit){0, 0};
-	return setrlimit(RLIMIT_CORE, &limit) ? -errno : 0;
+	return err ? err : lower_limit(RLIMIT_CORE, 0);
 }
 
 static int compare(const void *x, const void *y)
