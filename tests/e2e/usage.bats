@@ -207,6 +207,15 @@ ctypes.CDLL(None).pthread_exit(None)' 3>&- 4>&- &
 	refused 1 "directory|permission|not executable" -- /tmp
 }
 
+@test "a command that somebody else traces" {
+	require_bpf
+	require_command strace
+	run --separate-stderr strace -f -o /dev/null "$MEMLEAK" -- true 3>&- 4>&-
+	[ "$status" = 1 ]
+	[ -z "$output" ]
+	[[ $stderr == *"cannot trace the command: process "[0-9]*"strace -f"* ]]
+}
+
 @test "objects that are none" {
 	require_bpf
 	cd "$BATS_TEST_TMPDIR"

@@ -328,10 +328,17 @@ void tracer__dispatch(struct tracer *t)
 int tracer__launch(struct tracer *t, const struct command *c)
 {
 	int status, err = 0;
+	pid_t owner;
 
 	if (ptrace(PTRACE_SEIZE, c->pid, 0, ptrace_options(t))) {
 		err = -errno;
-		log_error("cannot trace the command: %s", strerror(-err));
+		owner = process__tracer(c->pid);
+		if (owner > 0)
+			log_error("cannot trace the command: process %d, a debugger or strace -f, "
+				  "traces it already",
+				  owner);
+		else
+			log_error("cannot trace the command: %s", strerror(-err));
 		return err;
 	}
 	if (!tracer__add_task(t, c->pid, c->pid))
