@@ -103,15 +103,27 @@ static void handle_timer(struct run *r)
 		run__report(r, false);
 }
 
-static int set_timer(int fd, double seconds, bool repeats)
-{
-	struct itimerspec t = {.it_value.tv_sec = seconds};
+/* Whoever looks at a view wants to see something. */
+#define LIVE_FIRST_S 1.0
 
-	t.it_value.tv_nsec = (seconds - t.it_value.tv_sec) * 1e9;
-	if (!t.it_value.tv_sec && !t.it_value.tv_nsec)
-		t.it_value.tv_nsec = 1;
-	if (repeats)
-		t.it_interval = t.it_value;
+/* At least a nanosecond: none at all would be no time to wait for. */
+static struct timespec to_timespec(double seconds)
+{
+	struct timespec t = {.tv_sec = seconds};
+
+	t.tv_nsec = (seconds - t.tv_sec) * 1e9;
+	if (!t.tv_sec && !t.tv_nsec)
+		t.tv_nsec = 1;
+	return t;
+}
+
+/* The first time after @first seconds, then after @again each; 0: no more. */
+static int set_timer(int fd, double first, double again)
+{
+	struct itimerspec t = {.it_value = to_timespec(first)};
+
+	if (again)
+		t.it_interval = to_timespec(again);
 	return timerfd_settime(fd, 0, &t, NULL) ? -errno : 0;
 }
 
@@ -135,7 +147,7 @@ static void handle_blocks_timer(struct run *r)
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	took = (after.tv_sec - before.tv_sec) + (after.tv_nsec - before.tv_nsec) / 1e9;
 	if (!err)
-		err = set_timer(r->blocks_timer, fmax(BLOCKS_LAG_S, 3 * took), false);
+		err = set_timer(r->blocks_timer, fmax(BLOCKS_LAG_S, 3 * took), 0);
 	if (err) {
 		log_error("cannot read the kernel's tables: %s", strerror(-err));
 		run__stop(r, err);
@@ -225,23 +237,25 @@ static int prepare_signals(struct run *r)
 	return r->signals < 0 ? -errno : run__watch(r, r->signals, EPOLLIN);
 }
 
-static int start_timer(struct run *r, double seconds, bool repeats, int *ret)
+static int start_timer(struct run *r, double first, double again, int *ret)
 {
 	int err;
 
 	*ret = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (*ret < 0)
 		return -errno;
-	err = set_timer(*ret, seconds, repeats);
+	err = set_timer(*ret, first, again);
 	return err ? err : run__watch(r, *ret, EPOLLIN);
 }
 
 static int start_timers(struct run *r)
 {
-	int err = start_timer(r, r->o->interval_s, true, &r->timer);
+	double interval = r->o->interval_s;
+	double first = r->o->live && !r->o->count ? fmin(interval, LIVE_FIRST_S) : interval;
+	int err = start_timer(r, first, interval, &r->timer);
 
 	if (!err && r->blocks)
-		err = start_timer(r, BLOCKS_LAG_S, false, &r->blocks_timer);
+		err = start_timer(r, BLOCKS_LAG_S, 0, &r->blocks_timer);
 	return err;
 }
 

@@ -268,3 +268,9 @@ with_running() {
 	compare report "$report" "$expect" --running
 	kill "$target"
 }
+
+@test "a process that shows us nothing is not said to have ended" {
+	require_bpf
+	! cat /proc/1/maps >"$BATS_TEST_TMPDIR/maps" 2>&1 || skip "everything is shown here"
+	refused 1 "/proc/1/maps: Permission denied" -p 1
+}

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -132,10 +133,34 @@ static bool is_loading(struct probe *p, const vma_list *vmas)
 	return has_interpreter && has_loader && !others;
 }
 
+/* Say why nothing is mapped in @pid, as far as we see. */
+static int explain_no_mapping(pid_t pid, char *why, size_t size)
+{
+	char path[64];
+	int err = 0, fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		err = -errno;
+	else
+		close(fd);
+	if (!err || !process__is_alive(pid)) {
+		snprintf(why, size, "no program is mapped: it has just ended");
+		return -ESRCH;
+	}
+	snprintf(why, size, "%s: %s", path, strerror(-err));
+	return err;
+}
+
 /* Say why @pid cannot be followed although nothing failed: none of its files has a heap. */
-static int explain_no_allocator(struct probe *p, const vma_list *vmas, char *why, size_t size)
+static int explain_no_allocator(struct probe *p, pid_t pid, const vma_list *vmas, char *why,
+				size_t size)
 {
 	size_t i;
+
+	if (!vmas->count)
+		return explain_no_mapping(pid, why, size);
 
 	for (i = 0; i < vmas->count; i++) {
 		const struct file *f = files__get(p->files, vmas->items[i].mapping.file);
@@ -162,9 +187,7 @@ static int explain_no_allocator(struct probe *p, const vma_list *vmas, char *why
 					   : "; --symbols-prefix or -O may name them");
 		return -ENOENT;
 	}
-	snprintf(why, size,
-		 vmas->count ? "its program's file cannot be read"
-			     : "no program is mapped: it has just ended");
+	snprintf(why, size, "its program's file cannot be read");
 	return -ESRCH;
 }
 
@@ -247,7 +270,7 @@ static int attach(struct probe *p, pid_t pid, bool starts, uint64_t could_ns, ch
 		snprintf(why, size, "its libraries are not mapped yet");
 		return -EAGAIN;
 	}
-	return has_heap ? tell_of_go(p, &vmas) : explain_no_allocator(p, &vmas, why, size);
+	return has_heap ? tell_of_go(p, &vmas) : explain_no_allocator(p, pid, &vmas, why, size);
 }
 
 int probe__attach(struct probe *p, pid_t pid, bool starts, char *why, size_t size)
