@@ -37,7 +37,7 @@ static __always_inline __u64 vma_tree_below(__u64 a, __u64 b)
 {
 	__u64 difference = a - b;
 
-	UNWIND_BARRIER(difference);
+	barrier_var(difference);
 	return (__u64)((__s64)difference >> 63);
 }
 
