@@ -43,8 +43,8 @@ void calls__release(struct calls *c);
 void calls__mark(struct calls *c, bool (*is_probed)(void *context, const char *name),
 		 void *context);
 
-/* The slot through which the stub at @vaddr (of a procedure linkage table) jumps; NULL where there
- * is no such stub. */
+/* The slot through which the entry at @vaddr of a procedure linkage table jumps; NULL where there
+ * is no such entry. */
 const struct calls_slot *calls__stub(const struct calls *c, uint64_t vaddr);
 
 /* The slot at @vaddr; NULL where there is none. */
