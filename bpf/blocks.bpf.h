@@ -7,8 +7,8 @@
  * with which it was followed.
  */
 
-#include "bpf/maps.bpf.h"
 #include "bpf/sample.h"
+#include "bpf/slots.bpf.h"
 
 static __always_inline void trace_event(__u32 type, __u32 image, __u64 addr, __u64 size,
 					__u8 family, __u64 stack, __u64 frame)
@@ -108,23 +108,63 @@ static __always_inline bool is_size_followed(__u64 size)
 	return !is_sampling() || sample_draw(sampling(), size, bpf_get_prandom_u32());
 }
 
-/* Take the block at @addr out of the table, if it is there, into *@old; counts the free. */
+/* Take the block with @key out of the table, if it is there, into *@old. */
+static __always_inline bool take_block(const struct memleak_block_key *key,
+				       struct memleak_block *old)
+{
+	struct slot_place at = {};
+	struct memleak_block *b;
+
+	if (!key->family) {
+		at = slot_place(key->addr, key->image);
+		if (slot_take(at, old) == SLOT_DONE)
+			return true;
+		if (!is_elsewhere(at))
+			return false;
+	}
+	b = bpf_map_lookup_elem(&blocks, key);
+	if (!b)
+		return false;
+	*old = *b;
+	if (bpf_map_delete_elem(&blocks, key))
+		return false; /* another thread frees it at this moment, and counts it */
+	count_elsewhere(at, -1);
+	return true;
+}
+
+/* Put @b into the table. 0, -EEXIST, -E2BIG or -ENOMEM. */
+static __always_inline long put_block(const struct memleak_block_key *key,
+				      const struct memleak_block *b)
+{
+	struct slot_place at = {};
+	enum slot_result result;
+	long err;
+
+	if (!key->family) {
+		at = slot_place(key->addr, key->image);
+		if (at.bucket && is_elsewhere(at) && bpf_map_lookup_elem(&blocks, key))
+			return -EEXIST;
+		result = slot_put(at, key->addr, key->image, b);
+		if (result != SLOT_NO_ROOM)
+			return result == SLOT_DONE ? 0 : -EEXIST;
+	}
+	count_elsewhere(at, 1);
+	err = bpf_map_update_elem(&blocks, key, b, BPF_NOEXIST);
+	if (err)
+		count_elsewhere(at, -1);
+	return err;
+}
+
+/* The same for the block at @addr; counts the free. */
 static __always_inline bool block_free(struct memleak_process *p, __u64 addr, __u8 family,
 				       struct memleak_block *old)
 {
 	struct memleak_block_key key = {
 		.addr = addr, .image = p->image, .family = key_family(family)};
-	struct memleak_block *b;
 	struct sample_weight weight;
 
-	if (is_absent(addr))
+	if (is_absent(addr) || !take_block(&key, old))
 		return false;
-	b = bpf_map_lookup_elem(&blocks, &key);
-	if (!b)
-		return false;
-	*old = *b;
-	if (bpf_map_delete_elem(&blocks, &key))
-		return false; /* another thread frees it at this moment, and counts it */
 	count_address(addr, -1);
 	note_change(&key);
 	weight = weigh(old);
@@ -173,12 +213,12 @@ static __noinline int block_insert(struct memleak_process *p, __u64 addr, struct
 	long err;
 
 	count_address(addr, 1);
-	err = bpf_map_update_elem(&blocks, &key, b, BPF_NOEXIST);
+	err = put_block(&key, b);
 	if (err == -EEXIST) {
 		/* The address was handed out before: its free went unseen. */
 		if (block_free(p, addr, b->family, &stale))
 			count_loss(MEMLEAK_LOSS_FREE);
-		err = bpf_map_update_elem(&blocks, &key, b, BPF_NOEXIST);
+		err = put_block(&key, b);
 	}
 	if (err) {
 		count_address(addr, -1);
@@ -203,7 +243,7 @@ static __always_inline void block_restore(struct memleak_process *p, __u64 addr,
 	struct sample_weight weight = weigh(old);
 
 	count_address(addr, 1);
-	if (bpf_map_update_elem(&blocks, &key, old, BPF_NOEXIST)) {
+	if (put_block(&key, old)) {
 		count_address(addr, -1);
 		count_loss(MEMLEAK_LOSS_BLOCK_MEMORY);
 		return;

@@ -11,6 +11,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include "bpf/memleak.h"
+#include "bpf/slots.h"
 #include "bpf/unwind.h"
 
 /* include/uapi/asm-generic/errno-base.h */
@@ -32,6 +33,7 @@ const volatile __u32 sample_mean __weak;
 const volatile bool diagnose __weak;	   /* look for wrong frees */
 const volatile bool guard __weak;	   /* ... and for those of what is no block */
 const volatile bool user_functions __weak; /* --alloc-fn, --resource */
+const volatile __u32 bucket_bits __weak;   /* how many buckets there are; 0: none */
 const volatile __u32 max_depth __weak = 127;
 const volatile __u32 page_shift __weak = 12;
 const volatile __u32 own_tgid __weak; /* the tool itself and its helper are never followed */
@@ -61,6 +63,16 @@ __u64 hits __weak = 0;
 __u64 walks[MEMLEAK_WALK_RESULTS] __weak = {};
 __u64 walks_by_frame_pointer __weak = 0;
 
+/* Live blocks: see bpf/slots.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct memleak_bucket);
+} buckets __weak SEC(".maps");
+
+/* Those that are in no bucket, and resources. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -255,7 +267,7 @@ static __always_inline int send_event(struct memleak_event *event, enum memleak_
 
 static __always_inline __u32 current_tgid(void)
 {
-	return bpf_get_current_pid_tgid() >> 32;
+	return bpf_get_current_task_btf()->tgid;
 }
 
 /* With -A and --cgroup: whether the current process, not known yet, is one to follow. The tool's

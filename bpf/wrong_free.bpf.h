@@ -52,9 +52,36 @@ static __always_inline void remember_freed(struct memleak_process *p, __u64 addr
 	struct memleak_freed_key key = {.addr = addr, .image = p->image};
 	struct memleak_freed f = {
 		.stack = b->stack, .size = b->size, .family = b->family, .caller = caller};
+	struct memleak_slot *s;
 
-	if (guard && p->complete)
+	if (!guard || !p->complete)
+		return;
+	s = freed_slot(slot_place(addr, p->image));
+	if (s)
+		s->caller = caller;
+	else
 		bpf_map_update_elem(&freed, &key, &f, BPF_ANY);
+}
+
+/* What is remembered of @addr, into *@f. */
+static __always_inline bool recall_freed(struct memleak_process *p, __u64 addr,
+					 struct memleak_freed *f)
+{
+	struct memleak_freed_key key = {.addr = addr, .image = p->image};
+	struct memleak_slot *s = freed_slot(slot_place(addr, p->image));
+	struct memleak_freed *before;
+
+	if (s && s->caller) {
+		f->stack = s->block.stack;
+		f->size = s->block.size;
+		f->family = s->block.family;
+		f->caller = s->caller;
+		return true;
+	}
+	before = bpf_map_lookup_elem(&freed, &key);
+	if (before)
+		*f = *before;
+	return before != NULL;
 }
 
 /* What is freed, by whom, and as what. */
@@ -104,18 +131,18 @@ static __always_inline bool judge_block(struct thread *t, struct freeing *f,
 /* What is no block is freed. */
 static __always_inline bool judge_pointer(struct thread *t, struct freeing *f)
 {
-	struct memleak_freed_key key = {.addr = f->addr, .image = f->process->image};
-	struct memleak_freed *before;
+	struct memleak_freed before = {};
+	bool is_known;
 
 	if (!f->guarded || !is_guarded(f->process))
 		return false;
-	before = bpf_map_lookup_elem(&freed, &key);
-	begin_draft(t, f, before ? MEMLEAK_WRONG_DOUBLE : MEMLEAK_WRONG_POINTER);
-	if (before) {
-		t->wrong.key.alloc_stack = before->stack;
-		t->wrong.key.alloc_family = before->family;
-		t->wrong.value.size = before->size;
-		t->wrong.first_caller = before->caller;
+	is_known = recall_freed(f->process, f->addr, &before);
+	begin_draft(t, f, is_known ? MEMLEAK_WRONG_DOUBLE : MEMLEAK_WRONG_POINTER);
+	if (is_known) {
+		t->wrong.key.alloc_stack = before.stack;
+		t->wrong.key.alloc_family = before.family;
+		t->wrong.value.size = before.size;
+		t->wrong.first_caller = before.caller;
 	}
 	return true;
 }

@@ -57,6 +57,12 @@ clean() {
 
 @test "a double free that ends the program" { STATUS=134 finds wrong_frees dies; }
 
+@test "a double free, with more blocks in between than slots are kept for" {
+	TOOL="--max-blocks 100" STATUS=134 finds wrong_frees dies 50
+	TOOL="--max-blocks 400" STATUS=134 finds wrong_frees dies 300
+	STATUS=134 finds wrong_frees dies 300
+}
+
 @test "as many as Valgrind counts" {
 	local xml=$BATS_TEST_TMPDIR/xml
 	require_command valgrind

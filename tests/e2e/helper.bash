@@ -344,6 +344,15 @@ of_tool() {
 	return 1
 }
 
+# How many live blocks the tool's tables have, in slots (bpf/slots.h: tags that say 2) and elsewhere.
+blocks_of_tool() {
+	local slots others
+	slots=$(of_tool buckets | jq '[.[].value |
+		(.[0], .[8], .[16], .[24], .[32], .[40], .[48]) | select(test("[26ae]$"))] | length')
+	others=$(of_tool blocks | jq length)
+	echo $((slots + others))
+}
+
 # end_tool [SIGNAL]: sets $status.
 end_tool() {
 	kill "-${1:-INT}" "$tool_pid"

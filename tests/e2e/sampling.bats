@@ -63,11 +63,11 @@ estimate() {
 		for order in "free 0" "free 500" "free 2000"; do
 			start_pump
 			# shellcheck disable=SC2086
-			start_tool $option -v -p "$target" --follow -o 0 -i 3600 --leak-check=no
+			start_tool $option --max-blocks 4000 -v -p "$target" --follow -o 0 -i 3600 --leak-check=no
 			ask_report
 			tell "leak 1000 100" "churn 10000 100" "fork 1000 100" "leak 1000 50" "$order"
 			ask_report
-			blocks=$(of_tool blocks | jq length)
+			blocks=$(blocks_of_tool)
 			end_tool
 			[ "$status" = 0 ]
 			grep "^memleak-bpf: blocks followed: $blocks, in .* of 32768 slots" "$err"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Every kind of wrong free, with the pairs that are right in between. `wrong_frees dies` frees
- * twice as a program does that has not prepared for it: glibc ends it.
+ * twice as a program does that has not prepared for it: glibc ends it. `wrong_frees dies N` takes N
+ * other blocks in between.
  */
 #include <cstdint>
 #include <cstring>
@@ -129,6 +130,8 @@ static void invalid()
 	finding("invalid_free", 1, 0, nullptr, nullptr, "free", "do_free", 0);
 }
 
+static void *volatile kept;
+
 int main(int argc, char **argv)
 {
 	right();
@@ -137,6 +140,8 @@ int main(int argc, char **argv)
 
 		finding("double_free", 1, 700, "malloc", "by_malloc", "free", "do_free", 0);
 		do_free(p);
+		for (int n = argc > 2 ? atoi(argv[2]) : 0; n; n--)
+			kept = by_malloc(20);
 		do_free(p);
 	}
 	mismatched();

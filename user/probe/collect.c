@@ -227,8 +227,7 @@ static int read_tables(struct collector *c, struct pass *s)
 		err = collector__choose_snapshots(c, s);
 	s->now_ns = monotonic_ns();
 	if (!err)
-		err = batch__read(c->t.blocks_fd, sizeof(struct memleak_block_key),
-				  sizeof(struct memleak_block), read_block, &r);
+		err = blocks__read(c->t.blocks, read_block, &r);
 	if (!err && c->t.sites_fd >= 0)
 		err = batch__read(c->t.sites_fd, sizeof(struct memleak_site_key),
 				  sizeof(struct memleak_site), read_site, &r);

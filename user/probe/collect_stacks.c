@@ -12,7 +12,6 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 
-#include "probe/batch.h"
 #include "probe/collect_pass.h"
 
 /* So many stacks are few, for a table of @max: not worth a pass that reads all blocks. */
@@ -118,9 +117,8 @@ static int find_needed(const struct collector *c, struct pass *s)
 		err = need_snapshots(c, s);
 	if (!err)
 		err = timeline__for_each(&c->timeline, need_series, s);
-	if (!err && c->t.freed_fd >= 0)
-		err = batch__read(c->t.freed_fd, sizeof(struct memleak_freed_key),
-				  sizeof(struct memleak_freed), need_freed, s);
+	if (!err)
+		err = blocks__read_freed(c->t.blocks, need_freed, s);
 	return err;
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bpf/memleak.skel.h"
+#include "probe/blocks.h"
 #include "probe/link.h"
 #include "probe/tables.h"
 #include "util/cleanup.h"
@@ -33,12 +34,8 @@ static uint32_t max_sites(uint32_t max_stacks)
 #define MAX_WRONG_FREES 4096
 #define MAX_FREED	65536
 
-/*
- * Up to so many blocks have their memory from the start, 104 bytes each. To take it when a block
- * comes and give it back when it goes costs the program as much again as all else that is done
- * there; and it can fail. Samples are few, and larger tables are mostly empty.
- */
-#define MAX_PREALLOCATED (1U << 20)
+/* Samples are few: as a power of 2, the buckets for them. */
+#define SAMPLED_BUCKET_BITS 10
 
 static bool is_sampled(const struct probe_options *o)
 {
@@ -50,7 +47,17 @@ bool loader__is_partial(const struct probe_options *o)
 	return is_sampled(o) || o->min_size || o->max_size != UINT64_MAX;
 }
 
-static void configure(struct memleak *s, const struct probe_options *o, bool preallocated)
+/* Room for blocks: in buckets that are there from the start, and in a map that grows with them. */
+static void configure_blocks(struct memleak *s, uint32_t max_blocks, unsigned int bucket_bits)
+{
+	uint32_t slots = bucket_bits ? SLOT_WAYS << bucket_bits : 0;
+
+	s->rodata->bucket_bits = bucket_bits;
+	bpf_map__set_max_entries(s->maps.buckets, 1U << bucket_bits);
+	bpf_map__set_max_entries(s->maps.blocks, max_blocks - slots);
+}
+
+static void configure(struct memleak *s, const struct probe_options *o, unsigned int bucket_bits)
 {
 	uint32_t nr_pages, nr_shards;
 
@@ -72,9 +79,7 @@ static void configure(struct memleak *s, const struct probe_options *o, bool pre
 	s->rodata->guard = o->guard;
 	s->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
 	s->rodata->own_tgid = getpid();
-	bpf_map__set_max_entries(s->maps.blocks, o->max_blocks);
-	if (preallocated)
-		bpf_map__set_map_flags(s->maps.blocks, 0);
+	configure_blocks(s, o->max_blocks, bucket_bits);
 	bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
 	if (o->sites)
 		bpf_map__set_max_entries(s->maps.sites, max_sites(o->max_stacks));
@@ -159,16 +164,17 @@ static int connect_programs(struct memleak *s, enum probe_link link)
 	return err;
 }
 
-/* Load for one kind of link and of memory; -ENOTSUP where the kernel does not have the link. */
-static int try_memory(const struct probe_options *o, enum probe_link link, bool preallocated,
-		      struct memleak **ret)
+/* Load for one kind of link and with so many buckets; -ENOTSUP where the kernel does not have the
+ * link. */
+static int try_buckets(const struct probe_options *o, enum probe_link link,
+		       unsigned int bucket_bits, struct memleak **ret)
 {
 	struct memleak *s = memleak__open();
 	int err;
 
 	if (!s)
 		return -errno;
-	configure(s, o, preallocated);
+	configure(s, o, bucket_bits);
 	configure_programs(s, link, o->diagnose);
 	choose_programs(s, false);
 	err = memleak__load(s);
@@ -190,13 +196,14 @@ static int try_memory(const struct probe_options *o, enum probe_link link, bool 
 
 static int try_load(const struct probe_options *o, enum probe_link link, struct memleak **ret)
 {
-	bool preallocated = o->max_blocks <= MAX_PREALLOCATED && !is_sampled(o);
-	int err = try_memory(o, link, preallocated, ret);
+	unsigned int most = is_sampled(o) ? SAMPLED_BUCKET_BITS : SLOT_MAX_BUCKET_BITS;
+	unsigned int bits = blocks__bucket_bits(o->max_blocks, most);
+	int err = try_buckets(o, link, bits, ret);
 
-	if (err != -ENOMEM || !preallocated)
+	if (err != -ENOMEM || !bits)
 		return err;
-	log_info("no memory for a table of %u blocks at once: it grows with them", o->max_blocks);
-	return try_memory(o, link, false, ret);
+	log_info("no memory for %u buckets of blocks: each takes its own", 1U << bits);
+	return try_buckets(o, link, 0, ret);
 }
 
 const char *loader__link_name(enum probe_link link)

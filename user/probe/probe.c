@@ -71,6 +71,15 @@ static int check_object(struct probe *p)
 	return 0;
 }
 
+static int open_blocks(struct probe *p)
+{
+	const struct memleak *s = p->skeleton;
+
+	return blocks__open(&p->blocks, bpf_map__fd(s->maps.blocks),
+			    p->options.guard ? bpf_map__fd(s->maps.freed) : -1,
+			    bpf_map__fd(s->maps.buckets), s->rodata->bucket_bits);
+}
+
 static int create_tables(struct probe *p)
 {
 	struct memleak *s = p->skeleton;
@@ -108,6 +117,8 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 		err = cgroup__open(options->cgroup, &p->cgroup);
 	if (!err)
 		err = loader__load(options, &p->skeleton, &p->link);
+	if (!err)
+		err = open_blocks(p);
 	if (!err)
 		err = set_cgroup(p);
 	if (!err)
@@ -150,6 +161,7 @@ void probe__destroy(struct probe *p)
 	files__destroy(p->files);
 	cgroup__close(p->cgroup);
 	mappings__release(&p->mappings);
+	blocks__close(&p->blocks);
 	hash__release(&p->replaced_images);
 	hash__release(&p->exes);
 	vector_release(&p->grown);
@@ -179,7 +191,7 @@ uint64_t probe__hits(const struct probe *p)
 void probe__tables(const struct probe *p, struct probe_tables *ret)
 {
 	*ret = (struct probe_tables){
-		.blocks_fd = bpf_map__fd(p->skeleton->maps.blocks),
+		.blocks = &p->blocks,
 		.stacks_fd = bpf_map__fd(p->skeleton->maps.stacks),
 		.nr_stacks = &p->skeleton->bss->nr_stacks,
 		.stacks_wanted = &p->skeleton->data->stacks_wanted,
@@ -191,7 +203,6 @@ void probe__tables(const struct probe *p, struct probe_tables *ret)
 		.nr_changes = &p->skeleton->bss->nr_changes,
 		.sites_fd = p->options.sites ? bpf_map__fd(p->skeleton->maps.sites) : -1,
 		.wrong_fd = p->options.diagnose ? bpf_map__fd(p->skeleton->maps.wrong_frees) : -1,
-		.freed_fd = p->options.guard ? bpf_map__fd(p->skeleton->maps.freed) : -1,
 		.losses = p->skeleton->bss->losses,
 		.late = &p->late,
 		.files = p->files,
@@ -226,8 +237,10 @@ int probe__drop_block(struct probe *p, const struct memleak_block_key *key)
 {
 	const struct probe_options *o = &p->options;
 
-	if (bpf_map_delete_elem(bpf_map__fd(p->skeleton->maps.blocks), key))
-		return errno == ENOENT ? 0 : -errno;
+	int err = blocks__drop(&p->blocks, key);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
 	if (loader__is_partial(o) &&
 	    !is_resource(o->families_defined, o->nr_families_defined, key->family))
 		__atomic_fetch_sub(&p->skeleton->bss->addresses[MEMLEAK_ADDRESS_SLOT(key->addr)], 1,

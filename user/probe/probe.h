@@ -13,6 +13,7 @@
 
 #include "bpf/memleak.h"
 #include "bpf/sample.h"
+#include "probe/blocks.h"
 #include "probe/files.h"
 #include "probe/late.h"
 #include "probe/mappings.h"
@@ -138,7 +139,8 @@ bool probe__file_is_unchanged(struct probe *p, uint32_t id);
 
 /* What collect reads. */
 struct probe_tables {
-	int blocks_fd, stacks_fd, processes_fd, ended_fd;
+	const struct blocks *blocks;
+	int stacks_fd, processes_fd, ended_fd;
 	const __u64 *nr_stacks; /* that came into the table so far */
 	__u64 *stacks_wanted;	/* how many of them make an event; owned by collect */
 	uint32_t max_stacks;
@@ -147,7 +149,6 @@ struct probe_tables {
 	const __u64 *nr_changes;
 	int sites_fd;	     /* -1: they are not counted */
 	int wrong_fd;	     /* wrong frees; -1: they are not looked for */
-	int freed_fd;	     /* frees that are remembered; -1: they are not */
 	const __u64 *losses; /* by enum memleak_loss; changing */
 	const struct late *late;
 	const struct files *files;

@@ -35,6 +35,7 @@ struct probe {
 	struct ring_buffer *ring;
 	struct files *files;
 	struct tables *tables;
+	struct blocks blocks;
 	bool tables_stale; /* a process has ended: files may be mapped by nobody now */
 	struct mappings mappings;
 	struct attachments *attachments;

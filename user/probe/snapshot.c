@@ -7,7 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "probe/batch.h"
 #include "util/cleanup.h"
 
 /* Room for what comes between the look at the counters and the stop. */
@@ -187,8 +186,7 @@ static int read_blocks(struct snapshot *s, const struct probe *p)
 
 	probe__tables(p, &r.tables);
 	s->blocks.count = 0;
-	err = batch__read(r.tables.blocks_fd, sizeof(struct memleak_block_key),
-			  sizeof(struct memleak_block), read_block, &r);
+	err = blocks__read(r.tables.blocks, read_block, &r);
 	if (err)
 		return err;
 	return s->blocks.count < UINT32_MAX / 2 ? sort_blocks(s) : -E2BIG;
@@ -250,8 +248,9 @@ static int add_changed(struct snapshot *s, uint64_t change, size_t *merged)
 		.addr = b.addr, .image = s->process.image, .family = MEMLEAK_CHANGE_FAMILY(change)};
 	int err;
 
-	if (bpf_map_lookup_elem(t->blocks_fd, &key, &b.block))
-		return errno == ENOENT ? 0 : -errno;
+	err = blocks__find(t->blocks, &key, &b.block);
+	if (err)
+		return err == -ENOENT ? 0 : err;
 	if (probe__is_resource(t, b.block.family))
 		return 0;
 	err = vector_push(&s->blocks, b);

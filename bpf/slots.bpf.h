@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MEMLEAK_BPF_SLOTS_BPF_H
+#define MEMLEAK_BPF_SLOTS_BPF_H
+
+/* The kernel side of bpf/slots.h. */
+
+#include "bpf/maps.bpf.h"
+
+enum slot_result {
+	SLOT_DONE,
+	SLOT_NOT_THERE,
+	SLOT_NO_ROOM,
+	SLOT_TAKEN, /* by a block with this address */
+};
+
+/* Where a block is looked for. */
+struct slot_place {
+	__u64 address;		       /* SLOT_ADDRESS() */
+	struct memleak_bucket *bucket; /* NULL: there are none, all blocks are in the map */
+};
+
+static __always_inline struct slot_place slot_place(__u64 addr, __u32 image)
+{
+	struct slot_place at = {.address = SLOT_ADDRESS(addr, image)};
+	__u32 number;
+
+	if (bucket_bits) {
+		number = SLOT_BUCKET(at.address, bucket_bits);
+		at.bucket = bpf_map_lookup_elem(&buckets, &number);
+	}
+	return at;
+}
+
+/* Whether the map may have the block. */
+static __always_inline bool is_elsewhere(struct slot_place at)
+{
+	return !at.bucket || *(volatile __u64 *)&at.bucket->elsewhere;
+}
+
+/* Count a block that comes into the map, before it does, or that has left it. */
+static __always_inline void count_elsewhere(struct slot_place at, __s64 n)
+{
+	if (at.bucket)
+		__sync_fetch_and_add(&at.bucket->elsewhere, n);
+}
+
+/*
+ * The first way whose tag is @tag but for the bits in @any; SLOT_WAYS: none. Not static, so that
+ * the verifier looks at it once, and does not go on with each way for itself.
+ */
+__noinline __weak __u32 find_way(struct memleak_bucket *b, __u64 tag, __u64 any)
+{
+	if (!b)
+		return SLOT_WAYS;
+#pragma unroll
+	for (__u32 i = 0; i < SLOT_WAYS; i++)
+		if (!((b->tags[i] ^ tag) & ~any))
+			return i;
+	return SLOT_WAYS;
+}
+
+/* Take a block out of its slot, into *@old. */
+static __always_inline enum slot_result slot_take(struct slot_place at, struct memleak_block *old)
+{
+	__u64 live = SLOT_TAG(at.address, SLOT_LIVE);
+	__u32 way;
+
+	if (!at.bucket)
+		return SLOT_NOT_THERE;
+	way = find_way(at.bucket, live, 0);
+	if (way >= SLOT_WAYS)
+		return SLOT_NOT_THERE;
+	*old = at.bucket->slots[way].block;
+	if (__sync_val_compare_and_swap(&at.bucket->tags[way], live,
+					SLOT_TAG(at.address, SLOT_FREED)) != live)
+		return SLOT_NOT_THERE; /* another thread frees it at this moment, and counts it */
+	return SLOT_DONE;
+}
+
+/* What is remembered of a freed block goes to where it lasts longer: its slot is needed. */
+static __always_inline void pass_on_freed(struct memleak_slot *s)
+{
+	struct memleak_freed_key key = {.addr = s->addr, .image = s->image};
+	struct memleak_freed f = {.stack = s->block.stack,
+				  .size = s->block.size,
+				  .family = s->block.family,
+				  .caller = s->caller};
+
+	bpf_map_update_elem(&freed, &key, &f, BPF_ANY);
+}
+
+/* Put a block into a slot. */
+static __always_inline enum slot_result slot_put(struct slot_place at, __u64 addr, __u32 image,
+						 const struct memleak_block *block)
+{
+	__u64 tag = SLOT_TAG(at.address, 0), seen;
+	struct memleak_slot *s;
+	__u32 way;
+
+	if (!at.bucket)
+		return SLOT_NO_ROOM;
+	way = find_way(at.bucket, tag, SLOT_STATES); /* where it was before */
+	if (way >= SLOT_WAYS)
+		way = find_way(at.bucket, SLOT_EMPTY, 0);
+	if (way >= SLOT_WAYS)
+		way = find_way(at.bucket, SLOT_FREED, ~SLOT_STATES);
+	if (way >= SLOT_WAYS)
+		return SLOT_NO_ROOM;
+	seen = *(volatile __u64 *)&at.bucket->tags[way];
+	if (seen == (tag | SLOT_LIVE))
+		return SLOT_TAKEN;
+	/* Or another thread was faster. */
+	if (seen && SLOT_STATE(seen) != SLOT_FREED)
+		return SLOT_NO_ROOM;
+	if (__sync_val_compare_and_swap(&at.bucket->tags[way], seen, tag | SLOT_WRITTEN) != seen)
+		return SLOT_NO_ROOM;
+	s = &at.bucket->slots[way];
+	if (guard && s->caller && seen != (tag | SLOT_FREED))
+		pass_on_freed(s);
+	s->turn++;
+	s->addr = addr;
+	s->image = image;
+	s->block = *block;
+	s->caller = 0;
+	__sync_lock_test_and_set(&at.bucket->tags[way], tag | SLOT_LIVE);
+	return SLOT_DONE;
+}
+
+/* The slot that a block was in when it was freed; NULL: it was in none, or another one has it. */
+static __always_inline struct memleak_slot *freed_slot(struct slot_place at)
+{
+	__u32 way;
+
+	if (!at.bucket)
+		return NULL;
+	way = find_way(at.bucket, SLOT_TAG(at.address, SLOT_FREED), 0);
+	return way < SLOT_WAYS ? &at.bucket->slots[way] : NULL;
+}
+
+#endif

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "probe/blocks.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+unsigned int blocks__bucket_bits(uint32_t max_blocks, unsigned int most)
+{
+	unsigned int bits = 0;
+
+	while (bits < most && 2ULL * SLOT_WAYS << (bits + 1) <= max_blocks)
+		bits++;
+	return bits < SLOT_MIN_BUCKET_BITS ? 0 : bits;
+}
+
+static size_t bucket_count(const struct blocks *b)
+{
+	return b->buckets ? (size_t)1 << b->bucket_bits : 0;
+}
+
+int blocks__open(struct blocks *b, int map_fd, int freed_fd, int buckets_fd, unsigned int bits)
+{
+	void *buckets;
+
+	*b = (struct blocks){.map_fd = map_fd, .freed_fd = freed_fd, .bucket_bits = bits};
+	if (!bits)
+		return 0;
+	buckets = mmap(NULL, sizeof(*b->buckets) << bits, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       buckets_fd, 0);
+	if (buckets == MAP_FAILED)
+		return -errno;
+	b->buckets = buckets;
+	return 0;
+}
+
+void blocks__close(struct blocks *b)
+{
+	if (b->buckets)
+		munmap(b->buckets, sizeof(*b->buckets) << b->bucket_bits);
+	b->buckets = NULL;
+}
+
+/*
+ * What slot @way of @bucket holds, if it is in @state, whole. The kernel side fills a slot before
+ * its tag says so; and if others have come and gone meanwhile, its turn is another one.
+ */
+static bool read_slot(const struct memleak_bucket *bucket, unsigned int way, enum slot_state state,
+		      struct memleak_slot *ret)
+{
+	const struct memleak_slot *slot = &bucket->slots[way];
+	uint64_t tag;
+	uint32_t turn;
+
+	for (;;) {
+		tag = __atomic_load_n(&bucket->tags[way], __ATOMIC_ACQUIRE);
+		if (SLOT_STATE(tag) != state)
+			return false;
+		turn = __atomic_load_n(&slot->turn, __ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&bucket->tags[way], __ATOMIC_ACQUIRE) != tag)
+			continue;
+		*ret = *(const volatile struct memleak_slot *)slot;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&bucket->tags[way], __ATOMIC_ACQUIRE) == tag &&
+		    __atomic_load_n(&slot->turn, __ATOMIC_ACQUIRE) == turn)
+			return true;
+	}
+}
+
+/* Call @fn for each slot in @state. */
+static int for_each_slot(const struct blocks *b, enum slot_state state,
+			 int (*fn)(batch_fn *, void *, const struct memleak_slot *), batch_fn *to,
+			 void *context)
+{
+	size_t n = bucket_count(b), i;
+	struct memleak_slot slot;
+	unsigned int way;
+	int err = 0;
+
+	for (i = 0; i < n; i++)
+		for (way = 0; way < SLOT_WAYS && !err; way++)
+			if (read_slot(&b->buckets[i], way, state, &slot))
+				err = fn(to, context, &slot);
+	return err;
+}
+
+static int give_block(batch_fn *fn, void *context, const struct memleak_slot *slot)
+{
+	const struct memleak_block_key key = {.addr = slot->addr, .image = slot->image};
+
+	return fn(context, &key, &slot->block);
+}
+
+int blocks__read(const struct blocks *b, batch_fn *fn, void *context)
+{
+	int err = for_each_slot(b, SLOT_LIVE, give_block, fn, context);
+
+	return err ? err
+		   : batch__read(b->map_fd, sizeof(struct memleak_block_key),
+				 sizeof(struct memleak_block), fn, context);
+}
+
+static int give_freed(batch_fn *fn, void *context, const struct memleak_slot *slot)
+{
+	const struct memleak_freed_key key = {.addr = slot->addr, .image = slot->image};
+	const struct memleak_freed freed = {.stack = slot->block.stack,
+					    .size = slot->block.size,
+					    .family = slot->block.family,
+					    .caller = slot->caller};
+
+	return slot->caller ? fn(context, &key, &freed) : 0;
+}
+
+int blocks__read_freed(const struct blocks *b, batch_fn *fn, void *context)
+{
+	int err;
+
+	if (b->freed_fd < 0)
+		return 0;
+	err = for_each_slot(b, SLOT_FREED, give_freed, fn, context);
+	return err ? err
+		   : batch__read(b->freed_fd, sizeof(struct memleak_freed_key),
+				 sizeof(struct memleak_freed), fn, context);
+}
+
+/* --- one block --- */
+
+/* The bucket of the block with @key, and its tag as a live one; NULL: it is in none. */
+static struct memleak_bucket *find_bucket(const struct blocks *b,
+					  const struct memleak_block_key *key, uint64_t *tag)
+{
+	uint64_t address = SLOT_ADDRESS(key->addr, key->image);
+
+	*tag = SLOT_TAG(address, SLOT_LIVE);
+	return b->buckets && !key->family ? &b->buckets[SLOT_BUCKET(address, b->bucket_bits)]
+					  : NULL;
+}
+
+int blocks__find(const struct blocks *b, const struct memleak_block_key *key,
+		 struct memleak_block *ret)
+{
+	uint64_t tag;
+	const struct memleak_bucket *bucket = find_bucket(b, key, &tag);
+	struct memleak_slot slot;
+	unsigned int way;
+
+	for (way = 0; bucket && way < SLOT_WAYS; way++) {
+		if (__atomic_load_n(&bucket->tags[way], __ATOMIC_ACQUIRE) != tag)
+			continue;
+		if (!read_slot(bucket, way, SLOT_LIVE, &slot) || slot.addr != key->addr ||
+		    slot.image != key->image)
+			continue;
+		*ret = slot.block;
+		return 0;
+	}
+	return bpf_map_lookup_elem(b->map_fd, key, ret) ? -errno : 0;
+}
+
+int blocks__drop(const struct blocks *b, const struct memleak_block_key *key)
+{
+	uint64_t tag, live;
+	struct memleak_bucket *bucket = find_bucket(b, key, &tag);
+	unsigned int way;
+
+	for (way = 0; bucket && way < SLOT_WAYS; way++) {
+		live = tag;
+		if (__atomic_compare_exchange_n(&bucket->tags[way], &live, SLOT_EMPTY, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			return 0;
+	}
+	if (bpf_map_delete_elem(b->map_fd, key))
+		return -errno;
+	if (bucket)
+		__atomic_fetch_sub(&bucket->elsewhere, 1, __ATOMIC_RELEASE);
+	return 0;
+}
