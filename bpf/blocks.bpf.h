@@ -234,9 +234,10 @@ static __noinline int block_insert(struct memleak_process *p, __u64 addr, struct
 	return true;
 }
 
-/* The block that block_free() has taken out is the program's after all: a realloc has failed. */
-static __always_inline void block_restore(struct memleak_process *p, __u64 addr,
-					  struct memleak_block *old)
+/* The block that block_free() has taken out is the program's after all: a realloc has failed. A
+ * function of its own as block_insert() is. */
+static __noinline int block_restore(struct memleak_process *p, __u64 addr,
+				    struct memleak_block *old)
 {
 	struct memleak_block_key key = {
 		.addr = addr, .image = p->image, .family = key_family(old->family)};
@@ -246,7 +247,7 @@ static __always_inline void block_restore(struct memleak_process *p, __u64 addr,
 	if (put_block(&key, old)) {
 		count_address(addr, -1);
 		count_loss(MEMLEAK_LOSS_BLOCK_MEMORY);
-		return;
+		return 0;
 	}
 	note_change(&key);
 	__sync_fetch_and_add(&p->frees, -weight.blocks);
@@ -254,6 +255,7 @@ static __always_inline void block_restore(struct memleak_process *p, __u64 addr,
 	if (trace_events)
 		trace_event(MEMLEAK_EVENT_ALLOC, p->image, addr, old->size, old->family, old->stack,
 			    0);
+	return 0;
 }
 
 /* A resource is acquired; what is held already is held once more. Counts nothing of the heap. */
