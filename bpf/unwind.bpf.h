@@ -367,6 +367,77 @@ static __always_inline enum unwind_result unwind_step(struct unwind_regs *regs,
 	return UNWIND_STEPPED;
 }
 
+/* --- plain steps --- */
+
+/*
+ * Most rules are plain: the CFA counts from the stack pointer, the return address is the word below
+ * it, and the frame pointer is as it was, or a few words further below. So is the one of a chain of
+ * frame pointers. 16 bits say all of that, so that a step needs no look at the rule itself.
+ */
+#define UNWIND_PLAIN	       0x8000
+#define UNWIND_STEP(words, fp) (UNWIND_PLAIN | (fp) << 12 | (words))
+#define UNWIND_STEP_WORDS(x)   ((x)&0xfff)     /* from the stack pointer to the CFA; 0: the chain */
+#define UNWIND_STEP_FP(x)      ((x) >> 12 & 7) /* words below the return address; 0: as it was */
+
+/* @rule as a plain step; 0: it is none. */
+static __always_inline __u32 unwind_plain(const struct unwind_rule *rule)
+{
+	__u32 words = (__u32)rule->cfa_offset / 8, fp = (__u32)-rule->fp_offset / 8 - 1;
+
+	if (rule->ra != UNWIND_AT_CFA || rule->ra_offset != -8 || rule->cfa_offset & 7)
+		return 0;
+	if (rule->cfa == UNWIND_CFA_FP)
+		return words == 2 && rule->fp == UNWIND_BELOW_RA ? UNWIND_STEP(0, 0) : 0;
+	if (rule->cfa != UNWIND_CFA_SP || !words || words > 0xfff)
+		return 0;
+	if (rule->fp == UNWIND_SAME)
+		return UNWIND_STEP(words, 0);
+	if (rule->fp == UNWIND_BELOW_RA)
+		return UNWIND_STEP(words, 1);
+	if (rule->fp != UNWIND_AT_CFA || rule->fp_offset & 7 || !fp || fp > 7)
+		return 0;
+	return UNWIND_STEP(words, fp);
+}
+
+/*
+ * One step out of the frame @regs, as unwind_step() takes it by the rule of @step. False, with
+ * @regs unchanged, where something is not as it should be: unwind_step() says what.
+ */
+static __always_inline bool unwind_step_plainly(struct unwind_regs *regs, __u32 step, void *ctx)
+{
+	__u64 cfa = regs->sp + 8 * (__u64)UNWIND_STEP_WORDS(step), pair[2] = {regs->fp};
+	__u64 fp = UNWIND_STEP_FP(step);
+
+	if (!UNWIND_STEP_WORDS(step)) {
+		if (regs->flags & UNWIND_FP_UNKNOWN)
+			return false;
+		cfa = regs->fp + 16;
+		fp = 1;
+	}
+	if (cfa & 7 || cfa <= regs->sp)
+		return false;
+	if (fp == 1) {
+		if (unwind_read(ctx, pair, 16, cfa - 16))
+			return false;
+	} else {
+		if (fp && unwind_read(ctx, pair, 8, cfa - 8 - 8 * fp))
+			return false;
+		if (unwind_read(ctx, pair + 1, 8, cfa - 8))
+			return false;
+	}
+	if (UNWIND_ARM64)
+		pair[1] &= UNWIND_ARM64_CODE_MASK;
+	if (pair[1] < UNWIND_CODE_MIN || pair[1] >= UNWIND_CODE_END)
+		return false;
+	regs->ip = pair[1];
+	regs->sp = cfa;
+	regs->fp = pair[0];
+	regs->lr = 0;
+	regs->slot = UNWIND_ARM64 ? cfa : cfa - 8;
+	regs->flags &= fp ? 0 : UNWIND_FP_UNKNOWN;
+	return true;
+}
+
 /*
  * One step out of a function that is at its first instruction: no table is needed. The same results
  * as unwind_step().

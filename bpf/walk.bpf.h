@@ -102,35 +102,72 @@ static __always_inline enum unwind_result search_rule(struct walk *w, __u64 offs
  * Rules that were found, by a hash of where: the search is the dearest part of a step. A table
  * stays as it is once it is loaded, and so does what is here; who comes later takes the place. One
  * word each, or one thread could read what another has written half: 16 bits of the file's number
- * and 32 of the offset in it, 16 of the rule's number. 0: none, since no file has that number.
+ * and 32 of the offset in it; then 16 of a plain step, or of the rule's number if that is below
+ * those. 0: none, since no file has that number.
  */
 #define FOUND_RULES_BITS 12
 __u64 found_rules[1 << FOUND_RULES_BITS] __weak = {};
+
+/* An address as found_rules has it. */
+struct place {
+	__u64 offset; /* in the file */
+	__u64 where;  /* what the word says of it */
+	__u64 *word;
+};
+
+static __always_inline struct place place_of(struct walk *w, __u64 pc)
+{
+	struct place at = {.offset = pc - w->mapping.start + w->mapping.offset};
+
+	at.where = (__u64)w->mapping.file << 32 | (__u32)at.offset;
+	at.word = &found_rules[at.where * 0x9e3779b97f4a7c15ULL >> (64 - FOUND_RULES_BITS)];
+	return at;
+}
+
+/* What is known of the place: a plain step or the number of a rule; false if nothing is. */
+static __always_inline bool is_known(struct place at, __u32 *ret)
+{
+	__u64 word = *(volatile __u64 *)at.word;
+
+	*ret = (__u16)word;
+	return word >> 16 == at.where && !(at.offset >> 32);
+}
+
+/* The plain step from @pc; 0: there is none, or it is not known. */
+static __always_inline __u32 find_step(struct walk *w, __u64 pc)
+{
+	__u32 step;
+
+	return is_known(place_of(w, pc), &step) && step >= UNWIND_PLAIN ? step : 0;
+}
 
 /* The rule at @pc into *@rule; what to say if it leads nowhere. */
 static __always_inline enum unwind_result find_rule(struct walk *w, __u64 pc,
 						    struct unwind_rule *rule)
 {
-	__u64 offset = pc - w->mapping.start + w->mapping.offset;
-	__u64 where = (__u64)w->mapping.file << 32 | (__u32)offset;
-	__u64 *known = &found_rules[where * 0x9e3779b97f4a7c15ULL >> (64 - FOUND_RULES_BITS)];
-	__u64 word = *known;
-	__u32 number = (__u16)word;
+	struct place at = place_of(w, pc);
 	struct unwind_rule *found;
 	enum unwind_result result;
+	__u32 number, step;
+	bool known;
 
 	if (!w->mapping.file)
 		return UNWIND_NO_ROW;
-	if (word >> 16 != where || offset >> 32) {
-		result = search_rule(w, offset, &number);
+	known = is_known(at, &number) && number < UNWIND_PLAIN;
+	if (!known) {
+		result = search_rule(w, at.offset, &number);
 		if (result != UNWIND_STEPPED)
 			return result;
-		if (!(offset >> 32))
-			*known = where << 16 | number;
 	}
 	found = bpf_map_lookup_elem(&rules, &number);
-	if (found)
-		*rule = *found;
+	if (!found)
+		return UNWIND_NO_ROW;
+	*rule = *found;
+	step = unwind_plain(rule);
+	if (!step && number < UNWIND_PLAIN)
+		step = number;
+	if (!known && step && !(at.offset >> 32))
+		*at.word = at.where << 16 | step;
 	return UNWIND_NO_ROW;
 }
 
@@ -168,6 +205,16 @@ static __always_inline bool step_by(struct walk *w, struct unwind_rule *rule,
 	if (w->result != UNWIND_STEPPED)
 		return false;
 	w->by_fp = by_fp;
+	return true;
+}
+
+/* The same by a plain step. False where it is not as simple as that after all. */
+static __always_inline bool step_plainly(struct walk *w, __u32 step)
+{
+	if (!unwind_step_plainly(&w->regs, step, w))
+		return false;
+	w->result = UNWIND_STEPPED;
+	w->by_fp = 0;
 	return true;
 }
 
@@ -217,6 +264,7 @@ __noinline __weak int walk_frame(struct walk *w)
 	struct unwind_rule rule = UNWIND_GAP_RULE;
 	enum unwind_result missing;
 	__u64 pc, sp;
+	__u32 step;
 
 	if (!w)
 		return 1;
@@ -229,8 +277,12 @@ __noinline __weak int walk_frame(struct walk *w)
 	}
 	if (!find_mapping(w, pc))
 		return 1;
-	if (!w->at_entry)
+	if (!w->at_entry) {
 		push_frame(w);
+		step = find_step(w, pc);
+		if (step && step_plainly(w, step))
+			return 0;
+	}
 	missing = find_rule(w, pc, &rule);
 	if (w->at_entry) {
 		w->at_entry = 0;
@@ -410,6 +462,7 @@ static __always_inline __u64 walk_on(struct walk *w, __u32 image)
 	struct walk_context c = {.walk = w};
 
 	bpf_loop(2 * (max_depth + 1), walk_next, &c, 0);
+	remember_reach(w, NO_WINDOW);
 	count_walk(w);
 	return store_stack(w, image);
 }

@@ -22,6 +22,9 @@
 #define SMALLEST_PAGE 4096
 #define NO_WINDOW     (1ULL << 62) /* far from every address */
 
+/* Windows whose use is remembered. */
+#define REACHES 32
+
 struct walk {
 	struct unwind_regs regs;
 	struct memleak_mapping mapping; /* of the last address; start == end: none */
@@ -39,27 +42,67 @@ struct walk {
 	__u64 key, check;	   /* two hashes of the frames so far */
 	__u64 window_start;	   /* of the stack, what was read last */
 	__u64 window_last;	   /* where in it 16 bytes can begin, at most */
+	__u64 window_used;	   /* where in it the furthest began that were asked for */
+	__u64 reaches[REACHES];	   /* see remember_reach() */
 	__u64 window[STACK_WINDOW / 8 + 2];
 	struct memleak_stack stack;
 };
 
+static __always_inline __u64 *reach_at(struct walk *w, __u64 addr)
+{
+	__u64 i = (addr >> 3 ^ addr >> 9) & (REACHES - 1);
+
+	UNWIND_BARRIER(i);
+	return &w->reaches[i & (REACHES - 1)];
+}
+
 /*
- * Make the window begin at @addr, unless that is no place in the stack. It ends where the page
- * does: what is in it can be read if the first word can.
+ * Walks of a thread mostly go by the same frames, some of which are large: of a window that began
+ * there before is read what was used, the address in the upper 48 bits. @next is where the one
+ * after it begins, which this one might have had.
+ */
+static __always_inline void remember_reach(struct walk *w, __u64 next)
+{
+	__u64 used = w->window_used + 16, *known = reach_at(w, w->window_start);
+
+	if (w->window_start == NO_WINDOW)
+		return;
+	if (next - w->window_start <= STACK_WINDOW - 16)
+		used = next - w->window_start + 16;
+	if (*known >> 16 != w->window_start || (__u16)*known < used)
+		*known = w->window_start << 16 | used;
+}
+
+/*
+ * Make the window begin at @addr, unless that is no place in the stack. It may reach beyond the
+ * page; where that cannot be read it ends with the page: what is in it can be read if the first
+ * word can.
  */
 __noinline __weak int move_window(struct walk *w, __u64 addr)
 {
-	__u64 size = SMALLEST_PAGE - (addr & (SMALLEST_PAGE - 1));
+	__u64 left = SMALLEST_PAGE - (addr & (SMALLEST_PAGE - 1)), size = STACK_WINDOW, known;
 
-	if (!w || size < 16 || addr - w->regs.sp > UNWIND_FP_REACH)
+	if (!w || addr - w->regs.sp > UNWIND_FP_REACH)
 		return 1;
+	remember_reach(w, addr);
+	known = *reach_at(w, addr);
+	if (known >> 16 == addr)
+		size = ((__u16)known + 63) & ~63;
 	if (size > STACK_WINDOW)
 		size = STACK_WINDOW;
 	w->window_start = NO_WINDOW;
-	if (bpf_probe_read_user(w->window, size, (void *)addr))
-		return 1;
+	if (bpf_probe_read_user(w->window, size, (void *)addr)) {
+		if (left < 16 || left >= size)
+			return 1;
+		size = left;
+		if (size > STACK_WINDOW)
+			size = STACK_WINDOW;
+		if (bpf_probe_read_user(w->window, size, (void *)addr))
+			return 1;
+	}
 	w->window_start = addr;
 	w->window_last = size - 16;
+	w->window_used = 0;
 	return 0;
 }
 
@@ -74,6 +117,8 @@ static __always_inline int unwind_read(void *ctx, void *to, __u32 size, __u64 ad
 			return bpf_probe_read_user(to, size, (void *)addr);
 		at = 0;
 	}
+	if (at > w->window_used)
+		w->window_used = at;
 	from = (void *)w->window + (at & (STACK_WINDOW - 1));
 	words[0] = from[0];
 	if (size == 16)
@@ -164,12 +209,12 @@ static __always_inline bool changes_so_far(__u32 *seq)
 	if (!mm)
 		return false;
 	if (bpf_core_field_exists(counting->mm_lock_seq)) {
-		*seq = BPF_CORE_READ(counting, mm_lock_seq.sequence);
+		*seq = counting->mm_lock_seq.sequence;
 		return !(*seq & 1);
 	}
 	/* In this order: who had the lock before counts, and then lets it go. */
-	locked = BPF_CORE_READ(locking, mmap_lock.count.counter) & RWSEM_WRITER_LOCKED;
-	*seq = BPF_CORE_READ(numbering, mm_lock_seq);
+	locked = *(volatile s64 *)&locking->mmap_lock.count.counter & RWSEM_WRITER_LOCKED;
+	*seq = *(volatile int *)&numbering->mm_lock_seq;
 	return !locked;
 }
 

@@ -565,6 +565,8 @@ static void pages_by_offset(void **state)
 	assert_true(unwind_page_index(0x1fff, 0x2000) > UINT32_MAX);
 }
 
+#include "plain_steps.h"
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -584,6 +586,7 @@ int main(void)
 		cmocka_unit_test(gap_without_frame_pointer),
 		cmocka_unit_test(gap_that_is_signal_return),
 		cmocka_unit_test(entry_of_a_function),
+		cmocka_unit_test(plain_steps_are_the_same),
 		cmocka_unit_test(search_equals_linear_search),
 		cmocka_unit_test(search_of_the_fullest_pages),
 		cmocka_unit_test(pages_by_offset),

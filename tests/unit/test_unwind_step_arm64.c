@@ -171,6 +171,8 @@ static void entry_of_a_function(void **state)
 	assert_int_equal(r.lr, 0);
 }
 
+#include "plain_steps.h"
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +181,7 @@ int main(void)
 		cmocka_unit_test(signal_frame),
 		cmocka_unit_test(gap_with_frame_pointer),
 		cmocka_unit_test(entry_of_a_function),
+		cmocka_unit_test(plain_steps_are_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
