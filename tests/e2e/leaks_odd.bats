@@ -49,7 +49,15 @@ lost() {
 @test "a pointer to the second element of new[]" { lost arrays; }
 @test "a packed struct" { lost packed; }
 @test "std::any, std::variant, std::pmr" { lost variants; }
-@test "a program that moves the heap's end" { lost moved_break; }
+@test "a program that moves the heap's end" {
+	require_bpf
+	require_program leaks_odd
+	# Not by Valgrind: one run in fifty it sees a pointer into one of them somewhere.
+	profile leaks_odd moved_break
+	holds '.processes[0].leaks | .definite == {"blocks": 200, "bytes": 200000} and .possible.blocks == 0
+		and .indirect.blocks == 0'
+	holds '[.processes[0].stacks[] | select(.verdict == "reachable") | .bytes] | contains([606, 707])'
+}
 @test "aligned blocks" { lost aligned; }
 
 @test "what only a register holds, however wide, is not lost" {
