@@ -164,10 +164,8 @@ static __always_inline enum unwind_result find_rule(struct walk *w, __u64 pc,
 		return UNWIND_NO_ROW;
 	*rule = *found;
 	step = unwind_plain(rule);
-	if (!step && number < UNWIND_PLAIN)
-		step = number;
-	if (!known && step && !(at.offset >> 32))
-		*at.word = at.where << 16 | step;
+	if (!known && !(at.offset >> 32) && (step || number < UNWIND_PLAIN))
+		*at.word = at.where << 16 | (step ? step : number);
 	return UNWIND_NO_ROW;
 }
 
