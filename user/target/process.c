@@ -58,9 +58,11 @@ static unsigned long read_flags(pid_t pid)
 bool process__is_alive(pid_t pid)
 {
 	char state[64];
+	int err = read_status(pid, "State", state, sizeof(state));
 
-	return !read_status(pid, "State", state, sizeof(state)) && state[0] != 'Z' &&
-	       state[0] != 'X';
+	if (err)
+		return err != -ENOENT && err != -ESRCH;
+	return state[0] != 'Z' && state[0] != 'X';
 }
 
 pid_t process__live_thread(pid_t pid)

@@ -14,7 +14,7 @@
  */
 int process__check(pid_t pid);
 
-/* It exists and is no zombie. */
+/* It exists and is no zombie; or nobody can say, for want of descriptors or memory. */
 bool process__is_alive(pid_t pid);
 
 /* A thread of @pid that lives, which is the process itself unless its first thread has ended before
