@@ -258,19 +258,28 @@ static __noinline int block_restore(struct memleak_process *p, __u64 addr,
 	return 0;
 }
 
-/* A resource is acquired; what is held already is held once more. Counts nothing of the heap. */
+/* A resource that is held already is held once more. */
+static __always_inline bool acquire_again(const struct memleak_block_key *key)
+{
+	struct memleak_block *held = bpf_map_lookup_elem(&blocks, key);
+
+	if (held)
+		__sync_fetch_and_add(&held->more, 1);
+	return held != NULL;
+}
+
+/* A resource is acquired; false where that makes no block. Counts nothing of the heap. */
 static __always_inline bool resource_acquire(struct memleak_process *p, __u64 addr,
 					     struct memleak_block *b)
 {
 	struct memleak_block_key key = {.addr = addr, .image = p->image, .family = b->family};
-	struct memleak_block *held = bpf_map_lookup_elem(&blocks, &key);
 	long err;
 
-	if (held) {
-		__sync_fetch_and_add(&held->more, 1);
+	if (acquire_again(&key))
 		return false;
-	}
-	err = bpf_map_update_elem(&blocks, &key, b, BPF_ANY);
+	err = bpf_map_update_elem(&blocks, &key, b, BPF_NOEXIST);
+	if (err == -EEXIST && acquire_again(&key))
+		return false; /* another thread was faster */
 	if (err)
 		count_loss(err == -E2BIG ? MEMLEAK_LOSS_BLOCK_TABLE : MEMLEAK_LOSS_BLOCK_MEMORY);
 	return !err;
