@@ -307,6 +307,26 @@ old_enough() {
 	run ! grep -q -- --max-blocks "$report"
 }
 
+@test "--max-blocks: there is room for as many, wherever they lie and whatever they are" {
+	local n
+	require_bpf
+	for n in 300 1000 4000; do
+		"$MEMLEAK" -f json --max-blocks "$n" --output "$report" --leak-check=no -- \
+			"$PROGRAMS/many" "$n" 1 </dev/null
+		holds '.losses.blocks == 0'
+		holds ".processes[0].outstanding.blocks == $n"
+	done
+	start_pump
+	start_tool -p "$target" --max-blocks 1000 --alloc-fn malloc:family=ours --free-fn free:family=ours
+	ask_report
+	tell "leak 1000 10"
+	end_tool
+	[ "$status" = 0 ]
+	holds '.losses.blocks == 0'
+	holds '.processes[0].outstanding.blocks == 1000'
+	tell "exit 0"
+}
+
 @test "a text report names the option that raises a limit" {
 	require_bpf
 	"$MEMLEAK" --stack-depth 20 --output "$report" -- "$PROGRAMS/deep" 2>"$err"

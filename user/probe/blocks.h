@@ -20,8 +20,9 @@ struct blocks {
 };
 
 /*
- * How many buckets there are for @max_blocks blocks, as a power of 2; 0: none. Their slots are half
- * of the room, and no more than @most bits' worth; the rest has to be in the map.
+ * How many buckets there are for @max_blocks blocks, as a power of 2; 0: none. They have slots for
+ * half of these, and no more than @most bits' worth. The map has room for all: where some buckets
+ * are full, others are not.
  */
 unsigned int blocks__bucket_bits(uint32_t max_blocks, unsigned int most);
 

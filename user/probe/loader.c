@@ -50,11 +50,9 @@ bool loader__is_partial(const struct probe_options *o)
 /* Room for blocks: in buckets that are there from the start, and in a map that grows with them. */
 static void configure_blocks(struct memleak *s, uint32_t max_blocks, unsigned int bucket_bits)
 {
-	uint32_t slots = bucket_bits ? SLOT_WAYS << bucket_bits : 0;
-
 	s->rodata->bucket_bits = bucket_bits;
 	bpf_map__set_max_entries(s->maps.buckets, 1U << bucket_bits);
-	bpf_map__set_max_entries(s->maps.blocks, max_blocks - slots);
+	bpf_map__set_max_entries(s->maps.blocks, max_blocks);
 }
 
 static void configure(struct memleak *s, const struct probe_options *o, unsigned int bucket_bits)
