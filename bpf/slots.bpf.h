@@ -77,15 +77,21 @@ static __always_inline enum slot_result slot_take(struct slot_place at, struct m
 	return SLOT_DONE;
 }
 
+static __always_inline void read_freed(const struct memleak_slot *s, struct memleak_freed *f)
+{
+	f->stack = s->block.stack;
+	f->size = s->block.size;
+	f->family = s->block.family;
+	f->caller = s->caller;
+}
+
 /* What is remembered of a freed block goes to where it lasts longer: its slot is needed. */
 static __always_inline void pass_on_freed(struct memleak_slot *s)
 {
 	struct memleak_freed_key key = {.addr = s->addr, .image = s->image};
-	struct memleak_freed f = {.stack = s->block.stack,
-				  .size = s->block.size,
-				  .family = s->block.family,
-				  .caller = s->caller};
+	struct memleak_freed f = {};
 
+	read_freed(s, &f);
 	bpf_map_update_elem(&freed, &key, &f, BPF_ANY);
 }
 
@@ -93,7 +99,7 @@ static __always_inline void pass_on_freed(struct memleak_slot *s)
 static __always_inline enum slot_result slot_put(struct slot_place at, __u64 addr, __u32 image,
 						 const struct memleak_block *block)
 {
-	__u64 tag = SLOT_TAG(at.address, 0), seen;
+	__u64 tag = SLOT_TAG(at.address, 0), held = tag | SLOT_WRITTEN, seen;
 	struct memleak_slot *s;
 	__u32 way;
 
@@ -112,11 +118,17 @@ static __always_inline enum slot_result slot_put(struct slot_place at, __u64 add
 	/* Or another thread was faster. */
 	if (seen && SLOT_STATE(seen) != SLOT_FREED)
 		return SLOT_NO_ROOM;
-	if (__sync_val_compare_and_swap(&at.bucket->tags[way], seen, tag | SLOT_WRITTEN) != seen)
+	/* Who looks for the block that was here finds it until the map has it. */
+	if (guard && seen && seen != (tag | SLOT_FREED))
+		held = seen ^ SLOT_FREED ^ SLOT_WRITTEN;
+	if (__sync_val_compare_and_swap(&at.bucket->tags[way], seen, held) != seen)
 		return SLOT_NO_ROOM;
 	s = &at.bucket->slots[way];
-	if (guard && s->caller && seen != (tag | SLOT_FREED))
-		pass_on_freed(s);
+	if (held != (tag | SLOT_WRITTEN)) {
+		if (s->caller)
+			pass_on_freed(s);
+		__sync_lock_test_and_set(&at.bucket->tags[way], tag | SLOT_WRITTEN);
+	}
 	s->turn++;
 	s->addr = addr;
 	s->image = image;
@@ -126,15 +138,49 @@ static __always_inline enum slot_result slot_put(struct slot_place at, __u64 add
 	return SLOT_DONE;
 }
 
-/* The slot that a block was in when it was freed; NULL: it was in none, or another one has it. */
-static __always_inline struct memleak_slot *freed_slot(struct slot_place at)
+/* Note in its slot who has freed a block. False: it was in none, or another one needs it. */
+static __always_inline bool slot_remember(struct slot_place at, __u64 caller)
 {
+	__u64 tag = SLOT_TAG(at.address, SLOT_FREED);
 	__u32 way;
 
 	if (!at.bucket)
-		return NULL;
-	way = find_way(at.bucket, SLOT_TAG(at.address, SLOT_FREED), 0);
-	return way < SLOT_WAYS ? &at.bucket->slots[way] : NULL;
+		return false;
+	way = find_way(at.bucket, tag, 0);
+	if (way >= SLOT_WAYS)
+		return false;
+	if (__sync_val_compare_and_swap(&at.bucket->tags[way], tag,
+					SLOT_TAG(at.address, SLOT_WRITTEN)) != tag)
+		return false;
+	at.bucket->slots[way].caller = caller;
+	__sync_lock_test_and_set(&at.bucket->tags[way], tag);
+	return true;
+}
+
+/*
+ * What its slot remembers of a freed block, into *@f; false: nothing. The slot may be needed
+ * meanwhile: its tag then changes once before what is remembered is passed on, and once behind.
+ */
+static __always_inline bool slot_recall(struct slot_place at, struct memleak_freed *f)
+{
+	__u64 tag = SLOT_TAG(at.address, 0), seen;
+	__u32 way;
+
+	if (!at.bucket)
+		return false;
+	way = find_way(at.bucket, tag, SLOT_STATES);
+	if (way >= SLOT_WAYS)
+		return false;
+	for (int i = 0; i < 2; i++) {
+		seen = *(volatile __u64 *)&at.bucket->tags[way];
+		if (seen != (tag | SLOT_FREED) && seen != (tag | SLOT_WRITTEN))
+			return false;
+		read_freed(&at.bucket->slots[way], f);
+		/* A barrier, too. */
+		if (__sync_val_compare_and_swap(&at.bucket->tags[way], seen, seen) == seen)
+			return f->caller != 0;
+	}
+	return false;
 }
 
 #endif

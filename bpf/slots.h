@@ -15,6 +15,10 @@
  *	empty or freed -> written	by who puts a block there; others pass by
  *	written -> live			by the same, when the slot is filled
  *	live -> freed			by who frees the block; or, by the loader, -> empty
+ *	freed -> written -> freed	by the same, who notes who has freed it
+ *
+ * Who takes a slot of a freed block that is remembered first leaves that one's address in the tag,
+ * until what is remembered is in the map `freed`: it is found in one of the two at any time.
  *
  * A freed slot keeps what it has had until another block needs it. Of one block there is one slot
  * at most, in whatever state.

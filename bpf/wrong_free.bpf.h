@@ -52,14 +52,10 @@ static __always_inline void remember_freed(struct memleak_process *p, __u64 addr
 	struct memleak_freed_key key = {.addr = addr, .image = p->image};
 	struct memleak_freed f = {
 		.stack = b->stack, .size = b->size, .family = b->family, .caller = caller};
-	struct memleak_slot *s;
 
 	if (!guard || !p->complete)
 		return;
-	s = freed_slot(slot_place(addr, p->image));
-	if (s)
-		s->caller = caller;
-	else
+	if (!slot_remember(slot_place(addr, p->image), caller))
 		bpf_map_update_elem(&freed, &key, &f, BPF_ANY);
 }
 
@@ -68,16 +64,10 @@ static __always_inline bool recall_freed(struct memleak_process *p, __u64 addr,
 					 struct memleak_freed *f)
 {
 	struct memleak_freed_key key = {.addr = addr, .image = p->image};
-	struct memleak_slot *s = freed_slot(slot_place(addr, p->image));
 	struct memleak_freed *before;
 
-	if (s && s->caller) {
-		f->stack = s->block.stack;
-		f->size = s->block.size;
-		f->family = s->block.family;
-		f->caller = s->caller;
+	if (slot_recall(slot_place(addr, p->image), f))
 		return true;
-	}
 	before = bpf_map_lookup_elem(&freed, &key);
 	if (before)
 		*f = *before;

@@ -63,6 +63,13 @@ clean() {
 	STATUS=134 finds wrong_frees dies 300
 }
 
+@test "a double free, while other threads need the slots" {
+	require_bpf
+	TOOL="--max-blocks 300" profile env LD_PRELOAD="$PROGRAMS/libbump.so" "$PROGRAMS/free_twice" 50000
+	holds '[.processes[].errors[] | {kind, count, first: .first_free_frames[0].symbol}] ==
+		[{kind: "double_free", count: 400000, first: "first"}]'
+}
+
 @test "as many as Valgrind counts" {
 	local xml=$BATS_TEST_TMPDIR/xml
 	require_command valgrind

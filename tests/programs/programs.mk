@@ -93,7 +93,8 @@ $(PROGRAMS)/worked_apr: FLAGS = $(shell $(PKG_CONFIG) --cflags apr-1)
 $(PROGRAMS)/worked_apr: LIBS = $(shell $(PKG_CONFIG) --libs apr-1)
 $(PROGRAMS)/worked_glib: FLAGS = $(shell $(PKG_CONFIG) --cflags glib-2.0)
 $(PROGRAMS)/worked_glib: LIBS = $(shell $(PKG_CONFIG) --libs glib-2.0)
-$(PROGRAMS)/libbump.so $(PROGRAMS)/libpass.so $(PROGRAMS)/libfaults.so: FLAGS := -fno-builtin
+$(PROGRAMS)/libpass.so $(PROGRAMS)/libfaults.so: FLAGS := -fno-builtin
+$(PROGRAMS)/libbump.so: FLAGS := -fno-builtin -Wl,-soname,libbump.so
 $(PROGRAMS)/libplugin_b.so: FLAGS := -DPLUGIN=plugin_b
 
 # Quiet, as the Makefile is.
