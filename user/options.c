@@ -215,7 +215,9 @@ static int check(struct parser *p)
 	if (err)
 		return err;
 	is_command = o->target == OPTIONS_TARGET_COMMAND;
-	o->diagnose = p->diagnose < 0 ? is_command : p->diagnose;
+	/* Traps in a program's own operators cost many times what samples drawn in it do. */
+	o->families = is_command && !(o->preload && o->sample_bytes);
+	o->diagnose = p->diagnose < 0 ? o->families : p->diagnose;
 	o->follow = p->follow < 0 ? is_command : p->follow;
 	if (o->leak_check == OPTIONS_LEAK_CHECK_UNSAID)
 		o->leak_check = is_command ? OPTIONS_LEAK_CHECK_FINAL : OPTIONS_LEAK_CHECK_NO;

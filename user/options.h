@@ -83,6 +83,7 @@ struct options {
 	bool live; /* a view on the terminal between start and end */
 	enum options_leak_check leak_check;
 	uint32_t leak_kinds;	 /* a bit for each enum profile_verdict: shown by the text report */
+	bool families;		 /* tell new[] from new */
 	bool diagnose;		 /* look for wrong frees */
 	uint32_t error_exitcode; /* 0: off */
 	const char **suppressions; /* nr_suppressions files */

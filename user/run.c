@@ -335,7 +335,7 @@ static int prepare_probe(struct run *r)
 		.all = run__is_wide(r),
 		.cgroup = o->cgroup,
 		.follow = o->follow,
-		.families = o->target == OPTIONS_TARGET_COMMAND,
+		.families = o->families,
 		.min_size = o->min_size,
 		.max_size = o->max_size,
 		.sample = {.rate = o->sample_rate, .mean = o->sample_bytes},

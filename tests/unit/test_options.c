@@ -63,6 +63,37 @@ static void run(struct outcome *r, const char *line)
 	run_words(r, argc, argv);
 }
 
+/* Wrong frees are looked for in a command, unless it draws samples itself and nobody asks for it.
+ */
+static void wrong_frees_of_commands(void **state)
+{
+	static const struct {
+		const char *line;
+		bool families, diagnose;
+	} cases[] = {
+		{"-p 1", false, false},
+		{"-p 1 --diagnose", false, true},
+		{"-- true", true, true},
+		{"--no-diagnose -- true", true, false},
+		{"--preload -- true", true, true},
+		{"--sample-bytes 1K -- true", true, true},
+		{"--preload -s 10 -- true", true, true},
+		{"--preload --sample-bytes 1K -- true", false, false},
+		{"--preload --sample-bytes 1K --diagnose -- true", false, true},
+	};
+	struct outcome r;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		run(&r, cases[i].line);
+		assert_int_equal(r.status, -1);
+		assert_int_equal(r.o.families, cases[i].families);
+		assert_int_equal(r.o.diagnose, cases[i].diagnose);
+		options__release(&r.o);
+	}
+}
+
 static void defaults_are_the_contracts(void **state)
 {
 	struct outcome r;
@@ -634,6 +665,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_the_contracts),
+		cmocka_unit_test(wrong_frees_of_commands),
 		cmocka_unit_test(every_option_is_taken),
 		cmocka_unit_test(positional_ones),
 		cmocka_unit_test(pids_are_merged_in_order),
