@@ -202,6 +202,17 @@ static __always_inline void count_site(struct memleak_process *p, struct memleak
 	__sync_fetch_and_add(&site->bytes, weight.bytes);
 }
 
+/*
+ * Whether the process has as many blocks as the table is for. Slots come on top of the map, so that
+ * a block finds room wherever it lies; counted of all processes together they would cost each block
+ * a change of what all processors share.
+ */
+static __always_inline bool has_enough(const struct memleak_process *p)
+{
+	return !is_sampling() &&
+	       (__s64)(p->allocs - p->frees) >= (__s64)max_blocks * (__s64)SAMPLE_WEIGHT_ONE;
+}
+
 /* Put a block into the table; true if it is there now. Counts the allocation. A function of its
  * own: what it needs of the stack comes on top of the walk's otherwise. */
 static __noinline int block_insert(struct memleak_process *p, __u64 addr, struct memleak_block *b)
@@ -212,6 +223,10 @@ static __noinline int block_insert(struct memleak_process *p, __u64 addr, struct
 	struct sample_weight weight;
 	long err;
 
+	if (has_enough(p)) {
+		count_loss(MEMLEAK_LOSS_BLOCK_TABLE);
+		return false;
+	}
 	count_address(addr, 1);
 	err = put_block(&key, b);
 	if (err == -EEXIST) {

@@ -33,7 +33,8 @@ const volatile __u32 sample_mean __weak;
 const volatile bool diagnose __weak;	   /* look for wrong frees */
 const volatile bool guard __weak;	   /* ... and for those of what is no block */
 const volatile bool user_functions __weak; /* --alloc-fn, --resource */
-const volatile __u32 bucket_bits __weak;   /* how many buckets there are; 0: none */
+const volatile __u32 max_blocks __weak;
+const volatile __u32 bucket_bits __weak; /* how many buckets there are; 0: none */
 const volatile __u32 max_depth __weak = 127;
 const volatile __u32 page_shift __weak = 12;
 const volatile __u32 own_tgid __weak; /* the tool itself and its helper are never followed */

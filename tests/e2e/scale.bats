@@ -99,7 +99,7 @@ stacks_are_right() {
 	fill
 	end_tool
 	[ "$status" = 0 ]
-	holds '.losses.blocks >= 125000 and .losses.stacks == 0 and .losses.broken_stacks == 0'
+	holds '.losses.blocks >= 150000 and .losses.stacks == 0 and .losses.broken_stacks == 0'
 	holds '.losses.blocks + .processes[0].outstanding.blocks == 200000'
 	holds '.processes[0] | .outstanding.blocks >= 50000 and .allocs == .outstanding.blocks'
 	holds '.processes[0] | ([.stacks[].blocks] | add) == .outstanding.blocks and

@@ -50,6 +50,7 @@ bool loader__is_partial(const struct probe_options *o)
 /* Room for blocks: in buckets that are there from the start, and in a map that grows with them. */
 static void configure_blocks(struct memleak *s, uint32_t max_blocks, unsigned int bucket_bits)
 {
+	s->rodata->max_blocks = max_blocks;
 	s->rodata->bucket_bits = bucket_bits;
 	bpf_map__set_max_entries(s->maps.buckets, 1U << bucket_bits);
 	bpf_map__set_max_entries(s->maps.blocks, max_blocks);
@@ -165,7 +166,7 @@ static int connect_programs(struct memleak *s, enum probe_link link)
 /* Load for one kind of link and with so many buckets; -ENOTSUP where the kernel does not have the
  * link. */
 static int try_buckets(const struct probe_options *o, enum probe_link link,
-		       unsigned int bucket_bits, struct memleak **ret)
+		       unsigned int bucket_bits, struct blocks *blocks, struct memleak **ret)
 {
 	struct memleak *s = memleak__open();
 	int err;
@@ -184,6 +185,10 @@ static int try_buckets(const struct probe_options *o, enum probe_link link,
 	if (!err && link == PROBE_LINK_MULTI &&
 	    !link__is_supported(bpf_program__fd(s->progs.probe_entry), LINK_TRACE_UPROBE_MULTI))
 		err = -ENOTSUP;
+	if (!err)
+		err = blocks__open(blocks, bpf_map__fd(s->maps.blocks),
+				   o->guard ? bpf_map__fd(s->maps.freed) : -1,
+				   bpf_map__fd(s->maps.buckets), bucket_bits);
 	if (err) {
 		memleak__destroy(s);
 		return err;
@@ -192,16 +197,17 @@ static int try_buckets(const struct probe_options *o, enum probe_link link,
 	return 0;
 }
 
-static int try_load(const struct probe_options *o, enum probe_link link, struct memleak **ret)
+static int try_load(const struct probe_options *o, enum probe_link link, struct blocks *blocks,
+		    struct memleak **ret)
 {
 	unsigned int most = is_sampled(o) ? SAMPLED_BUCKET_BITS : SLOT_MAX_BUCKET_BITS;
 	unsigned int bits = blocks__bucket_bits(o->max_blocks, most);
-	int err = try_buckets(o, link, bits, ret);
+	int err = try_buckets(o, link, bits, blocks, ret);
 
 	if (err != -ENOMEM || !bits)
 		return err;
 	log_info("no memory for %u buckets of blocks: each takes its own", 1U << bits);
-	return try_buckets(o, link, 0, ret);
+	return try_buckets(o, link, 0, blocks, ret);
 }
 
 const char *loader__link_name(enum probe_link link)
@@ -236,14 +242,15 @@ static int explain_load_failure(int err)
 	return err;
 }
 
-int loader__load(const struct probe_options *o, struct memleak **skeleton, enum probe_link *link)
+int loader__load(const struct probe_options *o, struct blocks *blocks, struct memleak **skeleton,
+		 enum probe_link *link)
 {
 	int err;
 
 	libbpf_set_print(print_libbpf);
 	*link = o->link;
 	if (*link != PROBE_LINK_AUTO) {
-		err = try_load(o, *link, skeleton);
+		err = try_load(o, *link, blocks, skeleton);
 		if (err == -ENOTSUP)
 			log_error("this kernel has no %s links for uprobes",
 				  loader__link_name(*link));
@@ -252,7 +259,7 @@ int loader__load(const struct probe_options *o, struct memleak **skeleton, enum 
 		return err;
 	}
 	for (*link = PROBE_LINK_SESSION; *link <= PROBE_LINK_PERF; (*link)++) {
-		err = try_load(o, *link, skeleton);
+		err = try_load(o, *link, blocks, skeleton);
 		if (!err)
 			return 0;
 		if (err == -EPERM || err == -ENOMEM)

@@ -9,10 +9,12 @@
 struct memleak;
 
 /*
- * Load the skeleton as @o says. 0 with *@skeleton, which memleak__destroy() frees, and *@link,
- * which is never AUTO; or -errno after the lines that say why and what to do.
+ * Load the skeleton as @o says. 0 with *@skeleton, which memleak__destroy() frees, its *@blocks,
+ * which blocks__close() does, and *@link, which is never AUTO; or -errno after the lines that say
+ * why and what to do.
  */
-int loader__load(const struct probe_options *o, struct memleak **skeleton, enum probe_link *link);
+int loader__load(const struct probe_options *o, struct blocks *blocks, struct memleak **skeleton,
+		 enum probe_link *link);
 
 /*
  * Load what few processes need (allocation functions that may throw, functions of the user's,

@@ -71,15 +71,6 @@ static int check_object(struct probe *p)
 	return 0;
 }
 
-static int open_blocks(struct probe *p)
-{
-	const struct memleak *s = p->skeleton;
-
-	return blocks__open(&p->blocks, bpf_map__fd(s->maps.blocks),
-			    p->options.guard ? bpf_map__fd(s->maps.freed) : -1,
-			    bpf_map__fd(s->maps.buckets), s->rodata->bucket_bits);
-}
-
 static int create_tables(struct probe *p)
 {
 	struct memleak *s = p->skeleton;
@@ -116,9 +107,7 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 	if (!err && options->cgroup)
 		err = cgroup__open(options->cgroup, &p->cgroup);
 	if (!err)
-		err = loader__load(options, &p->skeleton, &p->link);
-	if (!err)
-		err = open_blocks(p);
+		err = loader__load(options, &p->blocks, &p->skeleton, &p->link);
 	if (!err)
 		err = set_cgroup(p);
 	if (!err)
