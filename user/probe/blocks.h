@@ -32,7 +32,8 @@ void blocks__close(struct blocks *b);
 
 /*
  * Call @fn for each live block: key struct memleak_block_key, value struct memleak_block. Those
- * that come or go meanwhile are met or not. 0, -errno, or what @fn returned.
+ * that come or go meanwhile are met or not, or twice: gone, and come again elsewhere. 0, -errno, or
+ * what @fn returned.
  */
 int blocks__read(const struct blocks *b, batch_fn *fn, void *context);
 
