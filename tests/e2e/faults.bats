@@ -93,15 +93,20 @@ limit_memory() {
 	}
 }
 
-@test "no memory for the whole table of blocks: it grows with them" {
-	local group
+@test "no memory for slots of blocks: the table grows with them" {
+	local group limit
 	require_bpf
-	limit_memory 100M
-	# shellcheck disable=SC2016 # for the inner shell
-	run -0 bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" \
-		"$MEMLEAK" -v -a -f json --output "$report" -- "$PROGRAMS/sizes" 3>&- 4>&-
-	rmdir "$group"
-	[[ "$output" = *"no memory for a table of 1048576 blocks at once"* ]]
+	# Too little for them and enough for all else: how much that is differs between kernels.
+	for limit in 64M 68M 72M 76M 80M; do
+		limit_memory "$limit"
+		# shellcheck disable=SC2016 # for the inner shell
+		run bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" \
+			"$MEMLEAK" -v -a -f json --output "$report" -- "$PROGRAMS/sizes" 3>&- 4>&-
+		rmdir "$group"
+		[ "$status" = 0 ] && break
+	done
+	[ "$status" = 0 ]
+	[[ "$output" = *"no memory for 65536 buckets of blocks"* ]]
 	holds '.processes[0].allocs > 0 and .losses.blocks == 0'
 }
 
