@@ -183,6 +183,23 @@ end_passing() {
 	holds '([.processes[0].stacks[].blocks] | add) == .processes[0].outstanding.blocks'
 }
 
+@test "... and those of blocks freed long ago, which are remembered without them" {
+	local n
+	require_bpf
+	open_pump
+	"$MEMLEAK" -f json --output "$report" -T 100000 -o 0 -i 3600 --max-stacks 2000 --leak-check=no -- \
+		"$PROGRAMS/passing" <&"$pump_fd" >"$answers" 2>"$err" 3>&- 4>&- &
+	tool_pid=$!
+	for ((n = 0; n < 40; n++)); do
+		tell "late $((n * 300)) 300"
+		ask_report
+	done
+	printf 'end\n' >&"$pump_fd"
+	wait_for_tool
+	holds '.diagnosed and .losses.stacks == 0'
+	passing_is_right 1200
+}
+
 @test "300 children, each checked at its end, take less than 120 MiB" {
 	local peak
 	require_bpf

@@ -4,16 +4,26 @@
  *   pass FIRST COUNT   a block from each of these stacks, its size 1 + its number % 100; those whose
  *                      number ends in 7 are kept, the others freed at once
  *   fork FIRST COUNT   the same in a child, which ends
+ *   late FIRST COUNT   the same, but for larger ones each time, and those that are freed are so
+ *                      in the end: at addresses that may never be handed out again
+ *   end                it ends
  */
 #include <sys/wait.h>
 
 #include "digits.h"
 
+static void *late[1000];
+static size_t nr_late, late_size;
+
 NOIPA static void digits_end(long stack)
 {
-	void *p = malloc(1 + stack % 100);
+	void *p = malloc(1 + stack % 100 + (stack % 10 == 7 ? 0 : late_size));
 
-	if (stack % 10 != 7)
+	if (stack % 10 == 7)
+		return;
+	if (late_size)
+		late[nr_late++] = p;
+	else
 		free(p);
 }
 
@@ -37,6 +47,14 @@ static void obey(const char *line)
 			_exit(0);
 		}
 		wait(NULL);
+	} else if (sscanf(line, "late %ld %ld", &first, &count) == 2 && count <= 1000) {
+		static size_t round;
+
+		late_size = 100 * ++round;
+		pass(first, count);
+		while (nr_late)
+			free(late[--nr_late]);
+		late_size = 0;
 	} else {
 		abort();
 	}
@@ -51,7 +69,7 @@ int main(void)
 	for (;;) {
 		char line[100];
 
-		if (!fgets(line, sizeof(line), stdin))
+		if (!fgets(line, sizeof(line), stdin) || !strcmp(line, "end\n"))
 			return 0;
 		obey(line);
 		puts("ok");

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdbool.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -120,15 +121,41 @@ static int stop_at_block(void *context, const void *key, const void *value)
 	return -ENOTTY;
 }
 
-static int count_freed(void *context, const void *key, const void *value)
+static bool is_even(const void *context, uint64_t stack)
 {
-	const struct memleak_freed_key *k = key;
-	const struct memleak_freed *f = value;
+	(void)context;
+	return stack % 2 == 0;
+}
 
-	assert_int_equal(f->size, k->addr + k->image);
-	assert_int_equal(f->caller, 0x77);
-	++*(unsigned int *)context;
-	return 0;
+/* Of freed blocks alone, and of those only what nobody wants. */
+static void forgotten_stacks(void **state)
+{
+	struct blocks b;
+	unsigned int i;
+
+	(void)state;
+	assert_int_equal(open_buckets(&b), 0);
+	for (i = 0; i < 6; i++) {
+		uint64_t addr = 0x1000 + 128 * i;
+
+		fill(bucket_of(&b, addr, 5), i, addr, 5, 10 + i);
+		if (i < 4)
+			release(bucket_of(&b, addr, 5), i, 0x77);
+	}
+	blocks__forget_stacks(&b, is_even, NULL); /* nobody remembers */
+	assert_int_equal(bucket_of(&b, 0x1080, 5)->slots[1].block.stack, 11);
+	b.freed_fd = 1 << 20;
+	blocks__forget_stacks(&b, is_even, NULL);
+	for (i = 0; i < 6; i++) {
+		uint64_t addr = 0x1000 + 128 * i;
+		const struct memleak_bucket *bucket = bucket_of(&b, addr, 5);
+
+		assert_int_equal(bucket->slots[i].block.stack, i == 1 || i == 3 ? 0 : 10 + i);
+		assert_int_equal(bucket->slots[i].block.size, 10 + i);
+		assert_int_equal(bucket->tags[i],
+				 SLOT_TAG(SLOT_ADDRESS(addr, 5), i < 4 ? SLOT_FREED : SLOT_LIVE));
+	}
+	blocks__close(&b);
 }
 
 /* Only live ones are read; the same address in two images is two; what is dropped is gone. */
@@ -164,12 +191,6 @@ static void live_ones(void **state)
 	assert_int_equal(found.size, 0x1006);
 	key.family = MEMLEAK_FAMILY_USER; /* never in a slot */
 	assert_int_equal(blocks__find(&b, &key, &found), -EBADF);
-	n = 0;
-	assert_int_equal(blocks__read_freed(&b, count_freed, &n), 0); /* nobody remembers */
-	assert_int_equal(n, 0);
-	b.freed_fd = 1 << 20;
-	assert_int_equal(blocks__read_freed(&b, count_freed, &n), -EBADF);
-	assert_int_equal(n, 1);
 	blocks__close(&b);
 }
 
@@ -212,9 +233,8 @@ static void whole_blocks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sizes),
-		cmocka_unit_test(buckets_fill_evenly),
-		cmocka_unit_test(live_ones),
+		cmocka_unit_test(sizes),	cmocka_unit_test(buckets_fill_evenly),
+		cmocka_unit_test(live_ones),	cmocka_unit_test(forgotten_stacks),
 		cmocka_unit_test(whole_blocks),
 	};
 

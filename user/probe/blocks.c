@@ -3,7 +3,6 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
 
@@ -44,10 +43,10 @@ void blocks__close(struct blocks *b)
 }
 
 /*
- * What slot @way of @bucket holds, if it is in @state, whole. The kernel side fills a slot before
- * its tag says so; and if others have come and gone meanwhile, its turn is another one.
+ * The live block in slot @way of @bucket, whole; false: there is none. The kernel side fills a slot
+ * before its tag says so; and if others have come and gone meanwhile, its turn is another one.
  */
-static bool read_slot(const struct memleak_bucket *bucket, unsigned int way, enum slot_state state,
+static bool read_slot(const struct memleak_bucket *bucket, unsigned int way,
 		      struct memleak_slot *ret)
 {
 	const struct memleak_slot *slot = &bucket->slots[way];
@@ -56,7 +55,7 @@ static bool read_slot(const struct memleak_bucket *bucket, unsigned int way, enu
 
 	for (;;) {
 		tag = __atomic_load_n(&bucket->tags[way], __ATOMIC_ACQUIRE);
-		if (SLOT_STATE(tag) != state)
+		if (SLOT_STATE(tag) != SLOT_LIVE)
 			return false;
 		turn = __atomic_load_n(&slot->turn, __ATOMIC_ACQUIRE);
 		if (__atomic_load_n(&bucket->tags[way], __ATOMIC_ACQUIRE) != tag)
@@ -69,60 +68,62 @@ static bool read_slot(const struct memleak_bucket *bucket, unsigned int way, enu
 	}
 }
 
-/* Call @fn for each slot in @state. */
-static int for_each_slot(const struct blocks *b, enum slot_state state,
-			 int (*fn)(batch_fn *, void *, const struct memleak_slot *), batch_fn *to,
-			 void *context)
+int blocks__read(const struct blocks *b, batch_fn *fn, void *context)
 {
 	size_t n = bucket_count(b), i;
 	struct memleak_slot slot;
 	unsigned int way;
 	int err = 0;
 
-	for (i = 0; i < n; i++)
-		for (way = 0; way < SLOT_WAYS && !err; way++)
-			if (read_slot(&b->buckets[i], way, state, &slot))
-				err = fn(to, context, &slot);
-	return err;
-}
+	for (i = 0; i < n; i++) {
+		for (way = 0; way < SLOT_WAYS && !err; way++) {
+			struct memleak_block_key key = {0};
 
-static int give_block(batch_fn *fn, void *context, const struct memleak_slot *slot)
-{
-	const struct memleak_block_key key = {.addr = slot->addr, .image = slot->image};
-
-	return fn(context, &key, &slot->block);
-}
-
-int blocks__read(const struct blocks *b, batch_fn *fn, void *context)
-{
-	int err = for_each_slot(b, SLOT_LIVE, give_block, fn, context);
-
+			if (!read_slot(&b->buckets[i], way, &slot))
+				continue;
+			key.addr = slot.addr;
+			key.image = slot.image;
+			err = fn(context, &key, &slot.block);
+		}
+	}
 	return err ? err
 		   : batch__read(b->map_fd, sizeof(struct memleak_block_key),
 				 sizeof(struct memleak_block), fn, context);
 }
 
-static int give_freed(batch_fn *fn, void *context, const struct memleak_slot *slot)
-{
-	const struct memleak_freed_key key = {.addr = slot->addr, .image = slot->image};
-	const struct memleak_freed freed = {.stack = slot->block.stack,
-					    .size = slot->block.size,
-					    .family = slot->block.family,
-					    .caller = slot->caller};
-
-	return slot->caller ? fn(context, &key, &freed) : 0;
-}
-
 int blocks__read_freed(const struct blocks *b, batch_fn *fn, void *context)
 {
-	int err;
-
 	if (b->freed_fd < 0)
 		return 0;
-	err = for_each_slot(b, SLOT_FREED, give_freed, fn, context);
-	return err ? err
-		   : batch__read(b->freed_fd, sizeof(struct memleak_freed_key),
-				 sizeof(struct memleak_freed), fn, context);
+	return batch__read(b->freed_fd, sizeof(struct memleak_freed_key),
+			   sizeof(struct memleak_freed), fn, context);
+}
+
+static void forget_stack(struct memleak_bucket *bucket, unsigned int way, blocks_wants_fn *wants,
+			 const void *context)
+{
+	struct memleak_slot *slot = &bucket->slots[way];
+	uint64_t tag = __atomic_load_n(&bucket->tags[way], __ATOMIC_ACQUIRE), freed = tag;
+
+	if (SLOT_STATE(tag) != SLOT_FREED || !slot->block.stack ||
+	    wants(context, slot->block.stack))
+		return;
+	if (!__atomic_compare_exchange_n(&bucket->tags[way], &freed,
+					 tag ^ SLOT_FREED ^ SLOT_WRITTEN, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_RELAXED))
+		return; /* another block needs the slot */
+	slot->block.stack = 0;
+	__atomic_store_n(&bucket->tags[way], tag, __ATOMIC_RELEASE);
+}
+
+void blocks__forget_stacks(const struct blocks *b, blocks_wants_fn *wants, const void *context)
+{
+	size_t n = b->freed_fd < 0 ? 0 : bucket_count(b), i;
+	unsigned int way;
+
+	for (i = 0; i < n; i++)
+		for (way = 0; way < SLOT_WAYS; way++)
+			forget_stack(&b->buckets[i], way, wants, context);
 }
 
 /* --- one block --- */
@@ -149,7 +150,7 @@ int blocks__find(const struct blocks *b, const struct memleak_block_key *key,
 	for (way = 0; bucket && way < SLOT_WAYS; way++) {
 		if (__atomic_load_n(&bucket->tags[way], __ATOMIC_ACQUIRE) != tag)
 			continue;
-		if (!read_slot(bucket, way, SLOT_LIVE, &slot) || slot.addr != key->addr ||
+		if (!read_slot(bucket, way, &slot) || slot.addr != key->addr ||
 		    slot.image != key->image)
 			continue;
 		*ret = slot.block;

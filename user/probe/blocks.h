@@ -7,6 +7,7 @@
  * (bpf/slots.h), and hash maps for what finds no room there.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bpf/slots.h"
@@ -45,8 +46,15 @@ int blocks__find(const struct blocks *b, const struct memleak_block_key *key,
  * -errno. */
 int blocks__drop(const struct blocks *b, const struct memleak_block_key *key);
 
-/* Call @fn for each free that is remembered: key struct memleak_freed_key, value struct
+/* Call @fn for each free that the map remembers: key struct memleak_freed_key, value struct
  * memleak_freed. As blocks__read(). */
 int blocks__read_freed(const struct blocks *b, batch_fn *fn, void *context);
+
+/* Whether what the kernel side has under this key of `stacks` is still wanted. */
+typedef bool blocks_wants_fn(const void *context, uint64_t stack);
+
+/* Of freed blocks that slots remember forget the stacks that @wants does not want: there may be as
+ * many as slots, of long ago. */
+void blocks__forget_stacks(const struct blocks *b, blocks_wants_fn *wants, const void *context);
 
 #endif
