@@ -40,12 +40,16 @@ static __always_inline bool is_left_out(struct pt_regs *regs)
 	if (is_size_followed(size))
 		return false;
 	count_hit();
-	t = thread_storage(0);
-	if (!t)
+	if (!is_engaged())
 		return true;
-	t->making.sp = 0; /* the operator that leads here, if one does */
-	if (is_sampling() && t->call.sp == PT_REGS_SP(regs) && !t->call.has_old)
-		t->call.sp = 0;
+	t = thread_storage(0);
+	if (t) {
+		t->making.sp = 0; /* the operator that leads here, if one does */
+		if (is_sampling() && t->call.sp == PT_REGS_SP(regs) && !t->call.has_old)
+			t->call.sp = 0;
+	}
+	if (!t || !t->call.sp)
+		clear_engaged();
 	return true;
 }
 
@@ -142,6 +146,7 @@ static __always_inline bool begin_call(struct memleak_process *p, struct thread 
 	if (MEMLEAK_COOKIE_CALL(cookie) == MEMLEAK_CALL_MUNMAP)
 		send_unmapping(p, call, MEMLEAK_EVENT_MUNMAP);
 	call->sp = sp;
+	set_engaged();
 	return true;
 }
 

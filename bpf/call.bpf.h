@@ -100,6 +100,37 @@ static __always_inline struct thread *thread_storage(__u64 flags)
 	return bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, flags);
 }
 
+/* The current thread's bit among those that are `engaged`, and the word that it is in. */
+static __always_inline __u64 *engaged_bit(__u64 *bit)
+{
+	__u32 tid = bpf_get_current_task_btf()->pid;
+
+	*bit = 1ULL << (tid & 63);
+	return &engaged[tid / 64 & (MAX_THREADS / 64 - 1)];
+}
+
+static __always_inline void set_engaged(void)
+{
+	__u64 bit, *word = engaged_bit(&bit);
+
+	if (is_partial() && !(*(volatile __u64 *)word & bit))
+		__sync_fetch_and_or(word, bit);
+}
+
+static __always_inline bool is_engaged(void)
+{
+	__u64 bit, *word = engaged_bit(&bit);
+
+	return *(volatile __u64 *)word & bit;
+}
+
+static __always_inline void clear_engaged(void)
+{
+	__u64 bit, *word = engaged_bit(&bit);
+
+	__sync_fetch_and_and(word, ~bit);
+}
+
 /* Where the function that is being entered returns to; 0 where that cannot be read. */
 static __always_inline __u64 return_address(struct pt_regs *regs)
 {

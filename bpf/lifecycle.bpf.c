@@ -67,8 +67,10 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	p.tgid = child->tgid;
 	p.exe = known->exe;
 	__builtin_memcpy(p.comm, child->comm, sizeof(p.comm));
-	if (child->mm == parent->mm)
+	if (child->mm == parent->mm) {
 		p.shares = known->shares ? known->shares : tgid;
+		known->shared = 1;
+	}
 	add_image(&p, false);
 	return 0;
 }

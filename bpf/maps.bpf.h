@@ -57,6 +57,13 @@ __u64 losses[MEMLEAK_LOSSES] __weak = {};
 /* By MEMLEAK_ADDRESS_SLOT: how many blocks there are, where only a part is followed. */
 __u32 addresses[MEMLEAK_ADDRESS_SLOTS] __weak __attribute__((aligned(64))) = {};
 
+/*
+ * Where only a part is followed: threads that may be in something that is, a bit for each by its
+ * number (include/linux/threads.h: PID_MAX_LIMIT). To look at a thread's storage takes longer.
+ */
+#define MAX_THREADS (1U << 22)
+__u64 engaged[MAX_THREADS / 64] __weak = {};
+
 /* -A and --cgroup: how often probes were hit. */
 __u64 hits __weak = 0;
 

@@ -56,6 +56,7 @@ static __always_inline void note_operator(struct thread *t, struct pt_regs *regs
 	if ((!deletes || o->addr == first) && is_inner_operator(o, regs))
 		return;
 	o->sp = PT_REGS_SP(regs);
+	set_engaged();
 	o->ret = return_address(regs);
 	o->ip = PT_REGS_IP(regs);
 	o->family = MEMLEAK_COOKIE_FAMILY(cookie);

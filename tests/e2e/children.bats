@@ -37,6 +37,15 @@ run_tool() {
 	holds '[.processes[].errors[]] == []'
 }
 
+@test "two processes that allocate in one memory at the same time" {
+	require_bpf
+	"$MEMLEAK" -f json --output "$report" --leak-check=no --alloc-fn my_alloc:size=ARG1 --free-fn my_free -- \
+		"$PROGRAMS/sharers" 30000 >"$out" 2>"$err" </dev/null 3>&- 4>&-
+	holds '[.processes[] | select(.allocs > 0)] | length == 1'
+	holds '.processes[0] | .allocs == 60000 and .frees == 59998 and .outstanding == {"blocks": 2, "bytes": 64}
+		and .alloc_bytes == 60000 * 32'
+}
+
 @test "make -j4" {
 	local n
 	require_bpf
