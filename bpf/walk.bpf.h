@@ -15,7 +15,7 @@
  * pointer only grows, so that the walk ends.
  */
 
-#include "bpf/walked.bpf.h"
+#include "bpf/rules.bpf.h"
 
 /* Begin a stack, of no frames so far. */
 static __always_inline void clear_stack(struct walk *w)
@@ -57,116 +57,6 @@ static __always_inline void push_frame(struct walk *w)
 	hash_frame(w, frame);
 	w->stack.frames[i] = frame;
 	w->stack.nr_frames++;
-}
-
-/* The number of the rule at @offset of the mapped file; UNWIND_STEPPED or why there is none. */
-static __always_inline enum unwind_result search_rule(struct walk *w, __u64 offset, __u32 *number)
-{
-	struct memleak_table *table;
-	struct unwind_page *page;
-	struct unwind_shard *shard;
-	void *shard_map;
-	__u64 index;
-	__u32 key, zero = 0;
-
-	key = w->mapping.file;
-	table = bpf_map_lookup_elem(&tables, &key);
-	if (!table || table->state < MEMLEAK_TABLE_LOADED) {
-		announce_file(&w->mapping);
-		return UNWIND_NO_TABLE;
-	}
-	if (table->state == MEMLEAK_TABLE_NO_ROOM)
-		return UNWIND_NO_ROOM;
-	index = unwind_page_index(offset, table->start);
-	if (index >= table->nr_pages)
-		return UNWIND_NO_ROW;
-	key = table->first_page + index;
-	page = bpf_map_lookup_elem(&pages, &key);
-	if (!page)
-		return UNWIND_NO_ROW;
-	*number = page->first;
-	if (page->n) {
-		key = page->shard;
-		shard_map = bpf_map_lookup_elem(&shards, &key);
-		if (!shard_map)
-			return UNWIND_NO_ROW;
-		shard = bpf_map_lookup_elem(shard_map, &zero);
-		if (!shard)
-			return UNWIND_NO_ROW;
-		*number = unwind_search(shard, *page, offset);
-	}
-	return UNWIND_STEPPED;
-}
-
-/*
- * Rules that were found, by a hash of where: the search is the dearest part of a step. A table
- * stays as it is once it is loaded, and so does what is here; who comes later takes the place. One
- * word each, or one thread could read what another has written half: 16 bits of the file's number
- * and 32 of the offset in it; then 16 of a plain step, or of the rule's number if that is below
- * those. 0: none, since no file has that number.
- */
-#define FOUND_RULES_BITS 12
-__u64 found_rules[1 << FOUND_RULES_BITS] __weak = {};
-
-/* An address as found_rules has it. */
-struct place {
-	__u64 offset; /* in the file */
-	__u64 where;  /* what the word says of it */
-	__u64 *word;
-};
-
-static __always_inline struct place place_of(struct walk *w, __u64 pc)
-{
-	struct place at = {.offset = pc - w->mapping.start + w->mapping.offset};
-
-	at.where = (__u64)w->mapping.file << 32 | (__u32)at.offset;
-	at.word = &found_rules[at.where * 0x9e3779b97f4a7c15ULL >> (64 - FOUND_RULES_BITS)];
-	return at;
-}
-
-/* What is known of the place: a plain step or the number of a rule; false if nothing is. */
-static __always_inline bool is_known(struct place at, __u32 *ret)
-{
-	__u64 word = *(volatile __u64 *)at.word;
-
-	*ret = (__u16)word;
-	return word >> 16 == at.where && !(at.offset >> 32);
-}
-
-/* The plain step from @pc; 0: there is none, or it is not known. */
-static __always_inline __u32 find_step(struct walk *w, __u64 pc)
-{
-	__u32 step;
-
-	return is_known(place_of(w, pc), &step) && step >= UNWIND_PLAIN ? step : 0;
-}
-
-/* The rule at @pc into *@rule; what to say if it leads nowhere. */
-static __always_inline enum unwind_result find_rule(struct walk *w, __u64 pc,
-						    struct unwind_rule *rule)
-{
-	struct place at = place_of(w, pc);
-	struct unwind_rule *found;
-	enum unwind_result result;
-	__u32 number, step;
-	bool known;
-
-	if (!w->mapping.file)
-		return UNWIND_NO_ROW;
-	known = is_known(at, &number) && number < UNWIND_PLAIN;
-	if (!known) {
-		result = search_rule(w, at.offset, &number);
-		if (result != UNWIND_STEPPED)
-			return result;
-	}
-	found = bpf_map_lookup_elem(&rules, &number);
-	if (!found)
-		return UNWIND_NO_ROW;
-	*rule = *found;
-	step = unwind_plain(rule);
-	if (!known && !(at.offset >> 32) && (step || number < UNWIND_PLAIN))
-		*at.word = at.where << 16 | (step ? step : number);
-	return UNWIND_NO_ROW;
 }
 
 /* The frames of a C library's start code take no more. */
