@@ -17,42 +17,6 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/*
- * Whether the size of a call alone, before anything else is known of it, may say that it is left
- * out: nothing within it has to be left out with it, and it is no part of one whose return is
- * waited for here. What the user's functions jump to may be.
- */
-static __always_inline bool is_told_by_size(__u64 cookie)
-{
-	return is_partial() && !user_functions && cookie & MEMLEAK_FORM_LEAF;
-}
-
-/* Whether it says so. Of several draws for a call that has jumped here the last one counts. */
-static __always_inline bool is_left_out(struct pt_regs *regs)
-{
-	__u64 cookie = bpf_get_attach_cookie(regs), size = PT_REGS_PARM1(regs);
-	struct thread *t;
-
-	if (!is_told_by_size(cookie))
-		return false;
-	if (MEMLEAK_COOKIE_CALL(cookie) == MEMLEAK_CALL_CALLOC)
-		size = product(size, PT_REGS_PARM2(regs));
-	if (is_size_followed(size))
-		return false;
-	count_hit();
-	if (!is_engaged())
-		return true;
-	t = thread_storage(0);
-	if (t) {
-		t->making.sp = 0; /* the operator that leads here, if one does */
-		if (is_sampling() && t->call.sp == PT_REGS_SP(regs) && !t->call.has_old)
-			t->call.sp = 0;
-	}
-	if (!t || !t->call.sp)
-		clear_engaged();
-	return true;
-}
-
 /* Whether what the call gives is recorded. Mappings and resources are not sampled. */
 static __always_inline bool is_followed(struct call *call)
 {

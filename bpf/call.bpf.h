@@ -90,45 +90,13 @@ struct {
 	__type(value, struct thread);
 } threads __weak SEC(".maps");
 
-/* How far below a skipped call its own calls can begin, and how far from its code their callers
- * lie: more than what allocators need, less than what lies between them and others. */
-#define SKIPPED_REACH 4096
-#define SKIPPED_CODE  (1 << 20)
+/* How far from an allocator's code its callers lie: more than what lies between its functions, less
+ * than what lies between it and others. */
+#define ALLOCATOR_REACH (1 << 20)
 
 static __always_inline struct thread *thread_storage(__u64 flags)
 {
 	return bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, flags);
-}
-
-/* The current thread's bit among those that are `engaged`, and the word that it is in. */
-static __always_inline __u64 *engaged_bit(__u64 *bit)
-{
-	__u32 tid = bpf_get_current_task_btf()->pid;
-
-	*bit = 1ULL << (tid & 63);
-	return &engaged[tid / 64 & (MAX_THREADS / 64 - 1)];
-}
-
-static __always_inline void set_engaged(void)
-{
-	__u64 bit, *word = engaged_bit(&bit);
-
-	if (is_partial() && !(*(volatile __u64 *)word & bit))
-		__sync_fetch_and_or(word, bit);
-}
-
-static __always_inline bool is_engaged(void)
-{
-	__u64 bit, *word = engaged_bit(&bit);
-
-	return *(volatile __u64 *)word & bit;
-}
-
-static __always_inline void clear_engaged(void)
-{
-	__u64 bit, *word = engaged_bit(&bit);
-
-	__sync_fetch_and_and(word, ~bit);
 }
 
 /* Where the function that is being entered returns to; 0 where that cannot be read. */
@@ -146,7 +114,7 @@ static __always_inline __u64 return_address(struct pt_regs *regs)
 
 static __always_inline bool is_near(__u64 a, __u64 b)
 {
-	return a - b + SKIPPED_CODE < 2 * SKIPPED_CODE;
+	return a - b + ALLOCATOR_REACH < 2 * ALLOCATOR_REACH;
 }
 
 /*
@@ -186,39 +154,6 @@ static __always_inline bool in_flight(struct thread *t, struct call *call, struc
 		return PT_REGS_RET(regs) == trampoline_address(bpf_get_current_task_btf());
 #endif
 	return is_inside_call(&t->walk, regs, call->sp, call->ret, image);
-}
-
-/*
- * Whether this call is part of the one that was skipped last, which nothing marks: it is made by
- * code near to that one's, and that one's frame is still there. Of a jump see in_flight().
- */
-static __always_inline bool is_skipped_too(struct thread *t, struct pt_regs *regs, __u32 image)
-{
-	struct skipped *s = &t->skipped;
-	__u64 sp = PT_REGS_SP(regs), ret;
-
-	if (!is_sampling() || !s->sp || sp >= s->sp || s->sp - sp > SKIPPED_REACH)
-		return false;
-	ret = return_address(regs);
-	if (!is_near(ret, s->ip))
-		return false;
-#if defined(__TARGET_ARCH_x86)
-	if (bpf_probe_read_user(&ret, sizeof(ret), (void *)s->sp))
-		return false;
-	return ret == s->ret || ret == trampoline_address(bpf_get_current_task_btf());
-#else
-	return is_inside_call(&t->walk, regs, s->sp, s->ret, image);
-#endif
-}
-
-static __always_inline void skip_call(struct thread *t, struct call *call, struct pt_regs *regs)
-{
-	call->sp = 0;
-	if (!is_sampling())
-		return;
-	t->skipped.sp = PT_REGS_SP(regs);
-	t->skipped.ip = PT_REGS_IP(regs);
-	t->skipped.ret = return_address(regs);
 }
 
 #endif

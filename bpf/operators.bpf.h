@@ -9,7 +9,7 @@
  * other: the outermost one is what the program wrote.
  */
 
-#include "bpf/call.bpf.h"
+#include "bpf/left_out.bpf.h"
 
 /* From the entry of an operator to that of malloc the stack grows by a few small frames. */
 #define OPERATOR_REACH 4096
