@@ -109,12 +109,19 @@ static __always_inline bool is_size_followed(__u64 size)
 }
 
 /*
- * Add to a counter of the current process. A locked addition takes several times as long: it is for
- * those with more than one thread. Who is the only one stays so until it makes another itself.
+ * Whether the current thread is the only one in the memory of its process: it stays so until it
+ * makes another itself. What others may change at the same time takes locked instructions, which
+ * are the dearest of a free.
  */
-static __always_inline void count(struct memleak_process *p, __u64 *counter, __u64 n)
+static __always_inline bool is_alone(const struct memleak_process *p)
 {
-	if (!p->shared && bpf_get_current_task_btf()->signal->live.counter == 1)
+	return !p->shared && bpf_get_current_task_btf()->signal->live.counter == 1;
+}
+
+/* Add to a counter of the current process. */
+static __always_inline void count(__u64 *counter, __u64 n, bool alone)
+{
+	if (alone)
 		*counter += n;
 	else
 		__sync_fetch_and_add(counter, n);
@@ -122,14 +129,14 @@ static __always_inline void count(struct memleak_process *p, __u64 *counter, __u
 
 /* Take the block with @key out of the table, if it is there, into *@old. */
 static __always_inline bool take_block(const struct memleak_block_key *key,
-				       struct memleak_block *old)
+				       struct memleak_block *old, bool alone)
 {
 	struct slot_place at = {};
 	struct memleak_block *b;
 
 	if (!key->family) {
 		at = slot_place(key->addr, key->image);
-		if (slot_take(at, old) == SLOT_DONE)
+		if (slot_take(at, old, alone) == SLOT_DONE)
 			return true;
 		if (!is_elsewhere(at))
 			return false;
@@ -173,15 +180,16 @@ static __always_inline bool block_free(struct memleak_process *p, __u64 addr, __
 {
 	struct memleak_block_key key = {
 		.addr = addr, .image = p->image, .family = key_family(family)};
+	bool alone = is_alone(p);
 	struct sample_weight weight;
 
-	if (is_absent(addr) || !take_block(&key, old))
+	if (is_absent(addr) || !take_block(&key, old, alone))
 		return false;
 	count_address(addr, -1);
 	note_change(&key);
 	weight = weigh(old);
-	count(p, &p->frees, weight.blocks);
-	count(p, &p->free_bytes, weight.bytes);
+	count(&p->frees, weight.blocks, alone);
+	count(&p->free_bytes, weight.bytes, alone);
 	return true;
 }
 
@@ -254,8 +262,8 @@ static __noinline int block_insert(struct memleak_process *p, __u64 addr, struct
 	}
 	note_change(&key);
 	weight = weigh(b);
-	count(p, &p->allocs, weight.blocks);
-	count(p, &p->alloc_bytes, weight.bytes);
+	count(&p->allocs, weight.blocks, is_alone(p));
+	count(&p->alloc_bytes, weight.bytes, is_alone(p));
 	count_site(p, b, weight);
 	count_peak(p, b->time_ns);
 	return true;
@@ -277,8 +285,8 @@ static __noinline int block_restore(struct memleak_process *p, __u64 addr,
 		return 0;
 	}
 	note_change(&key);
-	count(p, &p->frees, -weight.blocks);
-	count(p, &p->free_bytes, -weight.bytes);
+	count(&p->frees, -weight.blocks, is_alone(p));
+	count(&p->free_bytes, -weight.bytes, is_alone(p));
 	if (trace_events)
 		trace_event(MEMLEAK_EVENT_ALLOC, p->image, addr, old->size, old->family, old->stack,
 			    0);

@@ -59,8 +59,20 @@ __noinline __weak __u32 find_way(struct memleak_bucket *b, __u64 tag, __u64 any)
 	return SLOT_WAYS;
 }
 
-/* Take a block out of its slot, into *@old. */
-static __always_inline enum slot_result slot_take(struct slot_place at, struct memleak_block *old)
+/* What was read of a slot and written to it comes before; x86 keeps that order by itself. */
+static __always_inline void set_tag(__u64 *tag, __u64 value)
+{
+#if defined(__TARGET_ARCH_x86)
+	barrier();
+	*(volatile __u64 *)tag = value;
+#else
+	__sync_lock_test_and_set(tag, value);
+#endif
+}
+
+/* Take a block out of its slot, into *@old. @alone: no other thread can free it. */
+static __always_inline enum slot_result slot_take(struct slot_place at, struct memleak_block *old,
+						  bool alone)
 {
 	__u64 live = SLOT_TAG(at.address, SLOT_LIVE);
 	__u32 way;
@@ -71,8 +83,10 @@ static __always_inline enum slot_result slot_take(struct slot_place at, struct m
 	if (way >= SLOT_WAYS)
 		return SLOT_NOT_THERE;
 	*old = at.bucket->slots[way].block;
-	if (__sync_val_compare_and_swap(&at.bucket->tags[way], live,
-					SLOT_TAG(at.address, SLOT_FREED)) != live)
+	if (alone)
+		set_tag(&at.bucket->tags[way], SLOT_TAG(at.address, SLOT_FREED));
+	else if (__sync_val_compare_and_swap(&at.bucket->tags[way], live,
+					     SLOT_TAG(at.address, SLOT_FREED)) != live)
 		return SLOT_NOT_THERE; /* another thread frees it at this moment, and counts it */
 	return SLOT_DONE;
 }
@@ -127,14 +141,14 @@ static __always_inline enum slot_result slot_put(struct slot_place at, __u64 add
 	if (held != (tag | SLOT_WRITTEN)) {
 		if (s->caller)
 			pass_on_freed(s);
-		__sync_lock_test_and_set(&at.bucket->tags[way], tag | SLOT_WRITTEN);
+		set_tag(&at.bucket->tags[way], tag | SLOT_WRITTEN);
 	}
 	s->turn++;
 	s->addr = addr;
 	s->image = image;
 	s->block = *block;
 	s->caller = 0;
-	__sync_lock_test_and_set(&at.bucket->tags[way], tag | SLOT_LIVE);
+	set_tag(&at.bucket->tags[way], tag | SLOT_LIVE);
 	return SLOT_DONE;
 }
 
@@ -153,7 +167,7 @@ static __always_inline bool slot_remember(struct slot_place at, __u64 caller)
 					SLOT_TAG(at.address, SLOT_WRITTEN)) != tag)
 		return false;
 	at.bucket->slots[way].caller = caller;
-	__sync_lock_test_and_set(&at.bucket->tags[way], tag);
+	set_tag(&at.bucket->tags[way], tag);
 	return true;
 }
 
