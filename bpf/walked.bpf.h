@@ -86,7 +86,7 @@ __noinline __weak int move_window(struct walk *w, __u64 addr)
 		return 1;
 	remember_reach(w, addr);
 	known = *reach_at(w, addr);
-	if (known >> 16 == addr)
+	if (known && known >> 16 == addr) /* 0 is no window at address 0 */
 		size = ((__u16)known + 63) & ~63;
 	if (size > STACK_WINDOW)
 		size = STACK_WINDOW;

@@ -92,6 +92,15 @@ complete() {
 	holds '[.processes[0].stacks[] | select(.frames | map(.symbol) |
 		contains(["through_vdso", "main"]))] | length == 1'
 }
+@test "D: a signal while there is no stack: nothing is made up" {
+	require_bpf
+	require_program no_stack
+	profile no_stack
+	[ "$status" = 0 ]
+	holds '.losses.broken_stacks == 20'
+	holds '[.processes[0].stacks[] | .frames | (map(.symbol) | .[0] == "leak_in_handler" and
+		.[2] == "without_stack") and length == 3] | length > 0 and all'
+}
 @test "D: longjmp over frames that allocated" { check longjmps; }
 @test "E: the first call, through lazy binding" { LD_BIND_NOW='' frames frames plain; }
 @test "E: hand-written code with unwind information" { frames frames asm_cfi; }

@@ -9,6 +9,7 @@ PROGRAM_FLAGS := -O2 -g -D_GNU_SOURCE -Wall -Wextra -Wno-unused-result -Wno-use-
 STRIP ?= strip
 OBJCOPY ?= objcopy
 HAVE_SDT := $(shell $(CC) -E -include sys/sdt.h -x c /dev/null >/dev/null 2>&1 && echo y)
+HAVE_X86 := $(findstring x86_64,$(shell $(CC) -dumpmachine))
 HAVE_MUSL := $(shell command -v musl-gcc)
 HAVE_RUST := $(shell command -v rustc)
 HAVE_GO := $(shell command -v go)
@@ -19,7 +20,7 @@ HAVE_JEMALLOC := $(call have_library,libjemalloc.a)
 HAVE_TCMALLOC := $(call have_library,libtcmalloc_minimal.a)
 HAVE_MIMALLOC := $(call have_library,libmimalloc.so)
 PROGRAM_MISSING := $(if $(HAVE_JEMALLOC),,jemalloc_api) $(if $(HAVE_TCMALLOC),,tcmalloc_api) \
-	$(if $(HAVE_MIMALLOC),,mimalloc_api) \
+	$(if $(HAVE_MIMALLOC),,mimalloc_api) $(if $(HAVE_SDT),,drawn) $(if $(HAVE_X86),,no_stack) \
 	$(if $(shell $(PKG_CONFIG) --exists sqlite3 && echo y),,worked_sqlite) \
 	$(if $(shell $(PKG_CONFIG) --exists apr-1 && echo y),,worked_apr) \
 	$(if $(shell $(PKG_CONFIG) --exists glib-2.0 && echo y),,worked_glib)
