@@ -229,7 +229,7 @@ static __always_inline void count_site(struct memleak_process *p, struct memleak
  */
 static __always_inline bool has_enough(const struct memleak_process *p)
 {
-	return !is_sampling() &&
+	return !is_sampling() && !p->drawn &&
 	       (__s64)(p->allocs - p->frees) >= (__s64)max_blocks * (__s64)SAMPLE_WEIGHT_ONE;
 }
 
@@ -243,6 +243,8 @@ static __noinline int block_insert(struct memleak_process *p, __u64 addr, struct
 	struct sample_weight weight;
 	long err;
 
+	if (b->weight)
+		p->drawn = true;
 	if (has_enough(p)) {
 		count_loss(MEMLEAK_LOSS_BLOCK_TABLE);
 		return false;

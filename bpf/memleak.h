@@ -318,7 +318,8 @@ struct memleak_process {
 	__u32 tgid;
 	__u32 shares;	     /* not 0: a vfork child, running in the memory of this process */
 	__u32 exe;	     /* number of the program's file; 0: unknown */
-	__u32 complete;	     /* every block that it has had was seen */
+	__u16 complete;	     /* every block that it has had was seen */
+	__u16 drawn;	     /* it has drawn blocks itself: `allocs` is not how many there are */
 	__u16 unseen;	     /* a vfork child may have used its heap out of sight */
 	__u16 shared;	     /* another process may be running in its memory */
 	__u64 allocs, frees; /* weighed (bpf/sample.h): in 1/SAMPLE_WEIGHT_ONE */

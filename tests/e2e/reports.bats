@@ -327,6 +327,14 @@ old_enough() {
 	tell "exit 0"
 }
 
+@test "--max-blocks: what stands for many takes the room of one" {
+	require_bpf
+	require_program drawn
+	"$MEMLEAK" -f json --output "$report" --leak-check=no -- "$PROGRAMS/drawn"
+	holds '.losses.blocks == 0'
+	holds '.processes[0].outstanding.blocks == 10000100'
+}
+
 @test "a text report names the option that raises a limit" {
 	require_bpf
 	"$MEMLEAK" --stack-depth 20 --output "$report" -- "$PROGRAMS/deep" 2>"$err"
