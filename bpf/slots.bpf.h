@@ -129,14 +129,17 @@ static __always_inline enum slot_result slot_put(struct slot_place at, __u64 add
 	seen = *(volatile __u64 *)&at.bucket->tags[way];
 	if (seen == (tag | SLOT_LIVE))
 		return SLOT_TAKEN;
-	/* Or another thread was faster. */
-	if (seen && SLOT_STATE(seen) != SLOT_FREED)
-		return SLOT_NO_ROOM;
 	/* Who looks for the block that was here finds it until the map has it. */
 	if (guard && seen && seen != (tag | SLOT_FREED))
 		held = seen ^ SLOT_FREED ^ SLOT_WRITTEN;
-	if (__sync_val_compare_and_swap(&at.bucket->tags[way], seen, held) != seen)
+	if ((seen && SLOT_STATE(seen) != SLOT_FREED) ||
+	    __sync_val_compare_and_swap(&at.bucket->tags[way], seen, held) != seen) {
+		/* Another thread was faster. Or the loader has the slot where the address was
+		 * before: the block goes into the map, and what is remembered here is over. */
+		__sync_val_compare_and_swap(&at.bucket->tags[way], tag | SLOT_WRITTEN,
+					    SLOT_WRITTEN);
 		return SLOT_NO_ROOM;
+	}
 	s = &at.bucket->slots[way];
 	if (held != (tag | SLOT_WRITTEN)) {
 		if (s->caller)

@@ -15,7 +15,10 @@
  *	empty or freed -> written	by who puts a block there; others pass by
  *	written -> live			by the same, when the slot is filled
  *	live -> freed			by who frees the block; or, by the loader, -> empty
- *	freed -> written -> freed	by the same, who notes who has freed it
+ *	freed -> written -> freed	by the same, who notes who has freed it; or by the loader,
+ *					which takes its stack away
+ *	written -> nobody's		by who puts the block that was here into the map
+ *	nobody's -> empty		by the loader, when it finds that
  *
  * Who takes a slot of a freed block that is remembered first leaves that one's address in the tag,
  * until what is remembered is in the map `freed`: it is found in one of the two at any time.
@@ -35,8 +38,8 @@
 #define SLOT_MAX_BUCKET_BITS 16
 
 enum slot_state {
-	SLOT_EMPTY, /* the whole tag is 0 */
-	SLOT_WRITTEN,
+	SLOT_EMPTY,   /* the whole tag is 0 */
+	SLOT_WRITTEN, /* address 0: nobody's; what is remembered there holds no longer */
 	SLOT_LIVE,
 	SLOT_FREED,
 };

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "probe/blocks.h"
@@ -230,12 +231,52 @@ static void whole_blocks(void **state)
 	blocks__close(&b);
 }
 
+static volatile sig_atomic_t passed;
+
+/* As the kernel side does with a block whose address is that of a slot which the loader has. */
+static void pass_by(int signal)
+{
+	uint64_t held = SLOT_TAG(SLOT_ADDRESS(0x1000, 5), SLOT_WRITTEN);
+
+	(void)signal;
+	if (__atomic_compare_exchange_n(&changing->tags[0], &held, SLOT_WRITTEN, false,
+					__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		passed = true;
+}
+
+/* A slot whose address was handed out anew, while its stack was taken away, remembers nothing. */
+static void handed_out_meanwhile(void **state)
+{
+	const struct itimerval often = {.it_interval.tv_usec = 20, .it_value.tv_usec = 20};
+	const struct sigaction act = {.sa_handler = pass_by};
+	const uint64_t freed = SLOT_TAG(SLOT_ADDRESS(0x1000, 5), SLOT_FREED);
+	time_t end = time(NULL) + 60;
+	struct blocks b;
+
+	(void)state;
+	assert_int_equal(open_buckets(&b), 0);
+	b.freed_fd = 0; /* blocks are remembered */
+	changing = bucket_of(&b, 0x1000, 5);
+	fill(changing, 0, 0x1000, 5, 1);
+	release(changing, 0, 7);
+	assert_int_equal(sigaction(SIGALRM, &act, NULL), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	do {
+		assert_true(changing->tags[0] == freed && time(NULL) < end);
+		changing->slots[0].block.stack = 1;
+		blocks__forget_stacks(&b, is_even, NULL);
+	} while (!passed);
+	assert_int_equal(setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL), 0);
+	assert_int_equal(changing->tags[0], SLOT_EMPTY);
+	blocks__close(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes),	cmocka_unit_test(buckets_fill_evenly),
 		cmocka_unit_test(live_ones),	cmocka_unit_test(forgotten_stacks),
-		cmocka_unit_test(whole_blocks),
+		cmocka_unit_test(whole_blocks), cmocka_unit_test(handed_out_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,16 +104,19 @@ static void forget_stack(struct memleak_bucket *bucket, unsigned int way, blocks
 {
 	struct memleak_slot *slot = &bucket->slots[way];
 	uint64_t tag = __atomic_load_n(&bucket->tags[way], __ATOMIC_ACQUIRE), freed = tag;
+	uint64_t held = tag ^ SLOT_FREED ^ SLOT_WRITTEN;
 
 	if (SLOT_STATE(tag) != SLOT_FREED || !slot->block.stack ||
 	    wants(context, slot->block.stack))
 		return;
-	if (!__atomic_compare_exchange_n(&bucket->tags[way], &freed,
-					 tag ^ SLOT_FREED ^ SLOT_WRITTEN, false, __ATOMIC_ACQ_REL,
+	if (!__atomic_compare_exchange_n(&bucket->tags[way], &freed, held, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_RELAXED))
 		return; /* another block needs the slot */
 	slot->block.stack = 0;
-	__atomic_store_n(&bucket->tags[way], tag, __ATOMIC_RELEASE);
+	/* Unless its address has been handed out again, to a block that is in the map. */
+	if (!__atomic_compare_exchange_n(&bucket->tags[way], &held, tag, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_RELAXED))
+		__atomic_store_n(&bucket->tags[way], SLOT_EMPTY, __ATOMIC_RELEASE);
 }
 
 void blocks__forget_stacks(const struct blocks *b, blocks_wants_fn *wants, const void *context)
