@@ -69,6 +69,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	__builtin_memcpy(p.comm, child->comm, sizeof(p.comm));
 	if (child->mm == parent->mm) {
 		p.shares = known->shares ? known->shares : tgid;
+		p.shares_image = known->shares ? known->shares_image : known->image;
 		known->shared = 1;
 	}
 	add_image(&p, false);

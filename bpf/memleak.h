@@ -316,7 +316,9 @@ struct memleak_stack {
 struct memleak_process {
 	__u32 image;
 	__u32 tgid;
-	__u32 shares;	     /* not 0: a vfork child, running in the memory of this process */
+	__u32 shares;	    /* not 0: a vfork child, running in the memory of this process */
+	__u32 shares_image; /* ... which was this image then */
+	__u32 pad;
 	__u32 exe;	     /* number of the program's file; 0: unknown */
 	__u16 complete;	     /* every block that it has had was seen */
 	__u16 drawn;	     /* it has drawn blocks itself: `allocs` is not how many there are */
@@ -424,7 +426,7 @@ static_assert(sizeof(struct memleak_freed_key) == 16, "key without gaps");
 static_assert(sizeof(struct memleak_freed) == 32, "record without gaps");
 static_assert(sizeof(struct memleak_stack) == 16 + 8 * (MEMLEAK_MAX_FRAMES + 1),
 	      "stack without gaps");
-static_assert(sizeof(struct memleak_process) == 96, "process without gaps");
+static_assert(sizeof(struct memleak_process) == 104, "process without gaps");
 static_assert(sizeof(struct memleak_file_key) == 24, "key without gaps");
 static_assert(sizeof(struct memleak_table) == 24, "table without gaps");
 static_assert(sizeof(struct memleak_mapping) == 32, "mapping without gaps");

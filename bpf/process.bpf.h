@@ -6,17 +6,21 @@
 
 #include "bpf/files.bpf.h"
 
-/* A vfork child runs in its parent's memory: what it does is the parent's doing. */
+/*
+ * A vfork child runs in its parent's memory: what it does is the parent's doing. Not that of the
+ * program which the parent executes, if the child is still there.
+ */
 static __always_inline struct memleak_process *current_process(void)
 {
-	__u32 tgid = current_tgid();
+	__u32 tgid = current_tgid(), image;
 	struct memleak_process *p = bpf_map_lookup_elem(&processes, &tgid);
 
-	if (p && p->shares) {
-		tgid = p->shares;
-		p = bpf_map_lookup_elem(&processes, &tgid);
-	}
-	return p;
+	if (!p || !p->shares)
+		return p;
+	tgid = p->shares;
+	image = p->shares_image;
+	p = bpf_map_lookup_elem(&processes, &tgid);
+	return p && p->image == image ? p : NULL;
 }
 
 static __always_inline void tell_process(__u32 type, struct memleak_process *p, bool by_thread)

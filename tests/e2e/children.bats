@@ -46,6 +46,14 @@ run_tool() {
 		and .alloc_bytes == 60000 * 32'
 }
 
+@test "of two in one memory one executes a program: that one's heap is its own" {
+	require_bpf
+	"$MEMLEAK" -f json --output "$report" --leak-check=no --alloc-fn my_alloc:size=ARG1 --free-fn my_free -- \
+		"$PROGRAMS/sharers" --leave >"$out" 2>"$err" </dev/null 3>&- 4>&-
+	holds '[.processes[] | {allocs, outstanding} | select(.allocs > 0)] == [
+		{allocs: 1, outstanding: {blocks: 1, bytes: 16}}]'
+}
+
 @test "make -j4" {
 	local n
 	require_bpf
