@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make check-asan      the unit tests, and the end-to-end tests of what the tool does between the kernel and its reports,
 #                      with AddressSanitizer and UndefinedBehaviorSanitizer, in $(BUILD)/asan
-# make check-valgrind  the unit tests, but for the helper's, under Valgrind's memcheck: some minutes
+# make check-valgrind  the unit tests, but for two, under Valgrind's memcheck: some minutes
 # make check-compilers both compilers, and for BPF all versions of clang that are installed: no warning
 
 ASAN := $(BUILD)/asan
@@ -9,8 +9,9 @@ ASAN_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-s
 # Not those that measure, nor of the helper's sandbox, which a sanitizer's own threads and calls do not live in.
 ASAN_TESTS := usage profiles signals reports leaks diagnose blocks pairs children attach live truth unwind wide page
 
-# Valgrind knows no pidfds, and cannot start itself as somebody else.
-VALGRIND_TESTS := $(filter-out %/test_sandbox,$(UNIT_TESTS))
+# Valgrind knows no pidfds, and cannot start itself as somebody else; and its signals come between
+# some instructions alone.
+VALGRIND_TESTS := $(filter-out %/test_sandbox %/test_blocks,$(UNIT_TESTS))
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect \
 	--child-silent-after-fork=yes
 
