@@ -174,7 +174,7 @@ static __always_inline long put_block(const struct memleak_block_key *key,
 	return err;
 }
 
-/* The same for the block at @addr; counts the free. */
+/* Take the block at @addr out of the table, if it is there, into *@old; counts the free. */
 static __always_inline bool block_free(struct memleak_process *p, __u64 addr, __u8 family,
 				       struct memleak_block *old)
 {
@@ -239,6 +239,7 @@ static __noinline int block_insert(struct memleak_process *p, __u64 addr, struct
 {
 	struct memleak_block_key key = {
 		.addr = addr, .image = p->image, .family = key_family(b->family)};
+	bool alone = is_alone(p);
 	struct memleak_block stale;
 	struct sample_weight weight;
 	long err;
@@ -264,8 +265,8 @@ static __noinline int block_insert(struct memleak_process *p, __u64 addr, struct
 	}
 	note_change(&key);
 	weight = weigh(b);
-	count(&p->allocs, weight.blocks, is_alone(p));
-	count(&p->alloc_bytes, weight.bytes, is_alone(p));
+	count(&p->allocs, weight.blocks, alone);
+	count(&p->alloc_bytes, weight.bytes, alone);
 	count_site(p, b, weight);
 	count_peak(p, b->time_ns);
 	return true;
@@ -279,6 +280,7 @@ static __noinline int block_restore(struct memleak_process *p, __u64 addr,
 	struct memleak_block_key key = {
 		.addr = addr, .image = p->image, .family = key_family(old->family)};
 	struct sample_weight weight = weigh(old);
+	bool alone = is_alone(p);
 
 	count_address(addr, 1);
 	if (put_block(&key, old)) {
@@ -287,8 +289,8 @@ static __noinline int block_restore(struct memleak_process *p, __u64 addr,
 		return 0;
 	}
 	note_change(&key);
-	count(&p->frees, -weight.blocks, is_alone(p));
-	count(&p->free_bytes, -weight.bytes, is_alone(p));
+	count(&p->frees, -weight.blocks, alone);
+	count(&p->free_bytes, -weight.bytes, alone);
 	if (trace_events)
 		trace_event(MEMLEAK_EVENT_ALLOC, p->image, addr, old->size, old->family, old->stack,
 			    0);

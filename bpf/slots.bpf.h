@@ -59,6 +59,12 @@ __noinline __weak __u32 find_way(struct memleak_bucket *b, __u64 tag, __u64 any)
 	return SLOT_WAYS;
 }
 
+/* The way where the block is, in @state; SLOT_WAYS: it is in none so. */
+static __always_inline __u32 way_of(struct slot_place at, enum slot_state state)
+{
+	return at.bucket ? find_way(at.bucket, SLOT_TAG(at.address, state), 0) : SLOT_WAYS;
+}
+
 /* What was read of a slot and written to it comes before; x86 keeps that order by itself. */
 static __always_inline void set_tag(__u64 *tag, __u64 value)
 {
@@ -75,11 +81,8 @@ static __always_inline enum slot_result slot_take(struct slot_place at, struct m
 						  bool alone)
 {
 	__u64 live = SLOT_TAG(at.address, SLOT_LIVE);
-	__u32 way;
+	__u32 way = way_of(at, SLOT_LIVE);
 
-	if (!at.bucket)
-		return SLOT_NOT_THERE;
-	way = find_way(at.bucket, live, 0);
 	if (way >= SLOT_WAYS)
 		return SLOT_NOT_THERE;
 	*old = at.bucket->slots[way].block;
@@ -159,11 +162,8 @@ static __always_inline enum slot_result slot_put(struct slot_place at, __u64 add
 static __always_inline bool slot_remember(struct slot_place at, __u64 caller)
 {
 	__u64 tag = SLOT_TAG(at.address, SLOT_FREED);
-	__u32 way;
+	__u32 way = way_of(at, SLOT_FREED);
 
-	if (!at.bucket)
-		return false;
-	way = find_way(at.bucket, tag, 0);
 	if (way >= SLOT_WAYS)
 		return false;
 	if (__sync_val_compare_and_swap(&at.bucket->tags[way], tag,

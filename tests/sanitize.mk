@@ -11,7 +11,7 @@ ASAN_TESTS := usage profiles signals reports leaks diagnose blocks pairs childre
 
 # Valgrind knows no pidfds, and cannot start itself as somebody else; and its signals come between
 # some instructions alone.
-VALGRIND_TESTS := $(filter-out %/test_sandbox %/test_blocks,$(UNIT_TESTS))
+VALGRIND_TESTS := $(filter-out %/test_sandbox %/test_blocks_interrupted,$(UNIT_TESTS))
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect \
 	--child-silent-after-fork=yes
 

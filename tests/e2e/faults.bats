@@ -104,6 +104,8 @@ limit_memory() {
 			"$MEMLEAK" -v -a -f json --output "$report" -- "$PROGRAMS/sizes" 3>&- 4>&-
 		rmdir "$group"
 		[ "$status" = 0 ] && break
+		# Refused, or ended by the kernel for want of memory; nothing else.
+		[ "$status" = 1 ] || [ "$status" = 137 ]
 	done
 	[ "$status" = 0 ]
 	[[ "$output" = *"no memory for 65536 buckets of blocks"* ]]

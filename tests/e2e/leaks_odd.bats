@@ -56,7 +56,9 @@ lost() {
 	profile leaks_odd moved_break
 	holds '.processes[0].leaks | .definite == {"blocks": 200, "bytes": 200000} and .possible.blocks == 0
 		and .indirect.blocks == 0'
-	holds '[.processes[0].stacks[] | select(.verdict == "reachable") | .bytes] | contains([606, 707])'
+	# The largest is what libstdc++ keeps for exceptions.
+	holds '[.processes[0].stacks[] | select(.verdict == "reachable") | .bytes] | sort | .[:2] == [606, 707]
+		and length == 3'
 }
 @test "aligned blocks" { lost aligned; }
 

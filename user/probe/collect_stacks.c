@@ -109,13 +109,6 @@ static int need_freed(void *context, const void *key, const void *value)
 	return pass__need_stack(context, f->stack);
 }
 
-static bool is_needed(const void *context, uint64_t stack)
-{
-	const struct pass *s = context;
-
-	return hash__get(&s->needed, stack, 0) != HASH_NONE;
-}
-
 static int find_needed(const struct collector *c, struct pass *s)
 {
 	int err = need_gathered(s, &s->has);
@@ -126,12 +119,17 @@ static int find_needed(const struct collector *c, struct pass *s)
 		err = timeline__for_each(&c->timeline, need_series, s);
 	if (!err)
 		err = blocks__read_freed(c->t.blocks, need_freed, s);
-	if (!err)
-		blocks__forget_stacks(c->t.blocks, is_needed, s);
 	return err;
 }
 
 /* --- clearing --- */
+
+static bool is_needed(const void *context, uint64_t stack)
+{
+	const struct pass *s = context;
+
+	return hash__get(&s->needed, stack, 0) != HASH_NONE;
+}
 
 int collector__clear_stacks(struct collector *c, struct pass *s)
 {
@@ -146,6 +144,7 @@ int collector__clear_stacks(struct collector *c, struct pass *s)
 	err = find_needed(c, s);
 	if (err)
 		return err;
+	blocks__forget_stacks(c->t.blocks, is_needed, s);
 	stacks__forget(c->stacks, &s->needed);
 	c->stacks_pending = false;
 	if (!many)

@@ -225,7 +225,6 @@ bool probe__is_resource(const struct probe_tables *t, uint8_t family)
 int probe__drop_block(struct probe *p, const struct memleak_block_key *key)
 {
 	const struct probe_options *o = &p->options;
-
 	int err = blocks__drop(&p->blocks, key);
 
 	if (err)
