@@ -68,7 +68,7 @@ $(PROGRAM): $(OBJECTS)
 	@echo '  LINK    $@'
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-libmemleak.so: $(HOOK_SOURCES) $(wildcard user/hook/*.h) user/hook/libmemleak.map bpf/memleak.h bpf/sample.h
+libmemleak.so: $(HOOK_SOURCES) $(wildcard user/hook/*.h) user/hook/libmemleak.map bpf/deferred.h bpf/memleak.h bpf/sample.h
 	@echo '  HOOK    $@'
 	@$(CC) -std=gnu11 -Wall -Wextra $(WERROR) -D_GNU_SOURCE -Iuser -I. $(CFLAGS) $(HOOK_FLAGS) $(LDFLAGS) \
 		$(HOOK_LINK) -o $@ $(HOOK_SOURCES)

@@ -127,51 +127,92 @@ static __always_inline void count(__u64 *counter, __u64 n, bool alone)
 		__sync_fetch_and_add(counter, n);
 }
 
-/* Take the block with @key out of the table, if it is there, into *@old. */
-static __always_inline bool take_block(const struct memleak_block_key *key,
-				       struct memleak_block *old, bool alone)
+/* Take the block with @key out of the map, if it is there, into *@old. */
+static __always_inline bool take_from_map(const struct memleak_block_key *key,
+					  struct memleak_block *old)
+{
+	struct memleak_block *b = bpf_map_lookup_elem(&blocks, key);
+
+	if (!b)
+		return false;
+	*old = *b;
+	/* Or another thread frees it at this moment, and counts it. */
+	return bpf_map_delete_elem(&blocks, key) == 0;
+}
+
+/* Take the block with @key out of the table, if it is there, into *@old. @defers: it may be
+ * deferrable. */
+static __always_inline bool take_block(struct memleak_block_key *key, struct memleak_block *old,
+				       bool alone, bool defers)
 {
 	struct slot_place at = {};
-	struct memleak_block *b;
+	bool taken;
 
 	if (!key->family) {
 		at = slot_place(key->addr, key->image);
-		if (slot_take(at, old, alone) == SLOT_DONE)
+		if (slot_take(at, SLOT_LIVE, SLOT_ANY_LIVE, old, alone) == SLOT_DONE)
 			return true;
 		if (!is_elsewhere(at))
 			return false;
 	}
-	b = bpf_map_lookup_elem(&blocks, key);
-	if (!b)
-		return false;
-	*old = *b;
-	if (bpf_map_delete_elem(&blocks, key))
-		return false; /* another thread frees it at this moment, and counts it */
-	count_elsewhere(at, -1);
-	return true;
+	taken = take_from_map(key, old);
+	if (!taken && defers && !key->family) {
+		key->family = MEMLEAK_KEY_DEFERRABLE;
+		taken = take_from_map(key, old);
+		key->family = 0;
+	}
+	if (taken)
+		count_elsewhere(at, -1);
+	return taken;
 }
 
-/* Put @b into the table. 0, -EEXIST, -E2BIG or -ENOMEM. */
-static __always_inline long put_block(const struct memleak_block_key *key,
-				      const struct memleak_block *b)
+/* Whether the map has the block with @key, a block of the heap. */
+static __always_inline bool is_in_map(struct memleak_block_key *key, bool defers)
 {
+	bool found = bpf_map_lookup_elem(&blocks, key) != NULL;
+
+	if (!found && defers) {
+		key->family = MEMLEAK_KEY_DEFERRABLE;
+		found = bpf_map_lookup_elem(&blocks, key) != NULL;
+		key->family = 0;
+	}
+	return found;
+}
+
+/* Put @b into the table. @defers: as above. 0, -EEXIST, -E2BIG or -ENOMEM. */
+static __always_inline long put_block(struct memleak_block_key *key, const struct memleak_block *b,
+				      bool defers)
+{
+	__u32 family = key->family;
 	struct slot_place at = {};
 	enum slot_result result;
 	long err;
 
-	if (!key->family) {
+	if (!family) {
 		at = slot_place(key->addr, key->image);
-		if (at.bucket && is_elsewhere(at) && bpf_map_lookup_elem(&blocks, key))
+		if ((at.bucket || defers) && is_elsewhere(at) && is_in_map(key, defers))
 			return -EEXIST;
 		result = slot_put(at, key->addr, key->image, b);
 		if (result != SLOT_NO_ROOM)
 			return result == SLOT_DONE ? 0 : -EEXIST;
+		if (b->deferrable)
+			key->family = MEMLEAK_KEY_DEFERRABLE;
 	}
 	count_elsewhere(at, 1);
 	err = bpf_map_update_elem(&blocks, key, b, BPF_NOEXIST);
 	if (err)
 		count_elsewhere(at, -1);
+	key->family = family;
 	return err;
+}
+
+static __always_inline void count_free(struct memleak_process *p, const struct memleak_block *b,
+				       bool alone)
+{
+	struct sample_weight weight = weigh(b);
+
+	count(&p->frees, weight.blocks, alone);
+	count(&p->free_bytes, weight.bytes, alone);
 }
 
 /* Take the block at @addr out of the table, if it is there, into *@old; counts the free. */
@@ -181,21 +222,18 @@ static __always_inline bool block_free(struct memleak_process *p, __u64 addr, __
 	struct memleak_block_key key = {
 		.addr = addr, .image = p->image, .family = key_family(family)};
 	bool alone = is_alone(p);
-	struct sample_weight weight;
 
-	if (is_absent(addr) || !take_block(&key, old, alone))
+	if (is_absent(addr) || !take_block(&key, old, alone, p->cells != 0))
 		return false;
 	count_address(addr, -1);
 	note_change(&key);
-	weight = weigh(old);
-	count(&p->frees, weight.blocks, alone);
-	count(&p->free_bytes, weight.bytes, alone);
+	count_free(p, old, alone);
 	return true;
 }
 
 static __always_inline void count_peak(struct memleak_process *p, __u64 now)
 {
-	__u64 bytes = p->alloc_bytes - p->free_bytes;
+	__u64 bytes = p->alloc_bytes - p->free_bytes - p->deferred_bytes;
 
 	if (bytes > p->peak_bytes && (__s64)bytes > 0) {
 		p->peak_bytes = bytes;
@@ -222,6 +260,17 @@ static __always_inline void count_site(struct memleak_process *p, struct memleak
 	__sync_fetch_and_add(&site->bytes, weight.bytes);
 }
 
+static __always_inline void count_alloc(struct memleak_process *p, struct memleak_block *b,
+					bool alone)
+{
+	struct sample_weight weight = weigh(b);
+
+	count(&p->allocs, weight.blocks, alone);
+	count(&p->alloc_bytes, weight.bytes, alone);
+	count_site(p, b, weight);
+	count_peak(p, b->time_ns);
+}
+
 /*
  * Whether the process has as many blocks as the table is for. Slots come on top of the map, so that
  * a block finds room wherever it lies; counted of all processes together they would cost each block
@@ -235,13 +284,12 @@ static __always_inline bool has_enough(const struct memleak_process *p)
 
 /* Put a block into the table; true if it is there now. Counts the allocation. A function of its
  * own: what it needs of the stack comes on top of the walk's otherwise. */
-static __noinline int block_insert(struct memleak_process *p, __u64 addr, struct memleak_block *b)
+static __noinline __attribute__((unused)) int block_insert(struct memleak_process *p, __u64 addr, struct memleak_block *b)
 {
 	struct memleak_block_key key = {
 		.addr = addr, .image = p->image, .family = key_family(b->family)};
 	bool alone = is_alone(p);
 	struct memleak_block stale;
-	struct sample_weight weight;
 	long err;
 
 	if (b->weight)
@@ -251,12 +299,12 @@ static __noinline int block_insert(struct memleak_process *p, __u64 addr, struct
 		return false;
 	}
 	count_address(addr, 1);
-	err = put_block(&key, b);
+	err = put_block(&key, b, p->cells != 0);
 	if (err == -EEXIST) {
-		/* The address was handed out before: its free went unseen. */
-		if (block_free(p, addr, b->family, &stale))
+		/* The address was handed out before: its free went unseen, or is told late. */
+		if (block_free(p, addr, b->family, &stale) && !stale.deferrable)
 			count_loss(MEMLEAK_LOSS_FREE);
-		err = put_block(&key, b);
+		err = put_block(&key, b, p->cells != 0);
 	}
 	if (err) {
 		count_address(addr, -1);
@@ -264,17 +312,13 @@ static __noinline int block_insert(struct memleak_process *p, __u64 addr, struct
 		return false;
 	}
 	note_change(&key);
-	weight = weigh(b);
-	count(&p->allocs, weight.blocks, alone);
-	count(&p->alloc_bytes, weight.bytes, alone);
-	count_site(p, b, weight);
-	count_peak(p, b->time_ns);
+	count_alloc(p, b, alone);
 	return true;
 }
 
 /* The block that block_free() has taken out is the program's after all: a realloc has failed. A
  * function of its own as block_insert() is. */
-static __noinline int block_restore(struct memleak_process *p, __u64 addr,
+static __noinline __attribute__((unused)) int block_restore(struct memleak_process *p, __u64 addr,
 				    struct memleak_block *old)
 {
 	struct memleak_block_key key = {
@@ -283,7 +327,7 @@ static __noinline int block_restore(struct memleak_process *p, __u64 addr,
 	bool alone = is_alone(p);
 
 	count_address(addr, 1);
-	if (put_block(&key, old)) {
+	if (put_block(&key, old, p->cells != 0)) {
 		count_address(addr, -1);
 		count_loss(MEMLEAK_LOSS_BLOCK_MEMORY);
 		return 0;

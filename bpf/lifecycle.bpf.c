@@ -4,6 +4,7 @@
  * Raw BTF tracepoints alone: tracefs may be unmounted, kprobes may be absent.
  */
 #include "bpf/process.bpf.h"
+#include "bpf/settle.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -18,6 +19,8 @@ static __always_inline void end_image(__u32 tgid, struct task_struct *exiting)
 
 	if (!p)
 		return;
+	if (exiting)
+		settle(p);
 	copy = *p;
 	bpf_map_delete_elem(&processes, &tgid);
 	if (copy.shares) { /* a vfork child has nothing of its own */

@@ -130,6 +130,7 @@ struct memleak_site_arguments {
 #define MEMLEAK_SITE_REALLOC 1 /* a free: it is for a realloc, which may still fail */
 #define MEMLEAK_SITE_SIZED   2 /* a free: it knows the size */
 #define MEMLEAK_SITE_INNER   4 /* for an operator's own use: its family says nothing */
+#define MEMLEAK_SITE_CELL    8 /* a block: it is in a cell (bpf/deferred.h) */
 #define MEMLEAK_SITE_INFO(family, flags, slack, cfa)                                               \
 	((__u64)(family) | (__u64)(flags) << 8 | (__u64)(slack) << 16 | (__u64)(cfa) << 32)
 #define MEMLEAK_SITE_FAMILY(info) ((__u8)(info))
@@ -157,6 +158,7 @@ enum memleak_loss {
 	MEMLEAK_LOSS_BLOCK_THREAD,  /* blocks: no memory for a thread's state */
 	MEMLEAK_LOSS_BLOCK_POINTER, /* blocks: posix_memalign's result could not be read */
 	MEMLEAK_LOSS_FREE,	    /* frees: not seen, the address was handed out again */
+	MEMLEAK_LOSS_DEFERRED,	    /* frees: told by nobody when the process ended */
 	MEMLEAK_LOSS_STACK,	    /* stacks: the table is full (--max-stacks) */
 	MEMLEAK_LOSS_STACK_MEMORY,  /* stacks: the kernel had no memory at that moment */
 	MEMLEAK_LOSS_TRUNCATED,	    /* stacks: deeper than --stack-depth */
@@ -178,6 +180,9 @@ struct memleak_block_key {
 		       */
 };
 
+/* A deferrable block that is in no bucket: its key's family in the map, and there alone. */
+#define MEMLEAK_KEY_DEFERRABLE 1
+
 struct memleak_block {
 	__u64 size;
 	__u64 time_ns; /* CLOCK_MONOTONIC */
@@ -185,7 +190,7 @@ struct memleak_block {
 	__u8 family;
 	__u8 families; /* whose frees may take it, a bit each; 0: not known */
 	__u8 slack;    /* how much larger it is than what operator new was asked for */
-	__u8 pad;
+	__u8 deferrable; /* see bpf/deferred.h */
 	__u32 more;   /* times that a resource was acquired again since */
 	__u64 weight; /* bytes that it stands for, if the process drew it; 0: as sampling has it */
 };
@@ -327,6 +332,10 @@ struct memleak_process {
 	__u64 allocs, frees; /* weighed (bpf/sample.h): in 1/SAMPLE_WEIGHT_ONE */
 	__u64 alloc_bytes, free_bytes;
 	__u64 peak_bytes, peak_ns;
+	/* Of a process that defers frees (bpf/deferred.h): where its cells are (0: it does not), and
+	 * what it has said last of `bytes` there, and how much of that is of blocks that were never
+	 * seen. */
+	__u64 cells, deferred_bytes, strange_bytes;
 	__u64 end_ns; /* 0: running */
 	char comm[16];
 };
@@ -426,7 +435,7 @@ static_assert(sizeof(struct memleak_freed_key) == 16, "key without gaps");
 static_assert(sizeof(struct memleak_freed) == 32, "record without gaps");
 static_assert(sizeof(struct memleak_stack) == 16 + 8 * (MEMLEAK_MAX_FRAMES + 1),
 	      "stack without gaps");
-static_assert(sizeof(struct memleak_process) == 104, "process without gaps");
+static_assert(sizeof(struct memleak_process) == 128, "process without gaps");
 static_assert(sizeof(struct memleak_file_key) == 24, "key without gaps");
 static_assert(sizeof(struct memleak_table) == 24, "table without gaps");
 static_assert(sizeof(struct memleak_mapping) == 32, "mapping without gaps");

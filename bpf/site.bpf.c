@@ -5,6 +5,7 @@
  * bytes that a block stands for if the process has drawn it itself.
  */
 #include "bpf/arguments.bpf.h"
+#include "bpf/deferred.bpf.h"
 #include "bpf/mapping.bpf.h"
 #include "bpf/process.bpf.h"
 #include "bpf/wrong_free.bpf.h"
@@ -15,10 +16,16 @@ char LICENSE[] SEC("license") = "GPL";
 #define PT_REGS_WORDS (sizeof(struct pt_regs) / 8)
 #define SITE_PARM5(x) ((x)->r8)
 #define SITE_PARM6(x) ((x)->r9)
+#define SITE_PARM7(x) ((x)->r10)
+#define SITE_PARM8(x) ((x)->r11)
+#define SITE_PARM9(x) ((x)->ax)
 #elif defined(__TARGET_ARCH_arm64)
 #define PT_REGS_WORDS (sizeof(struct user_pt_regs) / 8)
 #define SITE_PARM5(x) ((x)->user_regs.regs[4])
 #define SITE_PARM6(x) ((x)->user_regs.regs[5])
+#define SITE_PARM7(x) ((x)->user_regs.regs[6])
+#define SITE_PARM8(x) ((x)->user_regs.regs[7])
+#define SITE_PARM9(x) ((x)->user_regs.regs[8])
 #endif
 
 #define NO_INDEX 0xff
@@ -164,6 +171,102 @@ static __always_inline int site_alloc(struct pt_regs *regs, __u64 cookie)
 	return 0;
 }
 
+/* --- allocations that tell of deferred frees: see bpf/deferred.h --- */
+
+struct put {
+	struct site site;
+	__u64 freed; /* the block that was freed; 0: none */
+	__u64 freed_size, caller;
+};
+
+/* The library's own arguments, user/hook/hook.h: hook_site_put(). */
+static __always_inline void read_put(struct pt_regs *regs, struct put *s)
+{
+	__u64 tag = SITE_PARM6(regs);
+
+	s->site.pointer = PT_REGS_PARM1(regs);
+	s->site.size = PT_REGS_PARM2(regs);
+	s->site.weight = PT_REGS_PARM3(regs);
+	s->site.info = PT_REGS_PARM4(regs);
+	s->site.frame = SITE_PARM5(regs);
+	if (!tag)
+		return;
+	s->freed = MEMLEAK_CELL_ADDRESS(tag);
+	s->freed_size = s->site.weight;
+	s->caller = SITE_PARM7(regs);
+	s->site.weight = s->site.size;
+}
+
+/* How many bytes the process has freed and not told of. Those of blocks that were there before it
+ * was followed are none of the ones that it has here. */
+static __always_inline void note_deferred(struct memleak_process *p, struct pt_regs *regs)
+{
+	__u64 bytes = SITE_PARM8(regs);
+
+	if (!p->cells) {
+		p->strange_bytes = bytes;
+		p->cells = SITE_PARM9(regs);
+	}
+	p->deferred_bytes = bytes > p->strange_bytes ? bytes - p->strange_bytes : 0;
+}
+
+static __always_inline void put_freed(struct memleak_process *p, struct put *s)
+{
+	struct memleak_block old;
+
+	if (block_free_deferred(p, s->freed, &old)) {
+		if (diagnose)
+			remember_freed(p, s->freed, &old, s->caller);
+	} else if (p->strange_bytes >= s->freed_size) {
+		p->strange_bytes -= s->freed_size;
+	}
+}
+
+static __always_inline int site_put(struct pt_regs *regs)
+{
+	struct memleak_process *p = followed_process();
+	struct memleak_block b = {};
+	struct put s = {};
+	struct thread *t;
+	bool again;
+
+	if (!p)
+		return 0;
+	read_put(regs, &s);
+	t = s.site.pointer ? thread_storage(BPF_LOCAL_STORAGE_GET_F_CREATE) : NULL;
+	if (s.site.pointer && !t)
+		count_loss(MEMLEAK_LOSS_BLOCK_THREAD);
+	/* The usual way: an address is handed out again, by who has freed it or another. */
+	again = t && s.freed == s.site.pointer && MEMLEAK_SITE_FLAGS(s.site.info) & MEMLEAK_SITE_CELL;
+	if (s.freed && !again)
+		put_freed(p, &s);
+	note_deferred(p, regs);
+	if (!t)
+		return 0;
+	t->reallocated_addr = 0;
+	if (!is_site_followed(&s.site)) {
+		if (again)
+			put_freed(p, &s);
+		return 0;
+	}
+	b.size = s.site.size;
+	b.weight = s.site.weight;
+	b.time_ns = bpf_ktime_get_ns();
+	b.family = MEMLEAK_SITE_FAMILY(s.site.info);
+	if (!(MEMLEAK_SITE_FLAGS(s.site.info) & MEMLEAK_SITE_INNER))
+		b.families = 1 << b.family;
+	b.slack = MEMLEAK_SITE_SLACK(s.site.info);
+	b.deferrable = (MEMLEAK_SITE_FLAGS(s.site.info) & MEMLEAK_SITE_CELL) != 0;
+	begin_from_frame(&t->walk, regs, s.site.frame, MEMLEAK_SITE_CFA(s.site.info), p->image);
+	b.stack = walk_on(&t->walk, p->image);
+	if (again && block_replace(p, s.site.pointer, &b))
+		return 0;
+	if (again)
+		put_freed(p, &s);
+	block_insert(p, s.site.pointer, &b);
+	return 0;
+}
+
 /* True if the free is wrong and has to be noted: then the walk of its stack is begun. */
 static __always_inline bool is_wrong_site_free(struct memleak_process *p, struct thread *t,
 					       struct pt_regs *regs, struct site *s,
@@ -281,6 +384,13 @@ int probe_site_alloc(struct pt_regs *regs)
 {
 	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
 	return site_alloc(regs, bpf_get_attach_cookie(regs));
+}
+
+SEC("uprobe")
+int probe_site_put(struct pt_regs *regs)
+{
+	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
+	return site_put(regs);
 }
 
 SEC("uprobe")

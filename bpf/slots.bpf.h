@@ -59,10 +59,10 @@ __noinline __weak __u32 find_way(struct memleak_bucket *b, __u64 tag, __u64 any)
 	return SLOT_WAYS;
 }
 
-/* The way where the block is, in @state; SLOT_WAYS: it is in none so. */
-static __always_inline __u32 way_of(struct slot_place at, enum slot_state state)
+/* The way where the block is, in @state but for the bits in @any; SLOT_WAYS: it is in none so. */
+static __always_inline __u32 way_of(struct slot_place at, enum slot_state state, __u64 any)
 {
-	return at.bucket ? find_way(at.bucket, SLOT_TAG(at.address, state), 0) : SLOT_WAYS;
+	return at.bucket ? find_way(at.bucket, SLOT_TAG(at.address, state), any) : SLOT_WAYS;
 }
 
 /* What was read of a slot and written to it comes before; x86 keeps that order by itself. */
@@ -76,21 +76,46 @@ static __always_inline void set_tag(__u64 *tag, __u64 value)
 #endif
 }
 
-/* Take a block out of its slot, into *@old. @alone: no other thread can free it. */
-static __always_inline enum slot_result slot_take(struct slot_place at, struct memleak_block *old,
-						  bool alone)
+/*
+ * Take a block out of its slot, into *@old. @any: SLOT_ANY_LIVE, or 0 to take it only if it is in
+ * @state. @alone: no other thread can free it.
+ */
+static __always_inline enum slot_result slot_take(struct slot_place at, enum slot_state state,
+						  __u64 any, struct memleak_block *old, bool alone)
 {
-	__u64 live = SLOT_TAG(at.address, SLOT_LIVE);
-	__u32 way = way_of(at, SLOT_LIVE);
+	__u64 freed = SLOT_TAG(at.address, SLOT_FREED), live;
+	__u32 way = way_of(at, state, any);
 
 	if (way >= SLOT_WAYS)
 		return SLOT_NOT_THERE;
+	live = *(volatile __u64 *)&at.bucket->tags[way];
 	*old = at.bucket->slots[way].block;
 	if (alone)
-		set_tag(&at.bucket->tags[way], SLOT_TAG(at.address, SLOT_FREED));
-	else if (__sync_val_compare_and_swap(&at.bucket->tags[way], live,
-					     SLOT_TAG(at.address, SLOT_FREED)) != live)
+		set_tag(&at.bucket->tags[way], freed);
+	else if ((live ^ SLOT_TAG(at.address, state)) & ~any ||
+		 __sync_val_compare_and_swap(&at.bucket->tags[way], live, freed) != live)
 		return SLOT_NOT_THERE; /* another thread frees it at this moment, and counts it */
+	return SLOT_DONE;
+}
+
+/* The deferrable block at this address is free, and @block has its address: put it into its slot,
+ * if it was in one. No other thread can free either. */
+static __always_inline enum slot_result slot_replace(struct slot_place at,
+						     const struct memleak_block *block,
+						     struct memleak_block *old)
+{
+	__u32 way = way_of(at, SLOT_DEFERRABLE, 0);
+	struct memleak_slot *s;
+
+	if (way >= SLOT_WAYS)
+		return SLOT_NOT_THERE;
+	s = &at.bucket->slots[way];
+	*old = s->block;
+	set_tag(&at.bucket->tags[way], SLOT_TAG(at.address, SLOT_WRITTEN));
+	s->turn++;
+	s->block = *block;
+	s->caller = 0;
+	set_tag(&at.bucket->tags[way], SLOT_TAG(at.address, SLOT_DEFERRABLE));
 	return SLOT_DONE;
 }
 
@@ -130,7 +155,7 @@ static __always_inline enum slot_result slot_put(struct slot_place at, __u64 add
 	if (way >= SLOT_WAYS)
 		return SLOT_NO_ROOM;
 	seen = *(volatile __u64 *)&at.bucket->tags[way];
-	if (seen == (tag | SLOT_LIVE))
+	if (SLOT_IS_LIVE(seen) && !((seen ^ tag) & ~SLOT_STATES))
 		return SLOT_TAKEN;
 	/* Who looks for the block that was here finds it until the map has it. */
 	if (guard && seen && seen != (tag | SLOT_FREED))
@@ -154,7 +179,7 @@ static __always_inline enum slot_result slot_put(struct slot_place at, __u64 add
 	s->image = image;
 	s->block = *block;
 	s->caller = 0;
-	set_tag(&at.bucket->tags[way], tag | SLOT_LIVE);
+	set_tag(&at.bucket->tags[way], tag | (block->deferrable ? SLOT_DEFERRABLE : SLOT_LIVE));
 	return SLOT_DONE;
 }
 
@@ -162,7 +187,7 @@ static __always_inline enum slot_result slot_put(struct slot_place at, __u64 add
 static __always_inline bool slot_remember(struct slot_place at, __u64 caller)
 {
 	__u64 tag = SLOT_TAG(at.address, SLOT_FREED);
-	__u32 way = way_of(at, SLOT_FREED);
+	__u32 way = way_of(at, SLOT_FREED, 0);
 
 	if (way >= SLOT_WAYS)
 		return false;

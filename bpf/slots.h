@@ -14,6 +14,7 @@
  *
  *	empty or freed -> written	by who puts a block there; others pass by
  *	written -> live			by the same, when the slot is filled
+ *	live -> written -> live		by who knows that the block there is free, and has its address
  *	live -> freed			by who frees the block; or, by the loader, -> empty
  *	freed -> written -> freed	by the same, who notes who has freed it; or by the loader,
  *					which takes its stack away
@@ -22,6 +23,9 @@
  *
  * Who takes a slot of a freed block that is remembered first leaves that one's address in the tag,
  * until what is remembered is in the map `freed`: it is found in one of the two at any time.
+ *
+ * A live block that is deferrable (bpf/deferred.h) has another state than others, so that a free
+ * that comes late takes no other one at its address.
  *
  * A freed slot keeps what it has had until another block needs it. Of one block there is one slot
  * at most, in whatever state.
@@ -42,12 +46,15 @@ enum slot_state {
 	SLOT_WRITTEN, /* address 0: nobody's; what is remembered there holds no longer */
 	SLOT_LIVE,
 	SLOT_FREED,
+	SLOT_DEFERRABLE = 6, /* SLOT_LIVE and a bit */
 };
 
-#define SLOT_STATE_BITS		 2
+#define SLOT_ANY_LIVE		 4 /* the bit in which live ones differ */
+#define SLOT_STATE_BITS		 3
 #define SLOT_STATES		 ((1ULL << SLOT_STATE_BITS) - 1)
 #define SLOT_TAG(address, state) ((address) << SLOT_STATE_BITS | (state))
 #define SLOT_STATE(tag)		 ((enum slot_state)((tag)&SLOT_STATES))
+#define SLOT_IS_LIVE(tag)	 (((tag)&SLOT_STATES & ~SLOT_ANY_LIVE) == SLOT_LIVE)
 
 /*
  * A block's address, told apart from the same one in another image, which changes bits above those

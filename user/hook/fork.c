@@ -18,24 +18,31 @@ static uint8_t never_cleared = 1;
 uint16_t hook_inherited[HOOK_SEMAPHORES];
 uint8_t *hook_settled = &never_cleared;
 
+/* What a child begins with anew. */
+struct own {
+	uint8_t settled;
+	uint8_t pad[65535]; /* no page is larger */
+	struct memleak_cells cells;
+};
+
 /* By system calls alone: the functions for them are this library's. */
 void hook_watch_forks(void)
 {
-	size_t size = 65536; /* no page is larger */
-	uint8_t *page;
+	struct own *own;
 
 	if (hook_settled != &never_cleared)
 		return;
-	page = (uint8_t *)syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED)
+	own = (struct own *)syscall(SYS_mmap, NULL, sizeof(*own), PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (own == MAP_FAILED)
 		return;
-	if (syscall(SYS_madvise, page, size, MADV_WIPEONFORK)) {
-		syscall(SYS_munmap, page, size);
+	if (syscall(SYS_madvise, own, sizeof(*own), MADV_WIPEONFORK)) {
+		syscall(SYS_munmap, own, sizeof(*own));
 		return;
 	}
-	*page = 1;
-	__atomic_store_n(&hook_settled, page, __ATOMIC_RELEASE);
+	own->settled = 1;
+	__atomic_store_n(&hook_cells, &own->cells, __ATOMIC_RELEASE);
+	__atomic_store_n(&hook_settled, &own->settled, __ATOMIC_RELEASE);
 }
 
 /* Whether the kernel has made a call of one of the nops of @site (site_x86_64.S). */
@@ -57,6 +64,7 @@ void hook_settle(void)
 {
 	const bool away[HOOK_SEMAPHORES] = {
 		[HOOK_ALLOC] = leads_away(hook_site_alloc),
+		[HOOK_PUT] = leads_away(hook_nops_put),
 		[HOOK_FREE] = leads_away(hook_site_free) || leads_away(hook_site_restore),
 		[HOOK_MAP] = leads_away(hook_site_map),
 	};

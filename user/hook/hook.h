@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+#include "bpf/deferred.h"
 #include "bpf/memleak.h"
 
 #define HOOK_EXPORT   __attribute__((visibility("default")))
@@ -38,7 +39,7 @@
 
 /* --- the sites (site_*.S): how many are attached to them, and the functions that they are --- */
 
-enum hook_semaphore { HOOK_ALLOC, HOOK_FREE, HOOK_MAP, HOOK_SEMAPHORES };
+enum hook_semaphore { HOOK_ALLOC, HOOK_PUT, HOOK_FREE, HOOK_MAP, HOOK_SEMAPHORES };
 extern HOOK_HIDDEN volatile uint16_t hook_semaphores[HOOK_SEMAPHORES];
 
 HOOK_HIDDEN void hook_site_alloc(const void *block, size_t size, uint64_t weight, uint64_t info,
@@ -46,6 +47,12 @@ HOOK_HIDDEN void hook_site_alloc(const void *block, size_t size, uint64_t weight
 HOOK_HIDDEN void hook_site_free(const void *block, size_t size, uint64_t unused, uint64_t info,
 				uintptr_t frame);
 HOOK_HIDDEN void hook_site_restore(const void *block);
+/* What `alloc` tells, and of a freed block: @freed is the tag of its cell, or 0. @weight is its size
+ * then. */
+HOOK_HIDDEN void hook_site_put(const void *block, size_t size, uint64_t weight, uint64_t info,
+			       uintptr_t frame, uint64_t freed, uint64_t caller, uint64_t bytes,
+			       const struct memleak_cells *cells);
+extern HOOK_HIDDEN const uint8_t hook_nops_put[]; /* in it; the others begin with theirs */
 HOOK_HIDDEN void hook_site_map(const void *addr, size_t size, uintptr_t addr2, uint64_t info,
 			       uintptr_t frame, size_t size2);
 
@@ -134,6 +141,17 @@ static always_inline bool hook_is_attached(enum hook_semaphore which)
 		return false;
 	}
 	return true;
+}
+
+/* Whether somebody may hear of allocations: a first look. */
+static always_inline bool hook_may_tell_allocs(void)
+{
+	return hook_semaphores[HOOK_ALLOC] | hook_semaphores[HOOK_PUT];
+}
+
+static always_inline bool hook_tells_allocs(void)
+{
+	return hook_may_tell_allocs() && (hook_is_attached(HOOK_PUT) || hook_is_attached(HOOK_ALLOC));
 }
 
 /* --- the next definitions (next.c) --- */
@@ -247,6 +265,19 @@ static always_inline bool hook_is_free_quick(const void *block)
 	       likely(!hook_filter_counts[hook_filter_bucket(block)]);
 }
 
+/* --- frees that are told later (defer.c) --- */
+
+/* NULL: there is no memory that a forked child does not share. */
+extern HOOK_HIDDEN struct memleak_cells *hook_cells;
+
+/* Tell of @block, as hook_tell_alloc() has it; its free may be deferred. */
+HOOK_HIDDEN void hook_put(const void *block, size_t size, uint64_t weight, size_t slack,
+			  uint8_t family, uint8_t flags, struct hook_here here);
+
+/* @block is about to be freed, as hook_tell_free() has it: false if that is to be told now. */
+HOOK_HIDDEN bool hook_defer(const void *block, size_t size, uint8_t family, uint8_t flags,
+			    struct hook_here here);
+
 /* --- telling --- */
 
 /* @slack: how much larger the block is than what operator new was asked for. */
@@ -254,6 +285,7 @@ static always_inline void hook_tell_alloc(struct hook_thread *t, const void *blo
 					  size_t slack, uint8_t family, struct hook_here here)
 {
 	uint64_t weight = size;
+	uint8_t flags = 0;
 
 	t->made = hook_hide(block);
 	if (hook_mode == HOOK_SAMPLED &&
@@ -262,11 +294,15 @@ static always_inline void hook_tell_alloc(struct hook_thread *t, const void *blo
 	if (hook_mode != HOOK_ALL)
 		hook_filter_add(block);
 	/* Much more is for the operator's own use. */
-	hook_site_alloc(block, size, weight,
-			slack <= MEMLEAK_MAX_SLACK
-				? MEMLEAK_SITE_INFO(family, 0, slack, here.cfa)
-				: MEMLEAK_SITE_INFO(family, MEMLEAK_SITE_INNER, 0, here.cfa),
-			here.frame);
+	if (slack > MEMLEAK_MAX_SLACK) {
+		slack = 0;
+		flags = MEMLEAK_SITE_INNER;
+	}
+	if (likely(hook_is_attached(HOOK_PUT)))
+		hook_put(block, size, weight, slack, family, flags, here);
+	if (unlikely(hook_is_attached(HOOK_ALLOC)))
+		hook_site_alloc(block, size, weight,
+				MEMLEAK_SITE_INFO(family, flags, slack, here.cfa), here.frame);
 }
 
 /* @block is about to be freed; false where nobody needs to know. */
@@ -275,6 +311,8 @@ static always_inline bool hook_tell_free(const void *block, size_t size, uint8_t
 {
 	if (hook_is_free_quick(block) || (hook_mode == HOOK_SAMPLED && !hook_filter_take(block)))
 		return false;
+	if (likely(hook_cells) && hook_defer(block, size, family, flags, here))
+		return true;
 	hook_site_free(block, size, 0, MEMLEAK_SITE_INFO(family, flags, 0, here.cfa), here.frame);
 	return true;
 }

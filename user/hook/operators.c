@@ -102,7 +102,7 @@ static always_inline void *allocate(new_fn *next, uint8_t family, struct hook_he
 	void *block;
 
 	/* Operator new[] that calls operator new is one call. */
-	if (likely(!hook_is_attached(HOOK_ALLOC)) || hook_mode == HOOK_ASIDE ||
+	if (likely(!hook_tells_allocs()) || hook_mode == HOOK_ASIDE ||
 	    hook_is_inside(t, here.frame) || hook_is_pending(t, here.frame)) {
 		block = next(size, b, c);
 		/* No jump: whoever looks for this function's end could not see where it leads. */
@@ -127,7 +127,7 @@ static noinline void *tell_own(void *block, size_t size, uint8_t family)
 	struct hook_thread *t = &hook_thread;
 	struct hook_here here = HOOK_HERE;
 
-	if (hook_is_attached(HOOK_ALLOC) && !hook_is_inside(t, here.frame) &&
+	if (hook_tells_allocs() && !hook_is_inside(t, here.frame) &&
 	    !hook_is_pending(t, here.frame))
 		hook_tell_alloc(t, block, size, 0, family, here);
 	return block;

@@ -7,26 +7,34 @@
  */
 	.text
 
-	.macro SITE function
+	.macro BEGIN function
 	.globl	hook_site_\function
 	.hidden	hook_site_\function
 	.type	hook_site_\function, %function
 	.p2align 4
 hook_site_\function:
 	.cfi_startproc
-	nop
+	.endm
+
+	.macro END function
 	ret
 	.cfi_endproc
 	.size	hook_site_\function, . - hook_site_\function
 	.endm
 
-	.macro NOTE function, semaphore, provider, name, arguments
+	.macro SITE function
+	BEGIN	\function
+	nop
+	END	\function
+	.endm
+
+	.macro NOTE address, semaphore, provider, name, arguments
 	.pushsection .note.stapsdt, "", %note
 	.balign	4
 	.4byte	2f - 1f, 4f - 3f, 3
 1:	.asciz	"stapsdt"
 2:	.balign	4
-3:	.8byte	hook_site_\function, _.stapsdt.base, hook_\semaphore\()_semaphore
+3:	.8byte	\address, _.stapsdt.base, hook_\semaphore\()_semaphore
 	.asciz	"\provider"
 	.asciz	"\name"
 	.asciz	"\arguments"
@@ -35,15 +43,26 @@ hook_site_\function:
 	.endm
 
 	SITE alloc
-	NOTE alloc, alloc, otel_memory, alloc, "8@x0 8@x1 8@x2"
-	NOTE alloc, alloc, memleak_bpf, alloc, "8@x0 8@x1 8@x2 8@x3 8@x4"
+	NOTE hook_site_alloc, alloc, otel_memory, alloc, "8@x0 8@x1 8@x2"
+	NOTE hook_site_alloc, alloc, memleak_bpf, alloc, "8@x0 8@x1 8@x2 8@x3 8@x4"
+
+	/* More arguments than the ABI has registers for. */
+	BEGIN put
+	ldr	x8, [sp]
+	.globl	hook_nops_put
+	.hidden	hook_nops_put
+hook_nops_put:
+	nop
+	END put
+	NOTE hook_nops_put, put, memleak_bpf, put, "8@x0 8@x1 8@x2 8@x3 8@x4 8@x5 8@x6 8@x7 8@x8"
+
 	SITE free
-	NOTE free, free, otel_memory, free, "8@x0"
-	NOTE free, free, memleak_bpf, free, "8@x0 8@x1 8@x2 8@x3 8@x4"
+	NOTE hook_site_free, free, otel_memory, free, "8@x0"
+	NOTE hook_site_free, free, memleak_bpf, free, "8@x0 8@x1 8@x2 8@x3 8@x4"
 	SITE restore
-	NOTE restore, free, memleak_bpf, restore, "8@x0"
+	NOTE hook_site_restore, free, memleak_bpf, restore, "8@x0"
 	SITE map
-	NOTE map, map, memleak_bpf, map, "8@x0 8@x1 8@x2 8@x3 8@x4 8@x5"
+	NOTE hook_site_map, map, memleak_bpf, map, "8@x0 8@x1 8@x2 8@x3 8@x4 8@x5"
 
 	/* Read as one array: enum hook_semaphore. */
 	.pushsection .probes, "aw", %progbits
@@ -54,11 +73,13 @@ hook_site_\function:
 hook_semaphores:
 hook_alloc_semaphore:
 	.2byte	0
+hook_put_semaphore:
+	.2byte	0
 hook_free_semaphore:
 	.2byte	0
 hook_map_semaphore:
 	.2byte	0
-	.size	hook_semaphores, 6
+	.size	hook_semaphores, 8
 	.popsection
 
 	.pushsection .stapsdt.base, "aG", %progbits, .stapsdt.base, comdat

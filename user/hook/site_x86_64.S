@@ -14,28 +14,40 @@
  */
 	.text
 
-	.macro SITE function
+	.macro NOPS
+	.byte	0x90
+	.byte	0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0
+	.byte	0x0f, 0x1f, 0x44, 0, 0
+	.endm
+
+	.macro BEGIN function
 	.globl	hook_site_\function
 	.hidden	hook_site_\function
 	.type	hook_site_\function, @function
 	.p2align 5
 hook_site_\function:
 	.cfi_startproc
-	.byte	0x90
-	.byte	0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0
-	.byte	0x0f, 0x1f, 0x44, 0, 0
+	.endm
+
+	.macro END function
 	ret
 	.cfi_endproc
 	.size	hook_site_\function, . - hook_site_\function
 	.endm
 
-	.macro NOTE function, semaphore, provider, name, arguments
+	.macro SITE function
+	BEGIN	\function
+	NOPS
+	END	\function
+	.endm
+
+	.macro NOTE address, semaphore, provider, name, arguments
 	.pushsection .note.stapsdt, "", @note
 	.balign	4
 	.4byte	2f - 1f, 4f - 3f, 3
 1:	.asciz	"stapsdt"
 2:	.balign	4
-3:	.8byte	hook_site_\function, _.stapsdt.base, hook_\semaphore\()_semaphore
+3:	.8byte	\address, _.stapsdt.base, hook_\semaphore\()_semaphore
 	.asciz	"\provider"
 	.asciz	"\name"
 	.asciz	"\arguments"
@@ -44,15 +56,29 @@ hook_site_\function:
 	.endm
 
 	SITE alloc
-	NOTE alloc, alloc, otel_memory, alloc, "8@%rdi 8@%rsi 8@%rdx"
-	NOTE alloc, alloc, memleak_bpf, alloc, "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8"
+	NOTE hook_site_alloc, alloc, otel_memory, alloc, "8@%rdi 8@%rsi 8@%rdx"
+	NOTE hook_site_alloc, alloc, memleak_bpf, alloc, "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8"
+
+	/* More arguments than the ABI has registers for: 15 bytes, so that the nops are all in these 32.
+	 */
+	BEGIN put
+	movq	8(%rsp), %r10
+	movq	16(%rsp), %r11
+	movq	24(%rsp), %rax
+	.globl	hook_nops_put
+	.hidden	hook_nops_put
+hook_nops_put:
+	NOPS
+	END put
+	NOTE hook_nops_put, put, memleak_bpf, put, "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8 8@%r9 8@%r10 8@%r11 8@%rax"
+
 	SITE free
-	NOTE free, free, otel_memory, free, "8@%rdi"
-	NOTE free, free, memleak_bpf, free, "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8"
+	NOTE hook_site_free, free, otel_memory, free, "8@%rdi"
+	NOTE hook_site_free, free, memleak_bpf, free, "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8"
 	SITE restore
-	NOTE restore, free, memleak_bpf, restore, "8@%rdi"
+	NOTE hook_site_restore, free, memleak_bpf, restore, "8@%rdi"
 	SITE map
-	NOTE map, map, memleak_bpf, map, "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8 8@%r9"
+	NOTE hook_site_map, map, memleak_bpf, map, "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8 8@%r9"
 
 	/* Read as one array: enum hook_semaphore. */
 	.pushsection .probes, "aw", @progbits
@@ -63,11 +89,13 @@ hook_site_\function:
 hook_semaphores:
 hook_alloc_semaphore:
 	.2byte	0
+hook_put_semaphore:
+	.2byte	0
 hook_free_semaphore:
 	.2byte	0
 hook_map_semaphore:
 	.2byte	0
-	.size	hook_semaphores, 6
+	.size	hook_semaphores, 8
 	.popsection
 
 	.pushsection .stapsdt.base, "aG", @progbits, .stapsdt.base, comdat

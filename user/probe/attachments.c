@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bpf/deferred.h"
 #include "bpf/memleak.skel.h"
 #include "probe/loader.h"
 #include "probe/places.h"
@@ -24,6 +25,7 @@ struct attachment {
 	uint32_t file;
 	bool behind;	   /* libmemleak.so */
 	bool hooked;	   /* by its sites */
+	bool deferring;	   /* ... which may defer frees */
 	uint64_t since_ns; /* CLOCK_MONOTONIC */
 	VECTOR(int) links;
 };
@@ -40,6 +42,7 @@ struct attachments {
 	struct hash index; /* (pid, file) to list */
 	struct hash told;  /* files whose places were logged */
 	bool has_gaps;
+	int sees_end; /* loader__sees_end(): 1: yes, -1: no; 0: not asked so far */
 };
 
 int attachments__create(struct memleak *skeleton, enum probe_link link,
@@ -198,6 +201,16 @@ static int find_spec(struct attachments *all, const struct memleak_site_argument
 	return err ? err : (int)i + 1;
 }
 
+static bool has_site(const struct file *file, enum notes_kind kind)
+{
+	size_t i;
+
+	for (i = 0; i < file->allocator.sites.count; i++)
+		if (file->allocator.sites.items[i].kind == kind)
+			return true;
+	return false;
+}
+
 static int choose_sites(struct attachments *all, const struct file *file, const struct share *share,
 			enum notes_kind kind, struct places *ret)
 {
@@ -241,6 +254,7 @@ static int link_sites(struct attachments *all, struct attachment *a, const struc
 		[NOTES_FREE] = all->rare->progs.probe_site_free,
 		[NOTES_RESTORE] = all->rare->progs.probe_site_restore,
 		[NOTES_MAP] = all->rare->progs.probe_site_map,
+		[NOTES_PUT] = all->rare->progs.probe_site_put,
 	};
 	struct link_request r = {.file_fd = file->object->fd, .pid = a->pid};
 	int err = choose_sites(all, file, share, kind, &places);
@@ -287,7 +301,8 @@ static int link_file(struct attachments *all, struct attachment *a, const struct
 		[PLACES_LIBRARIES] = all->skeleton->progs.probe_libraries,
 	};
 	/* What realloc's failure takes back must not be missed; allocations come last. */
-	static const enum notes_kind kinds[] = {NOTES_FREE, NOTES_RESTORE, NOTES_MAP, NOTES_ALLOC};
+	const enum notes_kind kinds[] = {NOTES_FREE, NOTES_RESTORE, NOTES_MAP,
+					 a->deferring ? NOTES_PUT : NOTES_ALLOC};
 	enum places_part part;
 	size_t i;
 
@@ -346,6 +361,26 @@ static int drop_at(struct attachments *all, size_t i)
 	return remove_at(all, i);
 }
 
+/* Tables that few blocks fill have no room for what is freed and not told of. */
+#define DEFERRING_MIN_BLOCKS (16 * MEMLEAK_CELLS)
+
+/*
+ * Whether the sites of @file may defer frees. Not where each is to be told at its time, or where a
+ * part of the blocks is left out, which has a cheaper way; not on kernels where what a process has
+ * not told of when it ends is lost.
+ */
+static bool may_defer(struct attachments *all, const struct file *file, const struct share *share)
+{
+	const struct probe_options *o = all->options;
+
+	if (!share->alone || !share->sites || !has_site(file, NOTES_PUT) || o->trace ||
+	    loader__is_partial(o) || o->max_blocks < DEFERRING_MIN_BLOCKS)
+		return false;
+	if (!all->sees_end)
+		all->sees_end = loader__sees_end() ? 1 : -1;
+	return all->sees_end > 0;
+}
+
 static void tell_share(const struct file *file, const struct share *share, pid_t pid)
 {
 	const struct allocator *a = &file->allocator;
@@ -368,11 +403,16 @@ int attachments__add(struct attachments *all, pid_t pid, uint32_t image, uint32_
 			       .image = image,
 			       .file = id,
 			       .behind = share->in_front != NULL,
-			       .hooked = share->sites && file->allocator.is_hook};
+			       .hooked = share->sites && file->allocator.is_hook,
+			       .deferring = may_defer(all, file, share)};
 	uint32_t known = hash__get(&all->index, pid, id);
 	int err;
 
-	if (known != HASH_NONE && all->list.items[known].behind == a.behind)
+	/* Who has deferred no frees so far will not begin to. */
+	if (known != HASH_NONE)
+		a.deferring &= all->list.items[known].deferring;
+	if (known != HASH_NONE && all->list.items[known].behind == a.behind &&
+	    all->list.items[known].deferring == a.deferring)
 		return 0;
 	all->has_gaps |= file->allocator.has_gaps;
 	if (known != HASH_NONE) {

@@ -55,7 +55,7 @@ static bool read_slot(const struct memleak_bucket *bucket, unsigned int way,
 
 	for (;;) {
 		tag = __atomic_load_n(&bucket->tags[way], __ATOMIC_ACQUIRE);
-		if (SLOT_STATE(tag) != SLOT_LIVE)
+		if (!SLOT_IS_LIVE(tag))
 			return false;
 		turn = __atomic_load_n(&slot->turn, __ATOMIC_ACQUIRE);
 		if (__atomic_load_n(&bucket->tags[way], __ATOMIC_ACQUIRE) != tag)
@@ -68,8 +68,25 @@ static bool read_slot(const struct memleak_bucket *bucket, unsigned int way,
 	}
 }
 
+struct reading {
+	batch_fn *fn;
+	void *context;
+};
+
+/* That a deferrable block has another key in the map is nobody's business. */
+static int read_from_map(void *context, const void *key, const void *value)
+{
+	const struct reading *r = context;
+	struct memleak_block_key k = *(const struct memleak_block_key *)key;
+
+	if (k.family == MEMLEAK_KEY_DEFERRABLE)
+		k.family = 0;
+	return r->fn(r->context, &k, value);
+}
+
 int blocks__read(const struct blocks *b, batch_fn *fn, void *context)
 {
+	struct reading r = {.fn = fn, .context = context};
 	size_t n = bucket_count(b), i;
 	struct memleak_slot slot;
 	unsigned int way;
@@ -88,7 +105,7 @@ int blocks__read(const struct blocks *b, batch_fn *fn, void *context)
 	}
 	return err ? err
 		   : batch__read(b->map_fd, sizeof(struct memleak_block_key),
-				 sizeof(struct memleak_block), fn, context);
+				 sizeof(struct memleak_block), read_from_map, &r);
 }
 
 int blocks__read_freed(const struct blocks *b, batch_fn *fn, void *context)
@@ -131,15 +148,31 @@ void blocks__forget_stacks(const struct blocks *b, blocks_wants_fn *wants, const
 
 /* --- one block --- */
 
-/* The bucket of the block with @key, and its tag as a live one; NULL: it is in none. */
+/* The bucket of the block with @key, and its tag without a state; NULL: it is in none. */
 static struct memleak_bucket *find_bucket(const struct blocks *b,
 					  const struct memleak_block_key *key, uint64_t *tag)
 {
 	uint64_t address = SLOT_ADDRESS(key->addr, key->image);
 
-	*tag = SLOT_TAG(address, SLOT_LIVE);
+	*tag = SLOT_TAG(address, 0);
 	return b->buckets && !key->family ? &b->buckets[SLOT_BUCKET(address, b->bucket_bits)]
 					  : NULL;
+}
+
+/* The tag of slot @way, if the block with the tag @block is in it, and live; 0: it is not. */
+static uint64_t live_tag(const struct memleak_bucket *bucket, unsigned int way, uint64_t block)
+{
+	uint64_t tag = __atomic_load_n(&bucket->tags[way], __ATOMIC_ACQUIRE);
+
+	return SLOT_IS_LIVE(tag) && !((tag ^ block) & ~SLOT_STATES) ? tag : 0;
+}
+
+/* The key of a deferrable block in the map; false: no block with @key is. */
+static bool deferrable_key(const struct memleak_block_key *key, struct memleak_block_key *ret)
+{
+	*ret = *key;
+	ret->family = MEMLEAK_KEY_DEFERRABLE;
+	return !key->family;
 }
 
 int blocks__find(const struct blocks *b, const struct memleak_block_key *key,
@@ -147,11 +180,12 @@ int blocks__find(const struct blocks *b, const struct memleak_block_key *key,
 {
 	uint64_t tag;
 	const struct memleak_bucket *bucket = find_bucket(b, key, &tag);
+	struct memleak_block_key deferrable;
 	struct memleak_slot slot;
 	unsigned int way;
 
 	for (way = 0; bucket && way < SLOT_WAYS; way++) {
-		if (__atomic_load_n(&bucket->tags[way], __ATOMIC_ACQUIRE) != tag)
+		if (!live_tag(bucket, way, tag))
 			continue;
 		if (!read_slot(bucket, way, &slot) || slot.addr != key->addr ||
 		    slot.image != key->image)
@@ -159,22 +193,29 @@ int blocks__find(const struct blocks *b, const struct memleak_block_key *key,
 		*ret = slot.block;
 		return 0;
 	}
-	return bpf_map_lookup_elem(b->map_fd, key, ret) ? -errno : 0;
+	if (!bpf_map_lookup_elem(b->map_fd, key, ret))
+		return 0;
+	if (errno != ENOENT || !deferrable_key(key, &deferrable))
+		return -errno;
+	return bpf_map_lookup_elem(b->map_fd, &deferrable, ret) ? -errno : 0;
 }
 
 int blocks__drop(const struct blocks *b, const struct memleak_block_key *key)
 {
 	uint64_t tag, live;
 	struct memleak_bucket *bucket = find_bucket(b, key, &tag);
+	struct memleak_block_key deferrable;
 	unsigned int way;
 
 	for (way = 0; bucket && way < SLOT_WAYS; way++) {
-		live = tag;
-		if (__atomic_compare_exchange_n(&bucket->tags[way], &live, SLOT_EMPTY, false,
-						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		live = live_tag(bucket, way, tag);
+		if (live && __atomic_compare_exchange_n(&bucket->tags[way], &live, SLOT_EMPTY,
+							false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			return 0;
 	}
-	if (bpf_map_delete_elem(b->map_fd, key))
+	if (bpf_map_delete_elem(b->map_fd, key) &&
+	    (errno != ENOENT || !deferrable_key(key, &deferrable) ||
+	     bpf_map_delete_elem(b->map_fd, &deferrable)))
 		return -errno;
 	if (bucket)
 		__atomic_fetch_sub(&bucket->elsewhere, 1, __ATOMIC_RELEASE);

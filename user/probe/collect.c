@@ -18,6 +18,7 @@
 
 #include "probe/batch.h"
 #include "probe/collect_pass.h"
+#include "probe/deferred.h"
 
 int collector__create(struct probe *p, bool history, struct collector **ret)
 {
@@ -106,6 +107,34 @@ static int read_ended(void *context, const void *key, const void *value)
 	return err ? err : hash__set(&s->ended, t.process.image, 0, s->pasts.processes.count - 1);
 }
 
+/* A process runs on after this, and may tell of a free at the same time. */
+static int read_deferred(struct pass *s)
+{
+	CLEANUP(deferred__release) deferred_list list = {0};
+	size_t i, k;
+	int err = 0;
+
+	for (i = 0; i < s->running.count && !err; i++) {
+		const struct memleak_process *p = &s->running.items[i];
+
+		if (hash__get(&s->shown, p->image, 0) != HASH_NONE)
+			continue; /* its snapshot knows */
+		list.count = 0;
+		err = deferred__read(p, &list);
+		for (k = 0; k < list.count && !err; k++)
+			err = hash__set(&s->deferred, list.items[k], p->image, i);
+	}
+	return err;
+}
+
+static void count_deferred(struct memleak_process *p, const struct memleak_block *b)
+{
+	struct sample_weight weight = sample_weigh(everything, b->size);
+
+	p->frees += weight.blocks;
+	p->free_bytes += weight.bytes;
+}
+
 static int read_block(void *context, const void *key, const void *value)
 {
 	struct reading *r = context;
@@ -116,7 +145,7 @@ static int read_block(void *context, const void *key, const void *value)
 	bool ended = hash__get(&s->ended, k->image, 0) != HASH_NONE;
 	struct group like = {
 		.image = k->image, .stack = b->stack, .family = b->family, .type = PROFILE_NONE};
-	uint32_t group;
+	uint32_t group, freed;
 	int err;
 
 	if (ended || hash__get(r->collector->t.replaced_images, k->image, 0) != HASH_NONE) {
@@ -129,6 +158,11 @@ static int read_block(void *context, const void *key, const void *value)
 		sample = everything;
 	else if (hash__get(&s->shown, k->image, 0) != HASH_NONE)
 		return pass__need_stack(s, b->stack); /* the block: by its snapshot */
+	freed = b->deferrable ? hash__get(&s->deferred, k->addr, k->image) : HASH_NONE;
+	if (freed != HASH_NONE) {
+		count_deferred(&s->running.items[freed], b);
+		return pass__need_stack(s, b->stack); /* the kernel side will tell who it was */
+	}
 	err = pass__find_group(s, &like, &group);
 	return err ? err : pass__add_block(s, group, sample, k->addr, b->size, b->time_ns);
 }
@@ -225,6 +259,8 @@ static int read_tables(struct collector *c, struct pass *s)
 		err = probe__consume(c->probe);
 	if (!err)
 		err = collector__choose_snapshots(c, s);
+	if (!err)
+		err = read_deferred(s);
 	s->now_ns = monotonic_ns();
 	if (!err)
 		err = blocks__read(c->t.blocks, read_block, &r);
@@ -274,10 +310,13 @@ static int add_activity(void *context, const void *key, const void *value)
 {
 	const struct memleak_process *p = value;
 	uint64_t counts[] = {p->image, p->allocs, p->frees, p->end_ns};
+	CLEANUP(deferred__release) deferred_list deferred = {0};
+	int err = p->end_ns ? 0 : deferred__read(p, &deferred);
 
 	(void)key;
-	*(uint64_t *)context += hash__bytes(counts, sizeof(counts));
-	return 0;
+	*(uint64_t *)context += hash__bytes(counts, sizeof(counts)) +
+				hash__bytes(deferred.items, deferred.count * sizeof(uint64_t));
+	return err;
 }
 
 int collector__activity(struct collector *c, uint64_t *ret)

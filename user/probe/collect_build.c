@@ -322,7 +322,7 @@ static void copy_losses(const struct probe_tables *t, struct profile_losses *ret
 	*ret = (struct profile_losses){
 		.blocks = l[MEMLEAK_LOSS_BLOCK_TABLE] + l[MEMLEAK_LOSS_BLOCK_MEMORY] +
 			  l[MEMLEAK_LOSS_BLOCK_THREAD] + l[MEMLEAK_LOSS_BLOCK_POINTER],
-		.frees = l[MEMLEAK_LOSS_FREE],
+		.frees = l[MEMLEAK_LOSS_FREE] + l[MEMLEAK_LOSS_DEFERRED],
 		.stacks = l[MEMLEAK_LOSS_STACK] + l[MEMLEAK_LOSS_STACK_MEMORY],
 		.truncated_stacks = l[MEMLEAK_LOSS_TRUNCATED],
 		.broken_stacks = l[MEMLEAK_LOSS_BROKEN],

@@ -16,6 +16,7 @@ void pass__release(struct pass *s)
 	vector_release(&s->dead_wrongs);
 	hash__release(&s->ended);
 	hash__release(&s->shown);
+	hash__release(&s->deferred);
 	hash__release(&s->needed);
 }
 

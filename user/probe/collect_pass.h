@@ -128,6 +128,7 @@ struct pass {
 	VECTOR(struct memleak_wrong_key) dead_wrongs;
 	struct hash ended; /* (image, 0) to pasts.processes */
 	struct hash shown; /* (image, 0) to snapshots: in place of the tables */
+	struct hash deferred; /* (address, image) of what is free, and not told to be, to running */
 	bool clears;	   /* it finds out which stacks are needed */
 	struct hash needed;
 };

@@ -2,6 +2,7 @@
 #include "probe/loader.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
@@ -100,7 +101,7 @@ static bool is_rare(const struct memleak *s, const struct bpf_program *program)
 		s->progs.probe_plain_entry, s->progs.probe_plain_return,
 		s->progs.probe_release,	    s->progs.probe_site_alloc,
 		s->progs.probe_site_free,   s->progs.probe_site_restore,
-		s->progs.probe_site_map,
+		s->progs.probe_site_map,    s->progs.probe_site_put,
 	};
 	size_t i;
 
@@ -138,6 +139,7 @@ static void configure_programs(struct memleak *s, enum probe_link link, bool dia
 	bpf_program__set_autoload(s->progs.wrong_free_uprobe, diagnose);
 	bpf_program__set_autoload(s->progs.wrong_free_session, diagnose && session);
 	bpf_program__set_expected_attach_type(s->progs.probe_site_alloc, multi);
+	bpf_program__set_expected_attach_type(s->progs.probe_site_put, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_site_free, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_site_restore, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_site_map, multi);
@@ -304,6 +306,16 @@ int loader__load_rare(const struct probe_options *o, enum probe_link link,
 	}
 	*ret = s;
 	return 0;
+}
+
+bool loader__sees_end(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool found = btf && btf__find_by_name_kind(btf, "trace_event_raw_sched_process_exit",
+						   BTF_KIND_STRUCT) > 0;
+
+	btf__free(btf);
+	return found;
 }
 
 int loader__watch_processes(struct memleak *skeleton, int *fds)

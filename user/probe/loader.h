@@ -29,6 +29,13 @@ int loader__load_rare(const struct probe_options *o, enum probe_link link,
 #define LOADER_LIFECYCLE 3
 int loader__watch_processes(struct memleak *skeleton, int *fds);
 
+/*
+ * Whether a process that ends still has its memory when the kernel side hears of it: since Linux
+ * 6.16, where the tracepoint got a record of its own ("exit: move and extend sched_process_exit()
+ * tracepoint").
+ */
+bool loader__sees_end(void);
+
 /* Whether, as on the kernel side, only a part of what is allocated is followed with @o. */
 bool loader__is_partial(const struct probe_options *o);
 

@@ -42,6 +42,7 @@ void share__choose(const struct share_process *p, uint32_t id, const struct file
 	}
 	hook = p->hook ? files__get(p->files, p->hook) : NULL;
 	ret->mixed = p->mixed;
+	ret->alone = p->alone && id == p->hook;
 	ret->guarded = hook && !p->unseen;
 	ret->sites = a->sites.count && (a->is_hook ? id == p->hook : !p->sanitized);
 	if (hook && (id == p->hook || id != p->exe))
@@ -61,6 +62,25 @@ static bool probes_heap(const struct share_process *p, uint32_t id, const struct
 		if (f->family != MEMLEAK_FAMILY_MMAP && f->call != MEMLEAK_CALL_FREE &&
 		    f->call != MEMLEAK_CALL_NEW && f->call != MEMLEAK_CALL_DELETE &&
 		    f->call != MEMLEAK_CALL_LIBRARIES && share__is_probed(&share, f))
+			return true;
+	}
+	return false;
+}
+
+/* Whether @file tells of what is none of mappings, by other ways than the hook's sites. */
+static bool tells_too(const struct share_process *p, uint32_t id, const struct file *file)
+{
+	struct share share;
+	size_t i;
+
+	share__choose(p, id, file, &share);
+	if (share.sites && id != p->hook)
+		return true;
+	for (i = 0; i < file->allocator.functions.count; i++) {
+		const struct allocator_function *f = &file->allocator.functions.items[i];
+
+		if (f->family != MEMLEAK_FAMILY_MMAP && f->call != MEMLEAK_CALL_LIBRARIES &&
+		    share__is_probed(&share, f))
 			return true;
 	}
 	return false;
@@ -101,9 +121,11 @@ void share__look(const struct files *files, const struct memleak_vma *vmas, size
 	}
 	if (ret->sanitized)
 		ret->hook = 0;
+	ret->alone = ret->hook != 0;
 	for (i = 0; i < n; i++) {
 		const struct file *f = files__get(files, vmas[i].mapping.file);
 
+		ret->alone &= !f || !tells_too(ret, vmas[i].mapping.file, f);
 		ret->mixed |= f && probes_heap(ret, vmas[i].mapping.file, f);
 		ret->unseen |= f && hides_heap(ret, vmas[i].mapping.file, f);
 	}

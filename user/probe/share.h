@@ -24,6 +24,7 @@ struct share {
 	const struct allocator *in_front; /* libmemleak.so; NULL: it is not */
 	bool mixed;   /* heap functions are probed beside sites, in this file or in others */
 	bool guarded; /* what sites do not tell of was not allocated */
+	bool alone;   /* nothing else tells of the heap: frees may be deferred */
 };
 
 /* The files of one process. */
@@ -33,6 +34,7 @@ struct share_process {
 	uint32_t hook;	/* the one with libmemleak.so's sites; 0: none, or it has stepped aside */
 	bool sanitized; /* a sanitizer has the allocator */
 	bool mixed;
+	bool alone;  /* nothing but the hook's sites tells of allocations, frees and operators */
 	bool unseen; /* an allocator has other names for what the hook defines: calls pass it by */
 };
 

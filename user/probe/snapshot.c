@@ -68,6 +68,7 @@ void snapshot__destroy(struct snapshot *s)
 	vector_release(&s->paths);
 	vector_release(&s->blocks);
 	vector_release(&s->changed);
+	deferred__release(&s->freed);
 	changes__end(&s->changes);
 	free(s->items);
 	free(s->spare);
@@ -298,6 +299,77 @@ static int follow(struct snapshot *s)
 	return err || !s->changed.count ? err : merge_changes(s);
 }
 
+/* --- deferred frees --- */
+
+static int compare_items(const void *addr, const void *item)
+{
+	uint64_t a = *(const uint64_t *)addr, b = ((const struct snapshot_item *)item)->addr;
+
+	return (a > b) - (a < b);
+}
+
+#define LEFT_OUT UINT32_MAX
+
+/* Mark the deferrable block at @addr in the order, if it is there: its place, or s->nr. */
+static size_t mark_freed(struct snapshot *s, uint64_t addr)
+{
+	struct snapshot_item *i =
+		s->nr ? bsearch(&addr, s->items, s->nr, sizeof(*i), compare_items) : NULL;
+	size_t at;
+
+	if (!i)
+		return s->nr;
+	/* Blocks of the user's families may share an address. */
+	while (i > s->items && i[-1].addr == addr)
+		i--;
+	for (at = i - s->items; at < s->nr && s->items[at].addr == addr; at++) {
+		if (s->items[at].index == LEFT_OUT ||
+		    !s->blocks.items[s->items[at].index].block.deferrable)
+			continue;
+		s->items[at].index = LEFT_OUT;
+		s->merged = true;
+		return at;
+	}
+	return s->nr;
+}
+
+static void remove_marked(struct snapshot *s, size_t first)
+{
+	size_t i, kept = first;
+
+	for (i = first; i < s->nr; i++)
+		if (s->items[i].index != LEFT_OUT)
+			s->items[kept++] = s->items[i];
+	s->nr = kept;
+}
+
+/* Leave out what is freed and not told to be; it counts as freed where @counts. */
+static int leave_out_freed(struct snapshot *s, bool counts)
+{
+	const struct probe_tables *t = &s->changes.tables;
+	struct memleak_block block;
+	size_t first = s->nr, at, i;
+	int err;
+
+	s->freed.count = 0;
+	err = deferred__read(&s->process, &s->freed);
+	for (i = 0; i < s->freed.count && !err; i++) {
+		struct memleak_block_key key = {.addr = s->freed.items[i],
+						.image = s->process.image};
+
+		at = mark_freed(s, key.addr);
+		first = at < first ? at : first;
+		err = counts ? blocks__find(t->blocks, &key, &block) : -ENOENT;
+		if (!err && block.deferrable) {
+			s->process.frees += SAMPLE_WEIGHT_ONE;
+			s->process.free_bytes += block.size;
+		}
+		err = err == -ENOENT ? 0 : err;
+	}
+	remove_marked(s, first);
+	return err;
+}
+
 /* When it is not worth while to look again before the stop. */
 #define FEW_CHANGES 256
 #define MAX_ROUNDS  4
@@ -344,6 +416,8 @@ int snapshot__create(const struct probe *p, pid_t pid, struct snapshot **ret)
 		err = arrange_blocks(s);
 	if (!err)
 		err = follow(s);
+	if (!err)
+		err = leave_out_freed(s, false);
 	s->changed.count = 0;
 	s->merged = false;
 	if (err)
@@ -364,12 +438,14 @@ int snapshot__read(struct snapshot *s, const struct probe *p, bool *changed)
 		return err;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	s->now_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
-	*changed = s->merged;
 	if (s->process.image != image || !changes__are_complete(&s->changes)) {
-		*changed = true;
+		s->merged = true;
 		s->changed.count = 0;
 		err = read_blocks(s, p);
 	}
+	if (!err)
+		err = leave_out_freed(s, true);
+	*changed = s->merged;
 	changes__end(&s->changes);
 	return err;
 }

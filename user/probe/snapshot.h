@@ -13,6 +13,7 @@
 
 #include "bpf/memleak.h"
 #include "probe/changes.h"
+#include "probe/deferred.h"
 #include "probe/path.h"
 #include "probe/probe.h"
 #include "profile/profile.h"
@@ -51,6 +52,7 @@ struct snapshot {
 	struct changes changes;
 	VECTOR(uint64_t) changed;
 	bool merged; /* something, since it was created */
+	deferred_list freed; /* deferred frees, as last read */
 };
 
 /*

@@ -25,8 +25,9 @@
 enum notes_kind {
 	NOTES_ALLOC,
 	NOTES_FREE,
-	NOTES_RESTORE, /* libmemleak.so's, these two */
+	NOTES_RESTORE, /* libmemleak.so's, this and the next ones */
 	NOTES_MAP,
+	NOTES_PUT, /* the same as ALLOC, and with it frees that were deferred: bpf/deferred.h */
 	NOTES_KINDS
 };
 

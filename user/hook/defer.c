@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Frees that are told later, with the next allocation that needs their cell: see bpf/deferred.h. */
+#include "hook.h"
+
+struct memleak_cells *hook_cells;
+
+/*
+ * Not where somebody else must hear of each free at once; and where samples are told, most are not
+ * told at all.
+ */
+static bool is_deferring(void)
+{
+	return hook_mode == HOOK_ALL && hook_is_attached(HOOK_PUT) && !hook_is_attached(HOOK_ALLOC);
+}
+
+static struct memleak_cell *cell_of(const void *block)
+{
+	return &hook_cells->cells[MEMLEAK_CELL_OF((uintptr_t)block)];
+}
+
+static uint64_t tag_of(const void *block, enum memleak_cell_state state)
+{
+	return MEMLEAK_CELL_TAG((uintptr_t)block, state);
+}
+
+/* Bring the cell from @tag to @state: false if another thread has it. */
+static bool take(struct memleak_cell *cell, uint64_t tag, enum memleak_cell_state state)
+{
+	uint64_t next = (tag & ~7ULL) | state;
+
+	return __atomic_compare_exchange_n(&cell->tag, &tag, next, false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
+}
+
+static void give(struct memleak_cell *cell, uint64_t tag)
+{
+	__atomic_store_n(&cell->tag, tag, __ATOMIC_RELEASE);
+}
+
+/* Who looks for cells in use must not miss this one. */
+static void use(const struct memleak_cell *cell)
+{
+	uint64_t part = 1ULL << (cell - hook_cells->cells) / MEMLEAK_CELL_PART;
+
+	if (!(__atomic_load_n(&hook_cells->used, __ATOMIC_RELAXED) & part))
+		__atomic_fetch_or(&hook_cells->used, part, __ATOMIC_RELAXED);
+}
+
+/* What a site is told of the block that was in a cell, if that was freed. */
+struct freed {
+	uint64_t tag; /* 0: it was not */
+	uint64_t size, caller;
+};
+
+/* Take the @cell for another block, if nobody has it; into *@freed, what is to be told then. */
+static bool claim(struct memleak_cell *cell, struct freed *freed)
+{
+	uint64_t tag = __atomic_load_n(&cell->tag, __ATOMIC_RELAXED);
+
+	switch (MEMLEAK_CELL_STATE(tag)) {
+	case MEMLEAK_CELL_EMPTY:
+	case MEMLEAK_CELL_LIVE:
+		use(cell);
+		return take(cell, tag, MEMLEAK_CELL_HELD);
+	case MEMLEAK_CELL_FREED:
+		if (!take(cell, tag, MEMLEAK_CELL_TOLD))
+			return false;
+		*freed = (struct freed){.tag = tag, .size = cell->size, .caller = cell->caller};
+		__atomic_fetch_sub(&hook_cells->bytes, freed->size, __ATOMIC_RELAXED);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void put(const void *block, size_t size, uint64_t weight, uint64_t info, uintptr_t frame,
+		const struct freed *freed)
+{
+	uint64_t bytes = hook_cells ? __atomic_load_n(&hook_cells->bytes, __ATOMIC_RELAXED) : 0;
+
+	hook_site_put(block, size, freed->tag ? freed->size : weight, info, frame, freed->tag,
+		      freed->caller, bytes, hook_cells);
+}
+
+void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uint8_t family,
+	      uint8_t flags, struct hook_here here)
+{
+	struct memleak_cell *cell = hook_cells ? cell_of(block) : NULL;
+	struct freed freed = {0};
+	bool keeps = is_deferring();
+
+	/* If it is not kept, nor may its cell keep what was at its address before. */
+	if (cell && !keeps && (cell->tag & ~7ULL) != tag_of(block, 0))
+		cell = NULL;
+	if (cell && !claim(cell, &freed))
+		cell = NULL;
+	if (cell && keeps)
+		flags |= MEMLEAK_SITE_CELL;
+	put(block, size, weight, MEMLEAK_SITE_INFO(family, flags, slack, here.cfa), here.frame,
+	    &freed);
+	if (!cell)
+		return;
+	cell->size = size;
+	cell->slack = slack;
+	cell->families = flags & MEMLEAK_SITE_INNER ? 0 : 1 << family;
+	give(cell, keeps ? tag_of(block, MEMLEAK_CELL_LIVE) : 0);
+}
+
+/* As the kernel side judges it (bpf/wrong_free.bpf.h): what is wrong is told at once. */
+static bool may_take(const struct memleak_cell *cell, size_t size, uint8_t family, uint8_t flags)
+{
+	if (!cell->families || flags & MEMLEAK_SITE_INNER)
+		return true;
+	return cell->families & 1 << family &&
+	       (!(flags & MEMLEAK_SITE_SIZED) || size == cell->size - cell->slack);
+}
+
+/* The caller of the interposed function, by its frame: System V ABI, x86-64, 3.2.2; AAPCS64, 6.4.6.
+ */
+static uint64_t caller_of(struct hook_here here)
+{
+	return ((const uint64_t *)here.frame)[1];
+}
+
+/* It is freed once more: tell of the first time. */
+static void tell_deferred(struct memleak_cell *cell)
+{
+	struct freed freed;
+
+	if (!claim(cell, &freed))
+		return;
+	put(NULL, 0, 0, MEMLEAK_SITE_INFO(0, 0, 0, 0), 0, &freed);
+	give(cell, 0);
+}
+
+bool hook_defer(const void *block, size_t size, uint8_t family, uint8_t flags,
+		struct hook_here here)
+{
+	struct memleak_cell *cell = cell_of(block);
+	uint64_t tag = __atomic_load_n(&cell->tag, __ATOMIC_ACQUIRE);
+
+	if (tag == tag_of(block, MEMLEAK_CELL_FREED))
+		tell_deferred(cell);
+	if (tag != tag_of(block, MEMLEAK_CELL_LIVE))
+		return false;
+	if (flags & MEMLEAK_SITE_REALLOC || !is_deferring() ||
+	    !may_take(cell, size, family, flags)) {
+		__atomic_compare_exchange_n(&cell->tag, &tag, 0, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED);
+		return false;
+	}
+	if (!take(cell, tag, MEMLEAK_CELL_HELD))
+		return false;
+	cell->caller = caller_of(here);
+	__atomic_fetch_add(&hook_cells->bytes, cell->size, __ATOMIC_RELAXED);
+	give(cell, tag_of(block, MEMLEAK_CELL_FREED));
+	return true;
+}
