@@ -295,7 +295,7 @@ static __always_inline void heap_exit(struct memleak_process *p, struct thread *
 	if (!call->is_followed || (!has_size(call) && !is_size_followed(call->size)))
 		return;
 	fill_block(&b, p, t, call, regs);
-	if (!block_insert(p, addr, &b))
+	if (!block_insert(p, addr, &b, 0))
 		return;
 	if (trace_events)
 		trace_event(MEMLEAK_EVENT_ALLOC, p->image, addr, b.size, b.family, b.stack,

@@ -7,6 +7,7 @@
  * with which it was followed.
  */
 
+#include "bpf/deferred.h"
 #include "bpf/sample.h"
 #include "bpf/slots.bpf.h"
 
@@ -231,11 +232,28 @@ static __always_inline bool block_free(struct memleak_process *p, __u64 addr, __
 	return true;
 }
 
-static __always_inline void count_peak(struct memleak_process *p, __u64 now)
+/* What the process has freed and not told, less @told, which it is telling. */
+static __always_inline __u64 deferred_now(const struct memleak_process *p, __u64 told)
 {
-	__u64 bytes = p->alloc_bytes - p->free_bytes - p->deferred_bytes;
+	const struct memleak_cells *cells = (const struct memleak_cells *)p->cells;
+	__u64 bytes = 0;
 
-	if (bytes > p->peak_bytes && (__s64)bytes > 0) {
+	bpf_probe_read_user(&bytes, sizeof(bytes), &cells->bytes);
+	bytes -= p->strange_bytes + told;
+	return (__s64)bytes > 0 ? bytes : 0;
+}
+
+/* What was said last of deferred frees may be said by now by another thread, of another time: it
+ * tells whether to look. */
+static __always_inline void count_peak(struct memleak_process *p, __u64 now, __u64 told)
+{
+	__u64 bytes = p->alloc_bytes - p->free_bytes;
+
+	if ((__s64)(bytes - p->deferred_bytes) <= (__s64)p->peak_bytes)
+		return;
+	if (p->cells)
+		bytes -= deferred_now(p, told);
+	if ((__s64)bytes > (__s64)p->peak_bytes) {
 		p->peak_bytes = bytes;
 		p->peak_ns = now;
 	}
@@ -260,15 +278,16 @@ static __always_inline void count_site(struct memleak_process *p, struct memleak
 	__sync_fetch_and_add(&site->bytes, weight.bytes);
 }
 
+/* @told: bytes of the free that is told with it. */
 static __always_inline void count_alloc(struct memleak_process *p, struct memleak_block *b,
-					bool alone)
+					__u64 told, bool alone)
 {
 	struct sample_weight weight = weigh(b);
 
 	count(&p->allocs, weight.blocks, alone);
 	count(&p->alloc_bytes, weight.bytes, alone);
 	count_site(p, b, weight);
-	count_peak(p, b->time_ns);
+	count_peak(p, b->time_ns, told);
 }
 
 /*
@@ -282,9 +301,12 @@ static __always_inline bool has_enough(const struct memleak_process *p)
 	       (__s64)(p->allocs - p->frees) >= (__s64)max_blocks * (__s64)SAMPLE_WEIGHT_ONE;
 }
 
-/* Put a block into the table; true if it is there now. Counts the allocation. A function of its
- * own: what it needs of the stack comes on top of the walk's otherwise. */
-static __noinline __attribute__((unused)) int block_insert(struct memleak_process *p, __u64 addr, struct memleak_block *b)
+/*
+ * Put a block into the table; true if it is there now. Counts the allocation: @told as there. A
+ * function of its own: what it needs of the stack comes on top of the walk's otherwise.
+ */
+static __noinline __attribute__((unused)) int block_insert(struct memleak_process *p, __u64 addr,
+							   struct memleak_block *b, __u64 told)
 {
 	struct memleak_block_key key = {
 		.addr = addr, .image = p->image, .family = key_family(b->family)};
@@ -312,14 +334,14 @@ static __noinline __attribute__((unused)) int block_insert(struct memleak_proces
 		return false;
 	}
 	note_change(&key);
-	count_alloc(p, b, alone);
+	count_alloc(p, b, told, alone);
 	return true;
 }
 
 /* The block that block_free() has taken out is the program's after all: a realloc has failed. A
  * function of its own as block_insert() is. */
 static __noinline __attribute__((unused)) int block_restore(struct memleak_process *p, __u64 addr,
-				    struct memleak_block *old)
+							    struct memleak_block *old)
 {
 	struct memleak_block_key key = {
 		.addr = addr, .image = p->image, .family = key_family(old->family)};

@@ -5,7 +5,6 @@
 /* The kernel side of bpf/deferred.h. */
 
 #include "bpf/blocks.bpf.h"
-#include "bpf/deferred.h"
 
 /* The deferrable block at @addr was freed: take it out of the table, into *@old; counts the free.
  * False: it is not there any more. */
@@ -43,7 +42,7 @@ static __always_inline bool block_replace(struct memleak_process *p, __u64 addr,
 		return false;
 	note_change(&key);
 	count_free(p, &old, alone);
-	count_alloc(p, b, alone);
+	count_alloc(p, b, old.size, alone);
 	return true;
 }
 

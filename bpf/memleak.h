@@ -188,10 +188,10 @@ struct memleak_block {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u64 stack;   /* key in `stacks`; 0: lost */
 	__u8 family;
-	__u8 families; /* whose frees may take it, a bit each; 0: not known */
-	__u8 slack;    /* how much larger it is than what operator new was asked for */
+	__u8 families;	 /* whose frees may take it, a bit each; 0: not known */
+	__u8 slack;	 /* how much larger it is than what operator new was asked for */
 	__u8 deferrable; /* see bpf/deferred.h */
-	__u32 more;   /* times that a resource was acquired again since */
+	__u32 more;	 /* times that a resource was acquired again since */
 	__u64 weight; /* bytes that it stands for, if the process drew it; 0: as sampling has it */
 };
 
@@ -332,8 +332,8 @@ struct memleak_process {
 	__u64 allocs, frees; /* weighed (bpf/sample.h): in 1/SAMPLE_WEIGHT_ONE */
 	__u64 alloc_bytes, free_bytes;
 	__u64 peak_bytes, peak_ns;
-	/* Of a process that defers frees (bpf/deferred.h): where its cells are (0: it does not), and
-	 * what it has said last of `bytes` there, and how much of that is of blocks that were never
+	/* Of a process that defers frees (bpf/deferred.h): where its cells are (0: it does not),
+	 * what it has said last of `bytes` there, and how much of that is of blocks that were not
 	 * seen. */
 	__u64 cells, deferred_bytes, strange_bytes;
 	__u64 end_ns; /* 0: running */

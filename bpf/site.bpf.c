@@ -165,7 +165,7 @@ static __always_inline int site_alloc(struct pt_regs *regs, __u64 cookie)
 	else
 		begin_from_site(&t->walk, regs, p->image);
 	b.stack = walk_on(&t->walk, p->image);
-	if (block_insert(p, s.pointer, &b) && trace_events)
+	if (block_insert(p, s.pointer, &b, 0) && trace_events)
 		trace_event(MEMLEAK_EVENT_ALLOC, p->image, s.pointer, b.size, b.family, b.stack,
 			    t->walk.stack.frames[0]);
 	return 0;
@@ -237,7 +237,8 @@ static __always_inline int site_put(struct pt_regs *regs)
 	if (s.site.pointer && !t)
 		count_loss(MEMLEAK_LOSS_BLOCK_THREAD);
 	/* The usual way: an address is handed out again, by who has freed it or another. */
-	again = t && s.freed == s.site.pointer && MEMLEAK_SITE_FLAGS(s.site.info) & MEMLEAK_SITE_CELL;
+	again = t && s.freed == s.site.pointer &&
+		MEMLEAK_SITE_FLAGS(s.site.info) & MEMLEAK_SITE_CELL;
 	if (s.freed && !again)
 		put_freed(p, &s);
 	note_deferred(p, regs);
@@ -263,7 +264,7 @@ static __always_inline int site_put(struct pt_regs *regs)
 		return 0;
 	if (again)
 		put_freed(p, &s);
-	block_insert(p, s.site.pointer, &b);
+	block_insert(p, s.site.pointer, &b, s.freed ? s.freed_size : 0);
 	return 0;
 }
 

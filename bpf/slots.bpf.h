@@ -100,9 +100,8 @@ static __always_inline enum slot_result slot_take(struct slot_place at, enum slo
 
 /* The deferrable block at this address is free, and @block has its address: put it into its slot,
  * if it was in one. No other thread can free either. */
-static __always_inline enum slot_result slot_replace(struct slot_place at,
-						     const struct memleak_block *block,
-						     struct memleak_block *old)
+static __always_inline enum slot_result
+slot_replace(struct slot_place at, const struct memleak_block *block, struct memleak_block *old)
 {
 	__u32 way = way_of(at, SLOT_DEFERRABLE, 0);
 	struct memleak_slot *s;

@@ -344,7 +344,7 @@ of_tool() {
 	return 1
 }
 
-# How many live blocks the tool's tables have, in slots (bpf/slots.h: tags that say 2) and elsewhere.
+# How many live blocks the tool's tables have, in slots (bpf/slots.h: tags that say 2 or 6) and elsewhere.
 blocks_of_tool() {
 	local slots others
 	slots=$(of_tool buckets | jq '[.[].value |

@@ -10,7 +10,7 @@ HOOK=$ROOT/libmemleak.so
 
 # by_sites LIBRARY: the last run was told by the sites of this library.
 by_sites() {
-	grep -q "attached to [0-9]* sites of .*/$1" "$err" || {
+	grep -q "attached to the sites of .*/$1" "$err" || {
 		cat "$err"
 		return 1
 	}
@@ -18,7 +18,7 @@ by_sites() {
 
 # by_uprobes WHY: the last run fell back, and said why (an extended regular expression).
 by_uprobes() {
-	if grep -q "attached to [0-9]* sites" "$err" || ! grep -qE -- "$1" "$err"; then
+	if grep -q "attached to the sites" "$err" || ! grep -qE -- "$1" "$err"; then
 		cat "$err"
 		return 1
 	fi

@@ -66,20 +66,23 @@ static bool claim(struct memleak_cell *cell, struct freed *freed)
 		if (!take(cell, tag, MEMLEAK_CELL_TOLD))
 			return false;
 		*freed = (struct freed){.tag = tag, .size = cell->size, .caller = cell->caller};
-		__atomic_fetch_sub(&hook_cells->bytes, freed->size, __ATOMIC_RELAXED);
 		return true;
 	default:
 		return false;
 	}
 }
 
+/* Who counts what is live subtracts what is freed and not told: it is not to be missing there
+ * before it has been told. */
 static void put(const void *block, size_t size, uint64_t weight, uint64_t info, uintptr_t frame,
 		const struct freed *freed)
 {
 	uint64_t bytes = hook_cells ? __atomic_load_n(&hook_cells->bytes, __ATOMIC_RELAXED) : 0;
 
 	hook_site_put(block, size, freed->tag ? freed->size : weight, info, frame, freed->tag,
-		      freed->caller, bytes, hook_cells);
+		      freed->caller, bytes - freed->size, hook_cells);
+	if (freed->tag)
+		__atomic_fetch_sub(&hook_cells->bytes, freed->size, __ATOMIC_RELAXED);
 }
 
 void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uint8_t family,

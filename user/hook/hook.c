@@ -193,8 +193,7 @@ HOOK_EXPORT void *realloc(void *old, size_t size)
 {
 	if (unlikely(hook_is_early(old)))
 		return move_early(old, size);
-	if ((is_glibc && hook_is_free_quick(old) && hook_is_quick(size)) ||
-	    !hook_may_tell_allocs())
+	if ((is_glibc && hook_is_free_quick(old) && hook_is_quick(size)) || !hook_may_tell_allocs())
 		return hook_next.realloc(old, size);
 	return realloc_told(old, size);
 }

@@ -47,8 +47,8 @@ HOOK_HIDDEN void hook_site_alloc(const void *block, size_t size, uint64_t weight
 HOOK_HIDDEN void hook_site_free(const void *block, size_t size, uint64_t unused, uint64_t info,
 				uintptr_t frame);
 HOOK_HIDDEN void hook_site_restore(const void *block);
-/* What `alloc` tells, and of a freed block: @freed is the tag of its cell, or 0. @weight is its size
- * then. */
+/* What `alloc` tells, and of a freed block: @freed is the tag of its cell, or 0. @weight is its
+ * size then. */
 HOOK_HIDDEN void hook_site_put(const void *block, size_t size, uint64_t weight, uint64_t info,
 			       uintptr_t frame, uint64_t freed, uint64_t caller, uint64_t bytes,
 			       const struct memleak_cells *cells);
@@ -151,7 +151,8 @@ static always_inline bool hook_may_tell_allocs(void)
 
 static always_inline bool hook_tells_allocs(void)
 {
-	return hook_may_tell_allocs() && (hook_is_attached(HOOK_PUT) || hook_is_attached(HOOK_ALLOC));
+	return hook_may_tell_allocs() &&
+	       (hook_is_attached(HOOK_PUT) || hook_is_attached(HOOK_ALLOC));
 }
 
 /* --- the next definitions (next.c) --- */

@@ -381,17 +381,19 @@ static bool may_defer(struct attachments *all, const struct file *file, const st
 	return all->sees_end > 0;
 }
 
-static void tell_share(const struct file *file, const struct share *share, pid_t pid)
+static void tell_share(const struct file *file, const struct share *share,
+		       const struct attachment *attachment)
 {
 	const struct allocator *a = &file->allocator;
-	const char *where = pid ? "" : " in every process";
+	const char *where = attachment->pid ? "" : " in every process";
 	size_t i, n = 0;
 
 	for (i = 0; i < a->functions.count; i++)
 		n += share__is_probed(share, &a->functions.items[i]);
 	if (share->sites)
-		log_info("attached to %zu sites of %s%s", a->sites.count, file->object->path,
-			 where);
+		log_info("attached to the sites of %s%s%s", file->object->path, where,
+			 attachment->deferring ? ", which tell of frees with the next allocation"
+					       : "");
 	if (n || !share->sites)
 		log_info("probed %zu functions of %s%s", n, file->object->path, where);
 }
@@ -435,7 +437,7 @@ int attachments__add(struct attachments *all, pid_t pid, uint32_t image, uint32_
 	if (err)
 		close_attachment(all, &all->list.items[--all->list.count]);
 	else
-		tell_share(file, share, pid);
+		tell_share(file, share, &all->list.items[all->list.count - 1]);
 	return err;
 }
 

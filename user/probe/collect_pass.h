@@ -126,10 +126,10 @@ struct pass {
 	VECTOR(struct memleak_block_key) dead;
 	VECTOR(struct memleak_site_key) dead_sites;
 	VECTOR(struct memleak_wrong_key) dead_wrongs;
-	struct hash ended; /* (image, 0) to pasts.processes */
-	struct hash shown; /* (image, 0) to snapshots: in place of the tables */
+	struct hash ended;    /* (image, 0) to pasts.processes */
+	struct hash shown;    /* (image, 0) to snapshots: in place of the tables */
 	struct hash deferred; /* (address, image) of what is free, and not told to be, to running */
-	bool clears;	   /* it finds out which stacks are needed */
+	bool clears;	      /* it finds out which stacks are needed */
 	struct hash needed;
 };
 

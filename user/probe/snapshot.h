@@ -51,7 +51,7 @@ struct snapshot {
 	size_t max_items;	     /* room in both */
 	struct changes changes;
 	VECTOR(uint64_t) changed;
-	bool merged; /* something, since it was created */
+	bool merged;	     /* something, since it was created */
 	deferred_list freed; /* deferred frees, as last read */
 };
 

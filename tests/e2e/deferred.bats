@@ -1,0 +1,244 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2154,SC2034,SC2030,SC2031 # set by helper.bash; a test is a subshell
+# Frees that libmemleak.so tells of with the next allocation: whoever looks meanwhile does not see it. What
+# is told in the end, the files preload_*.bats show.
+
+load helper
+
+HOOK=$ROOT/libmemleak.so
+
+# Skips where the kernel lets nobody see what a process has not told of when it ends: before Linux 6.16.
+require_deferring() {
+	require_bpf
+	[ -e "$BATS_FILE_TMPDIR/deferring" ] || {
+		"$MEMLEAK" -v --preload -- "$PROGRAMS/malloc_one" >/dev/null 2>"$err"
+		grep -c "tell of frees with the next allocation" "$err" >"$BATS_FILE_TMPDIR/deferring" || true
+	}
+	[ "$(cat "$BATS_FILE_TMPDIR/deferring")" != 0 ] || skip "Linux 6.16 is needed"
+}
+
+# The pump, with the library.
+start_hooked() {
+	open_pump
+	LD_PRELOAD=$HOOK "$PROGRAMS/pump" <&"$pump_fd" >"$answers" 2>&1 3>&- 4>&- &
+	target=$!
+	tell "leak 0 0"
+}
+
+deferring() {
+	grep -q "tell of frees with the next allocation" "$err" || {
+		cat "$err"
+		return 1
+	}
+}
+
+# not_deferring: the library's sites are used, but frees are told at once.
+not_deferring() {
+	grep -q "attached to the sites of .*libmemleak" "$err" && ! grep -q "tell of frees" "$err" || {
+		cat "$err"
+		return 1
+	}
+}
+
+outstanding() {
+	holds ".processes[0].outstanding == {\"blocks\": $1, \"bytes\": $2}"
+	holds "[.processes[0].stacks[].blocks] | (add // 0) == $1"
+	holds '.processes[0] | .allocs - .frees == .outstanding.blocks'
+	holds '.losses | add == 0'
+}
+
+@test "a report of a process that runs leaves out what is freed and not told" {
+	require_deferring
+	start_hooked
+	start_tool -v -p "$target" -o 0
+	ask_report
+	deferring
+	tell "leak 500 100" "free 200"
+	ask_report
+	outstanding 300 30000
+	holds '.processes[0].frees == 200'
+	ask_report
+	outstanding 300 30000
+	# Told by the way, or with cells that others need.
+	tell "leak 20000 24" "free 20000" "free 100"
+	end_tool
+	outstanding 200 20000
+	holds '.processes[0] | .allocs == 20500 and .frees == 20300'
+	tell "exit 0"
+}
+
+@test "a leak check of a process that runs leaves it out, too" {
+	require_deferring
+	start_hooked
+	start_tool -v -p "$target" -o 0 --leak-check each
+	ask_report
+	deferring
+	tell "leak 500 100" "free 200"
+	ask_report
+	outstanding 300 30000
+	holds '.processes[0].leaks.definite.blocks == 0'
+	tell "free 300"
+	ask_report
+	outstanding 0 0
+	tell "leak 3 100"
+	ask_report
+	outstanding 3 300
+	end_tool
+	tell "exit 0"
+}
+
+@test "the peak is what was live, not what had not been told" {
+	require_deferring
+	start_hooked
+	start_tool -v -p "$target"
+	ask_report
+	deferring
+	tell "leak 10 1000" "free 10" "leak 3 3000" "free 3" "leak 2 100"
+	end_tool
+	holds '.processes[0].peak.bytes == 10000'
+	tell "free 2"
+	# What the process has not told of from then is nobody's now.
+	start_tool -p "$target"
+	ask_report
+	tell "leak 2 300" "leak 10 1000" "free 12" "leak 1 50"
+	end_tool
+	holds '.processes[0].peak.bytes == 10600'
+	outstanding 1 50
+	tell "exit 0"
+}
+
+# passed_on SIGNAL ARGUMENT...: what is outstanding is what the program says, however it ends.
+passed_on() {
+	local signal=$1
+	shift
+	rm -f "$report"
+	status=0
+	echo "$signal" | "$MEMLEAK" -v -f json --output "$report" --preload --leak-check no -- \
+		"$PROGRAMS/passed_on" "$@" >"$out" 2>"$err" 3>&- 4>&- || status=$?
+	deferring
+	[ "$status" -eq $((signal ? 128 + signal : 0)) ]
+	holds '[.processes[0].stacks[] | select(.frames[0].symbol | startswith("passed"))] |
+		{blocks: map(.blocks) | add, bytes: map(.bytes) | add} == '"$(cat "$out")"
+	holds '.processes[0] | .allocs - .frees == .outstanding.blocks'
+	holds '.losses | add == 0'
+	# 512 places, of blocks of 1,030 bytes on the average.
+	holds '.processes[0].peak.bytes | . > 400000 and . < 1000000'
+}
+
+@test "threads that free each other's blocks" {
+	require_deferring
+	passed_on 0 20000 8
+	passed_on 0 200000 1
+	passed_on 0 2000 64
+}
+
+@test "a process that is killed has told nobody" {
+	require_deferring
+	passed_on 9 20000 8
+	passed_on 9 1000 2
+}
+
+@test "a report of a process whose first thread has ended" {
+	require_deferring
+	passed() {
+		holds '[.processes[0].stacks[] | select(.frames[0].symbol | startswith("passed"))] |
+			{blocks: map(.blocks) | add, bytes: map(.bytes) | add} == '"$(cat "$answers")"
+	}
+	open_pump
+	"$MEMLEAK" -v -f json --output "$report" --preload -o 0 -i 3600 --leak-check no -- \
+		"$PROGRAMS/passed_on" 3000 4 <&"$pump_fd" >"$answers" 2>"$err" 3>&- 4>&- &
+	tool_pid=$!
+	asked=1
+	wait_until 20 answered
+	ask_report
+	deferring
+	passed
+	echo 15 >&"$pump_fd"
+	wait_for_tool
+	[ "$status" = 143 ]
+	passed
+}
+
+@test "--blocks-dir: the file of a block is gone soon after it" {
+	local blocks=$BATS_TEST_TMPDIR/blocks
+	require_deferring
+	has_files() { [ "$(find "$blocks" -name '0x*.mem' | wc -l)" = "$1" ]; }
+	start_hooked
+	start_tool -v -p "$target" -i 1000 --blocks-dir "$blocks"
+	ask_report
+	deferring
+	tell "leak 10 40" "leak 1 0"
+	wait_until 10 has_files 11
+	tell "free 1"
+	wait_until 10 has_files 10
+	tell "free 3"
+	wait_until 10 has_files 7
+	end_tool
+	tell "exit 0"
+}
+
+@test "where another tool must hear of each free at once, all do" {
+	local first trace=$BATS_TEST_TMPDIR/trace
+	require_deferring
+	start_hooked
+	start_tool -v -p "$target" -o 0
+	ask_report
+	deferring
+	tell "leak 100 100" "free 50"
+	"$MEMLEAK" -v -p "$target" --trace >"$trace" 2>"$BATS_TEST_TMPDIR/err2" 3>&- 4>&- &
+	first=$!
+	traced() { tell "leak 1 7" "free 1" && grep -q " 7 " "$trace"; }
+	wait_until 20 traced
+	tell "free 20" "leak 30 100" "free 10"
+	ask_report
+	outstanding 50 5000
+	kill -INT "$first"
+	wait_until 20 gone "$first"
+	wait "$first" || true
+	tell "leak 10 10" "free 25" "leak 40 33"
+	ask_report
+	outstanding 75 4820
+	tell "free 45"
+	ask_report
+	outstanding 30 3000
+	end_tool
+	tell "exit 0"
+}
+
+@test "not for --trace, nor where a part is left out, nor for small tables" {
+	local options
+	require_deferring
+	for options in --trace "-z 10" "--max-blocks 100000"; do
+		# shellcheck disable=SC2086
+		"$MEMLEAK" -v --preload $options -- "$PROGRAMS/malloc_one" >"$out" 2>"$err"
+		not_deferring
+	done
+}
+
+@test "a library that brings an allocator of its own ends it" {
+	local script
+	require_deferring
+	script='import ctypes, sys
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+kept = [libc.malloc(777) for i in range(100)]
+for i in range(50):
+    libc.free(kept.pop())
+other = ctypes.CDLL(sys.argv[1])
+kept += [libc.malloc(777) for i in range(20)]
+mine = [other.je_malloc(778) for i in range(10)]
+for i in range(30):
+    libc.free(kept.pop())
+print(len(kept), len(mine), flush=True)
+import os
+os._exit(0)'
+	TOOL="-v --preload --leak-check no" profile "$PYTHON" -c "$script" "$PROGRAMS/liblate.so"
+	deferring
+	[ "$(grep -c "attached to the sites of .*libmemleak" "$err")" = 2 ]
+	[ "$(cat "$out")" = "40 10" ]
+	holds '[.processes[0].stacks[] | select(.bytes == 40 * 777 + 10 * 778 and .blocks == 50)] | length == 1'
+	holds '.processes[0] | .allocs - .frees == .outstanding.blocks'
+	holds '.losses | add == 0'
+}
