@@ -8,8 +8,9 @@
  * searches for each that comes and goes, several times as long. What finds its bucket full is in
  * such a map all the same (`blocks`), and the bucket counts it.
  *
- * A bucket begins with a cache line of tags, one for each slot: the block's address and the state of
- * the slot. A slot belongs to who brought its tag from one state to the next, by compare-and-swap:
+ * A bucket begins with a cache line of tags, one for each slot: the block's address and the state
+ * of the slot. A slot belongs to who brought its tag from one state to the next, by
+ * compare-and-swap:
  *
  *	empty or freed -> written	by who puts a block there; others pass by
  *	written -> live			by the same, when the slot is filled
