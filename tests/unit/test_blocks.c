@@ -137,12 +137,37 @@ static void live_ones(void **state)
 	blocks__close(&b);
 }
 
+/* A deferrable block is live as others are. */
+static void deferrable_ones(void **state)
+{
+	struct blocks b;
+	struct memleak_block found;
+	struct memleak_block_key key = {.addr = 0x1000, .image = 5};
+	struct memleak_bucket *bucket;
+	unsigned int n = 0;
+
+	(void)state;
+	assert_int_equal(open_buckets(&b), 0);
+	bucket = bucket_of(&b, 0x1000, 5);
+	fill(bucket, 3, 0x1000, 5, 0x1005);
+	bucket->tags[3] ^= SLOT_LIVE ^ SLOT_DEFERRABLE;
+	assert_int_equal(blocks__read(&b, count_block, &n), -EBADF);
+	assert_int_equal(n, 1);
+	assert_int_equal(blocks__find(&b, &key, &found), 0);
+	assert_int_equal(found.size, 0x1005);
+	assert_int_equal(blocks__drop(&b, &key), 0);
+	assert_int_equal(bucket->tags[3], 0);
+	assert_int_equal(blocks__find(&b, &key, &found), -EBADF);
+	blocks__close(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(buckets_fill_evenly),
 		cmocka_unit_test(live_ones),
+		cmocka_unit_test(deferrable_ones),
 		cmocka_unit_test(forgotten_stacks),
 	};
 

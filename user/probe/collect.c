@@ -108,7 +108,7 @@ static int read_ended(void *context, const void *key, const void *value)
 }
 
 /* A process runs on after this, and may tell of a free at the same time. */
-static int read_deferred(struct pass *s)
+static int read_deferred(const struct collector *c, struct pass *s)
 {
 	CLEANUP(deferred__release) deferred_list list = {0};
 	size_t i, k;
@@ -120,7 +120,7 @@ static int read_deferred(struct pass *s)
 		if (hash__get(&s->shown, p->image, 0) != HASH_NONE)
 			continue; /* its snapshot knows */
 		list.count = 0;
-		err = deferred__read(p, &list);
+		err = deferred__read(c->t.processes_fd, p, &list);
 		for (k = 0; k < list.count && !err; k++)
 			err = hash__set(&s->deferred, list.items[k], p->image, i);
 	}
@@ -260,7 +260,7 @@ static int read_tables(struct collector *c, struct pass *s)
 	if (!err)
 		err = collector__choose_snapshots(c, s);
 	if (!err)
-		err = read_deferred(s);
+		err = read_deferred(c, s);
 	s->now_ns = monotonic_ns();
 	if (!err)
 		err = blocks__read(c->t.blocks, read_block, &r);
@@ -306,32 +306,38 @@ int collector__sweep(struct collector *c, bool blocks)
 	return err;
 }
 
+struct activity {
+	const struct collector *collector;
+	uint64_t sum;
+};
+
 static int add_activity(void *context, const void *key, const void *value)
 {
+	struct activity *a = context;
 	const struct memleak_process *p = value;
 	uint64_t counts[] = {p->image, p->allocs, p->frees, p->end_ns};
 	CLEANUP(deferred__release) deferred_list deferred = {0};
-	int err = p->end_ns ? 0 : deferred__read(p, &deferred);
+	int err = p->end_ns ? 0 : deferred__read(a->collector->t.processes_fd, p, &deferred);
 
 	(void)key;
-	*(uint64_t *)context += hash__bytes(counts, sizeof(counts)) +
-				hash__bytes(deferred.items, deferred.count * sizeof(uint64_t));
+	a->sum += hash__bytes(counts, sizeof(counts)) +
+		  hash__bytes(deferred.items, deferred.count * sizeof(uint64_t));
 	return err;
 }
 
 int collector__activity(struct collector *c, uint64_t *ret)
 {
-	uint64_t sum = 0;
+	struct activity activity = {.collector = c};
 	int err;
 
 	probe__tables(c->probe, &c->t);
 	err = batch__read(c->t.processes_fd, sizeof(uint32_t), sizeof(struct memleak_process),
-			  add_activity, &sum);
+			  add_activity, &activity);
 	if (!err)
 		err = batch__read(c->t.ended_fd, sizeof(uint32_t), sizeof(struct memleak_process),
-				  add_activity, &sum);
+				  add_activity, &activity);
 	if (!err)
-		*ret = sum;
+		*ret = activity.sum;
 	return err;
 }
 

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "probe/deferred.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "bpf/deferred.h"
 #include "target/process.h"
 #include "util/cleanup.h"
+#include "util/log.h"
 
-/* Read @n @remote pieces, as much as there is @room for; 0, -ESRCH where the process has ended. */
+/* Read @n @remote pieces, as much as there is @room for. 0 or -errno. */
 static int read_pieces(pid_t thread, void *local, size_t room, const struct iovec *remote, size_t n)
 {
 	struct iovec to = {local, room};
@@ -57,11 +60,25 @@ static int read_cells(pid_t thread, const struct memleak_process *p, deferred_li
 	return err;
 }
 
-int deferred__read(const struct memleak_process *p, deferred_list *ret)
+/* Whether another program has taken its place meanwhile, or it has ended: the kernel side says. */
+static bool is_over(int processes_fd, const struct memleak_process *p)
+{
+	struct memleak_process now;
+
+	return bpf_map_lookup_elem(processes_fd, &p->tgid, &now) || now.image != p->image;
+}
+
+int deferred__read(int processes_fd, const struct memleak_process *p, deferred_list *ret)
 {
 	int err = p->cells ? read_cells(process__live_thread(p->tgid), p, ret) : 0;
 
-	return err == -ESRCH ? 0 : err; /* the kernel side has read them when it ended */
+	if (!err || err == -ENOMEM)
+		return err;
+	if (!is_over(processes_fd, p))
+		log_warning("process %u: cannot read which frees it has not told of (%s): their "
+			    "blocks are shown as outstanding",
+			    p->tgid, strerror(-err));
+	return 0;
 }
 
 void deferred__release(deferred_list *list)

@@ -13,10 +13,11 @@ typedef VECTOR(uint64_t) deferred_list;
 
 /*
  * The addresses of blocks that @p has freed and not told of, added to @ret: none where it defers no
- * frees, or has ended. A deferrable block of the table with one of them is gone. Exact while the
- * process is stopped. 0, or -errno: its memory cannot be read.
+ * frees, or has ended (then the kernel side has read them). A deferrable block of the table with
+ * one of them is gone. Exact while the process is stopped. It is warned of where the memory cannot
+ * be read of a process that @processes_fd, the kernel side's table, has still. 0 or -ENOMEM.
  */
-int deferred__read(const struct memleak_process *p, deferred_list *ret);
+int deferred__read(int processes_fd, const struct memleak_process *p, deferred_list *ret);
 
 void deferred__release(deferred_list *list);
 

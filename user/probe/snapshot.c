@@ -352,7 +352,7 @@ static int leave_out_freed(struct snapshot *s, bool counts)
 	int err;
 
 	s->freed.count = 0;
-	err = deferred__read(&s->process, &s->freed);
+	err = deferred__read(t->processes_fd, &s->process, &s->freed);
 	for (i = 0; i < s->freed.count && !err; i++) {
 		struct memleak_block_key key = {.addr = s->freed.items[i],
 						.image = s->process.image};

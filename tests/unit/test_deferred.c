@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The cells of bpf/deferred.h, in this process's own memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "bpf/deferred.h"
+#include "probe/deferred.h"
+
+static struct memleak_cells *cells;
+static struct memleak_process process;
+static deferred_list list;
+
+static int set_up(void **state)
+{
+	(void)state;
+	cells = mmap(NULL, sizeof(*cells), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		     0);
+	process = (struct memleak_process){.tgid = getpid(), .cells = (uintptr_t)cells};
+	return cells == MAP_FAILED;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	deferred__release(&list);
+	return munmap(cells, sizeof(*cells));
+}
+
+static void set_cell(uint64_t addr, enum memleak_cell_state state)
+{
+	uint32_t i = MEMLEAK_CELL_OF(addr);
+
+	cells->cells[i].tag = MEMLEAK_CELL_TAG(addr, state);
+	cells->used |= 1ULL << i / MEMLEAK_CELL_PART;
+}
+
+static bool has(uint64_t addr)
+{
+	size_t i;
+
+	for (i = 0; i < list.count; i++)
+		if (list.items[i] == addr)
+			return true;
+	return false;
+}
+
+/* A tag says which address it is of, and never looks like an address itself. */
+static void tags(void **state)
+{
+	static const uint64_t addresses[] = {16, 0x1c5b000, 0x5555557592a0, 0x7ffff7fc0010,
+					     0xfffffffffff0};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(addresses) / sizeof(*addresses); i++) {
+		uint64_t tag = MEMLEAK_CELL_TAG(addresses[i], MEMLEAK_CELL_TOLD);
+
+		assert_int_equal(MEMLEAK_CELL_ADDRESS(tag), addresses[i]);
+		assert_int_equal(MEMLEAK_CELL_STATE(tag), MEMLEAK_CELL_TOLD);
+		assert_true(tag >> 48); /* no address of a process */
+		assert_true(MEMLEAK_CELL_OF(addresses[i]) < MEMLEAK_CELLS);
+	}
+}
+
+static void only_what_is_freed(void **state)
+{
+	(void)state;
+	set_cell(0x10000, MEMLEAK_CELL_LIVE);
+	set_cell(0x20010, MEMLEAK_CELL_FREED);
+	set_cell(0x555555559320, MEMLEAK_CELL_HELD);
+	set_cell(0x7ffff0001230, MEMLEAK_CELL_TOLD);
+	assert_int_equal(deferred__read(-1, &process, &list), 0);
+	assert_int_equal(list.count, 2);
+	assert_true(has(0x20010));
+	assert_true(has(0x7ffff0001230));
+}
+
+/* Each cell that there can be, the first and the last ones too. */
+static void all_parts(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < MEMLEAK_CELLS; i++)
+		cells->cells[i].tag = MEMLEAK_CELL_TAG(0x100000 + 16 * i, MEMLEAK_CELL_FREED);
+	cells->used = 1 | 1ULL << 7 | 1ULL << 63;
+	assert_int_equal(deferred__read(-1, &process, &list), 0);
+	assert_int_equal(list.count, 3 * MEMLEAK_CELL_PART);
+	assert_true(has(0x100000));
+	assert_true(has(0x100000 + 16 * 7 * MEMLEAK_CELL_PART));
+	assert_true(has(0x100000 + 16 * (MEMLEAK_CELLS - 1)));
+	assert_false(has(0x100000 + 16 * MEMLEAK_CELL_PART));
+	list.count = 0;
+	cells->used = UINT64_MAX;
+	assert_int_equal(deferred__read(-1, &process, &list), 0);
+	assert_int_equal(list.count, MEMLEAK_CELLS);
+}
+
+static void nothing(void **state)
+{
+	struct memleak_process none = {.tgid = getpid()};
+
+	(void)state;
+	assert_int_equal(deferred__read(-1, &none, &list), 0);
+	assert_int_equal(deferred__read(-1, &process, &list), 0);
+	assert_int_equal(list.count, 0);
+}
+
+/* What has ended has been read by the kernel side. */
+static void ended(void **state)
+{
+	pid_t child = fork();
+
+	(void)state;
+	if (!child)
+		_exit(0);
+	assert_true(child > 0);
+	process.tgid = child;
+	assert_int_equal(waitid(P_PID, child, NULL, WEXITED | WNOWAIT), 0);
+	assert_int_equal(deferred__read(-1, &process, &list), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(deferred__read(-1, &process, &list), 0);
+	assert_int_equal(list.count, 0);
+}
+
+/* The address is the process's word. */
+static void a_lie(void **state)
+{
+	(void)state;
+	process.cells = 0x10;
+	assert_int_equal(deferred__read(-1, &process, &list), 0);
+	process.cells = (uintptr_t)cells;
+	cells->used = UINT64_MAX;
+	assert_int_equal(mprotect((char *)cells + 65536, 4096, PROT_NONE), 0);
+	assert_int_equal(deferred__read(-1, &process, &list), 0);
+	assert_int_equal(list.count, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tags),
+		cmocka_unit_test_setup_teardown(only_what_is_freed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(all_parts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(ended, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_lie, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
