@@ -136,7 +136,7 @@ passed_on() {
 @test "a process that is killed has told nobody" {
 	require_deferring
 	passed_on 9 20000 8
-	passed_on 9 1000 2
+	passed_on 9 1000 2 alone
 }
 
 @test "a report of a process whose first thread has ended" {
@@ -147,7 +147,7 @@ passed_on() {
 	}
 	open_pump
 	"$MEMLEAK" -v -f json --output "$report" --preload -o 0 -i 3600 --leak-check no -- \
-		"$PROGRAMS/passed_on" 3000 4 <&"$pump_fd" >"$answers" 2>"$err" 3>&- 4>&- &
+		"$PROGRAMS/passed_on" 3000 4 alone <&"$pump_fd" >"$answers" 2>"$err" 3>&- 4>&- &
 	tool_pid=$!
 	asked=1
 	wait_until 20 answered

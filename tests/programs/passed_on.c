@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * passed_on STEPS [THREADS]: threads that take each other's blocks out of a few places, and put others there:
+ * passed_on STEPS [THREADS [alone]]: threads that take each other's blocks out of a few places, and put others there:
  * most frees are by another thread than the malloc, and all ask for the few addresses that there are. Then
- * the first thread ends alone, and another frees most of what is in the places, says what is left there,
- * {"blocks": N, "bytes": M}, and waits for its input: a number is the signal by which the process ends.
+ * another frees most of what is in the places, says what is left there, {"blocks": N, "bytes": M}, and
+ * waits for its input: a number is the signal by which the process ends. "alone": the first thread ends at once.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -105,5 +105,8 @@ int main(int argc, char **argv)
 	for (i = 0; i < nr_threads; i++)
 		pthread_create(&threads[i], NULL, work, (void *)i);
 	pthread_create(&last, NULL, end, NULL);
-	pthread_exit(NULL);
+	if (argc > 3)
+		pthread_exit(NULL);
+	pthread_join(last, NULL);
+	return 1;
 }
