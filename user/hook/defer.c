@@ -23,18 +23,39 @@ static uint64_t tag_of(const void *block, enum memleak_cell_state state)
 	return MEMLEAK_CELL_TAG((uintptr_t)block, state);
 }
 
+/* glibc's (<sys/single_threaded.h>); musl has none. */
+extern const char __libc_single_threaded __attribute__((weak));
+
+/* Locked instructions are half of what there is to do here, and most programs have one thread. */
+static bool is_alone(void)
+{
+	return &__libc_single_threaded && __libc_single_threaded;
+}
+
 /* Bring the cell from @tag to @state: false if another thread has it. */
 static bool take(struct memleak_cell *cell, uint64_t tag, enum memleak_cell_state state)
 {
 	uint64_t next = (tag & ~7ULL) | state;
 
-	return __atomic_compare_exchange_n(&cell->tag, &tag, next, false, __ATOMIC_ACQUIRE,
-					   __ATOMIC_RELAXED);
+	if (!is_alone())
+		return __atomic_compare_exchange_n(&cell->tag, &tag, next, false, __ATOMIC_ACQUIRE,
+						   __ATOMIC_RELAXED);
+	__atomic_store_n(&cell->tag, next, __ATOMIC_RELAXED);
+	return true;
 }
 
 static void give(struct memleak_cell *cell, uint64_t tag)
 {
 	__atomic_store_n(&cell->tag, tag, __ATOMIC_RELEASE);
+}
+
+/* @size bytes more are freed and not told of, or less. */
+static void count_bytes(uint64_t size)
+{
+	if (is_alone())
+		hook_cells->bytes += size;
+	else
+		__atomic_fetch_add(&hook_cells->bytes, size, __ATOMIC_RELAXED);
 }
 
 /* Who looks for cells in use must not miss this one. */
@@ -82,7 +103,7 @@ static void put(const void *block, size_t size, uint64_t weight, uint64_t info, 
 	hook_site_put(block, size, freed->tag ? freed->size : weight, info, frame, freed->tag,
 		      freed->caller, bytes - freed->size, hook_cells);
 	if (freed->tag)
-		__atomic_fetch_sub(&hook_cells->bytes, freed->size, __ATOMIC_RELAXED);
+		count_bytes(-freed->size);
 }
 
 void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uint8_t family,
@@ -155,7 +176,7 @@ bool hook_defer(const void *block, size_t size, uint8_t family, uint8_t flags,
 	if (!take(cell, tag, MEMLEAK_CELL_HELD))
 		return false;
 	cell->caller = caller_of(here);
-	__atomic_fetch_add(&hook_cells->bytes, cell->size, __ATOMIC_RELAXED);
+	count_bytes(cell->size);
 	give(cell, tag_of(block, MEMLEAK_CELL_FREED));
 	return true;
 }
