@@ -77,7 +77,7 @@ static void print_losses(struct text *t)
 		 "(table full): raise --max-blocks"},
 		{l->no_memory, "", "allocation", "(the kernel had no room at that moment)"},
 		{l->unreadable, "", "allocation", "(the pointer could not be read)"},
-		{l->frees, "", "free", "(not seen; the address was handed out again)"},
+		{l->frees, "", "free", "(not seen, or not told before the process ended)"},
 		{less(l->stacks, l->stacks_no_memory), "the stacks of ", "block",
 		 "(table full): raise --max-stacks"},
 		{l->stacks_no_memory, "the stacks of ", "block",
