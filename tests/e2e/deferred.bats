@@ -242,3 +242,22 @@ os._exit(0)'
 	holds '.processes[0] | .allocs - .frees == .outstanding.blocks'
 	holds '.losses | add == 0'
 }
+
+@test "what cannot be read when a process ends is lost, and counted" {
+	local script
+	require_deferring
+	script='import ctypes, os
+libc = ctypes.CDLL(None)
+# The library has a mapping of its own: a flag, what it counts, and the cells.
+size = 65536 + 4096 + 262144
+for line in open("/proc/self/maps"):
+    start, end = (int(x, 16) for x in line.split()[0].split("-"))
+    if end - start == size:
+        libc.madvise(ctypes.c_void_p(start + 65536 + 4096), ctypes.c_size_t(262144), 4)
+os._exit(0)'
+	TOOL="-v --preload --leak-check no" profile "$PYTHON" -c "$script"
+	[ "$status" -eq 0 ]
+	deferring
+	holds '.losses.frees > 0'
+	holds '.losses | del(.frees) | add == 0'
+}
