@@ -193,7 +193,7 @@ static __always_inline void read_put(struct pt_regs *regs, struct put *s)
 		return;
 	s->freed = MEMLEAK_CELL_ADDRESS(tag);
 	s->freed_size = s->site.weight;
-	s->caller = SITE_PARM7(regs);
+	s->caller = SITE_PARM7(regs) & (UNWIND_ARM64 ? UNWIND_ARM64_CODE_MASK : -1ULL);
 	s->site.weight = s->site.size;
 }
 

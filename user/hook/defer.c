@@ -149,9 +149,9 @@ static uint64_t caller_of(struct hook_here here)
 /* It is freed once more: tell of the first time. */
 static void tell_deferred(struct memleak_cell *cell)
 {
-	struct freed freed;
+	struct freed freed = {0};
 
-	if (!claim(cell, &freed))
+	if (!hook_is_attached(HOOK_PUT) || !claim(cell, &freed))
 		return;
 	put(NULL, 0, 0, MEMLEAK_SITE_INFO(0, 0, 0, 0), 0, &freed);
 	give(cell, 0);
