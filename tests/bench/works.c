@@ -49,7 +49,7 @@ static void write_large_sql(FILE *f, unsigned int scale)
 
 static void write_large_xml(FILE *f, unsigned int scale)
 {
-	write_xml(f, 8 * scale);
+	write_xml(f, 24 * scale);
 }
 
 static void write_large_cxx(FILE *f, unsigned int scale)
@@ -74,7 +74,7 @@ const struct work works[WORKS] = {
 	{"g++ -c", {NULL, NULL}, {"g++", "-x", "c++", "-std=c++17", "-c", "%f", "-o", "%o"}, write_cxx, false, false},
 	{"redis-server", {NULL, NULL}, {"redis-server", "--port", "0", "--save", "", "--appendonly", "no", "--unixsocket", "%o"}, NULL, true, false},
 	{"sqlite3, 200k inserts", {NULL, NULL}, {"sqlite3", ":memory:", ".read %f"}, write_large_sql, false, true},
-	{"xmllint, 8 MB", {NULL, NULL}, {"xmllint", "--noout", "%f"}, write_large_xml, false, true},
+	{"xmllint, 24 MB", {NULL, NULL}, {"xmllint", "--noout", "%f"}, write_large_xml, false, true},
 	{"g++ -c, with <regex>", {NULL, NULL}, {"g++", "-x", "c++", "-std=c++17", "-c", "%f", "-o", "%o"}, write_large_cxx, false, true},
 };
 /* clang-format on */

@@ -250,20 +250,29 @@ HOOK_HIDDEN bool hook_filter_take(const void *block);
 /* A free of @block must come here, whatever it is. */
 HOOK_HIDDEN void hook_filter_mark(const void *block);
 
-/* By bucket: how many blocks are in it, so that most frees need no more than a look here. */
-#define HOOK_FILTER_BUCKETS 8192
-extern HOOK_HIDDEN uint8_t hook_filter_counts[HOOK_FILTER_BUCKETS];
+#define HOOK_FILTER_BUCKETS 4096
+extern HOOK_HIDDEN uint16_t hook_filter_words[HOOK_FILTER_BUCKETS];
 
-static always_inline size_t hook_filter_bucket(const void *block)
+struct hook_filter_place {
+	size_t bucket;
+	uint16_t *word, bit; /* the bit in it that @block sets */
+};
+
+static always_inline struct hook_filter_place hook_filter_place(const void *block)
 {
-	return ((uintptr_t)block >> 4) * 0x9e3779b97f4a7c15ULL >> 51;
+	uint64_t hash = ((uintptr_t)block >> 4) * 0x9e3779b97f4a7c15ULL;
+
+	return (struct hook_filter_place){.bucket = hash >> 52,
+					  .word = &hook_filter_words[hash >> 52],
+					  .bit = 0x100 << (hash >> 49 & 7)};
 }
 
 /* Whether nobody needs to know of a free of @block, which is not an early one. */
 static always_inline bool hook_is_free_quick(const void *block)
 {
-	return likely(hook_mode == HOOK_SAMPLED) &&
-	       likely(!hook_filter_counts[hook_filter_bucket(block)]);
+	struct hook_filter_place at = hook_filter_place(block);
+
+	return likely(hook_mode == HOOK_SAMPLED) && likely(!(*at.word & at.bit));
 }
 
 /* --- frees that are told later (defer.c) --- */
