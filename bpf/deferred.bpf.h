@@ -24,6 +24,7 @@ static __always_inline bool block_free_deferred(struct memleak_process *p, __u64
 		key.family = 0;
 		count_elsewhere(at, -1);
 	}
+	count_address(addr, -1);
 	note_change(&key);
 	count_free(p, old, false);
 	return true;
@@ -42,7 +43,7 @@ static __always_inline bool block_replace(struct memleak_process *p, __u64 addr,
 		return false;
 	note_change(&key);
 	count_free(p, &old, alone);
-	count_alloc(p, b, old.size, alone);
+	count_alloc(p, b, weigh(&old).bytes, alone);
 	return true;
 }
 

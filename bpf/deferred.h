@@ -50,8 +50,11 @@ enum memleak_cell_state {
 
 struct memleak_cell {
 	__u64 tag;
-	__u64 size;    /* of the block, as it was told */
-	__u64 caller;  /* freed: by whom, a return address */
+	union {
+		__u64 size;   /* live: of the block */
+		__u64 caller; /* freed: by whom, a return address */
+	};
+	__u64 weight;  /* bytes that it stands for: the size, unless the process draws samples */
 	__u8 families; /* whose frees may take it, a bit each; 0: not known */
 	__u8 slack;    /* how much larger it is than what operator new was asked for */
 	__u8 pad[6];
@@ -64,7 +67,7 @@ struct memleak_cell {
 
 /* In a process. What is in no part that is in use may not be in memory at all. */
 struct memleak_cells {
-	__u64 bytes; /* of blocks that are freed or told */
+	__u64 bytes; /* that blocks which are freed or told stand for */
 	__u64 used;  /* parts, a bit each */
 	__u64 pad[510];
 	struct memleak_cell cells[MEMLEAK_CELLS];

@@ -13,19 +13,21 @@
 char LICENSE[] SEC("license") = "GPL";
 
 #if defined(__TARGET_ARCH_x86)
-#define PT_REGS_WORDS (sizeof(struct pt_regs) / 8)
-#define SITE_PARM5(x) ((x)->r8)
-#define SITE_PARM6(x) ((x)->r9)
-#define SITE_PARM7(x) ((x)->r10)
-#define SITE_PARM8(x) ((x)->r11)
-#define SITE_PARM9(x) ((x)->ax)
+#define PT_REGS_WORDS  (sizeof(struct pt_regs) / 8)
+#define SITE_PARM5(x)  ((x)->r8)
+#define SITE_PARM6(x)  ((x)->r9)
+#define SITE_PARM7(x)  ((x)->r10)
+#define SITE_PARM8(x)  ((x)->r11)
+#define SITE_PARM9(x)  ((x)->ax)
+#define SITE_PARM10(x) ((x)->sp + 32) /* where it is */
 #elif defined(__TARGET_ARCH_arm64)
-#define PT_REGS_WORDS (sizeof(struct user_pt_regs) / 8)
-#define SITE_PARM5(x) ((x)->user_regs.regs[4])
-#define SITE_PARM6(x) ((x)->user_regs.regs[5])
-#define SITE_PARM7(x) ((x)->user_regs.regs[6])
-#define SITE_PARM8(x) ((x)->user_regs.regs[7])
-#define SITE_PARM9(x) ((x)->user_regs.regs[8])
+#define PT_REGS_WORDS  (sizeof(struct user_pt_regs) / 8)
+#define SITE_PARM5(x)  ((x)->user_regs.regs[4])
+#define SITE_PARM6(x)  ((x)->user_regs.regs[5])
+#define SITE_PARM7(x)  ((x)->user_regs.regs[6])
+#define SITE_PARM8(x)  ((x)->user_regs.regs[7])
+#define SITE_PARM9(x)  ((x)->user_regs.regs[8])
+#define SITE_PARM10(x) ((x)->user_regs.sp + 8)
 #endif
 
 #define NO_INDEX 0xff
@@ -176,7 +178,7 @@ static __always_inline int site_alloc(struct pt_regs *regs, __u64 cookie)
 struct put {
 	struct site site;
 	__u64 freed; /* the block that was freed; 0: none */
-	__u64 freed_size, caller;
+	__u64 caller;
 };
 
 /* The library's own arguments, user/hook/hook.h: hook_site_put(). */
@@ -192,9 +194,7 @@ static __always_inline void read_put(struct pt_regs *regs, struct put *s)
 	if (!tag)
 		return;
 	s->freed = MEMLEAK_CELL_ADDRESS(tag);
-	s->freed_size = s->site.weight;
 	s->caller = SITE_PARM7(regs) & (UNWIND_ARM64 ? UNWIND_ARM64_CODE_MASK : -1ULL);
-	s->site.weight = s->site.size;
 }
 
 /* How many bytes the process has freed and not told of. Those of blocks that were there before it
@@ -210,16 +210,21 @@ static __always_inline void note_deferred(struct memleak_process *p, struct pt_r
 	p->deferred_bytes = bytes > p->strange_bytes ? bytes - p->strange_bytes : 0;
 }
 
-static __always_inline void put_freed(struct memleak_process *p, struct put *s)
+/* The bytes that it stood for. */
+static __always_inline __u64 put_freed(struct memleak_process *p, struct pt_regs *regs,
+				       struct put *s)
 {
 	struct memleak_block old;
+	__u64 strange = 0;
 
 	if (block_free_deferred(p, s->freed, &old)) {
 		if (diagnose)
 			remember_freed(p, s->freed, &old, s->caller);
-	} else if (p->strange_bytes >= s->freed_size) {
-		p->strange_bytes -= s->freed_size;
+		return weigh(&old).bytes;
 	}
+	bpf_probe_read_user(&strange, sizeof(strange), (void *)SITE_PARM10(regs));
+	p->strange_bytes -= strange < p->strange_bytes ? strange : p->strange_bytes;
+	return strange;
 }
 
 static __always_inline int site_put(struct pt_regs *regs)
@@ -228,6 +233,7 @@ static __always_inline int site_put(struct pt_regs *regs)
 	struct memleak_block b = {};
 	struct put s = {};
 	struct thread *t;
+	__u64 told = 0;
 	bool again;
 
 	if (!p)
@@ -240,14 +246,14 @@ static __always_inline int site_put(struct pt_regs *regs)
 	again = t && s.freed == s.site.pointer &&
 		MEMLEAK_SITE_FLAGS(s.site.info) & MEMLEAK_SITE_CELL;
 	if (s.freed && !again)
-		put_freed(p, &s);
+		told = put_freed(p, regs, &s);
 	note_deferred(p, regs);
 	if (!t)
 		return 0;
 	t->reallocated_addr = 0;
 	if (!is_site_followed(&s.site)) {
 		if (again)
-			put_freed(p, &s);
+			put_freed(p, regs, &s);
 		return 0;
 	}
 	b.size = s.site.size;
@@ -263,8 +269,8 @@ static __always_inline int site_put(struct pt_regs *regs)
 	if (again && block_replace(p, s.site.pointer, &b))
 		return 0;
 	if (again)
-		put_freed(p, &s);
-	block_insert(p, s.site.pointer, &b, s.freed ? s.freed_size : 0);
+		told = put_freed(p, regs, &s);
+	block_insert(p, s.site.pointer, &b, told);
 	return 0;
 }
 

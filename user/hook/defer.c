@@ -4,13 +4,11 @@
 
 struct memleak_cells *hook_cells;
 
-/*
- * Not where somebody else must hear of each free at once; and where samples are told, most are not
- * told at all.
- */
+/* Not where somebody else must hear of each free at once. */
 static bool is_deferring(void)
 {
-	return hook_mode == HOOK_ALL && hook_is_attached(HOOK_PUT) && !hook_is_attached(HOOK_ALLOC);
+	return hook_mode <= HOOK_SAMPLED && hook_is_attached(HOOK_PUT) &&
+	       !hook_is_attached(HOOK_ALLOC);
 }
 
 static struct memleak_cell *cell_of(const void *block)
@@ -49,13 +47,13 @@ static void give(struct memleak_cell *cell, uint64_t tag)
 	__atomic_store_n(&cell->tag, tag, __ATOMIC_RELEASE);
 }
 
-/* @size bytes more are freed and not told of, or less. */
-static void count_bytes(uint64_t size)
+/* @weight bytes more are freed and not told of, or less. */
+static void count_bytes(uint64_t weight)
 {
 	if (is_alone())
-		hook_cells->bytes += size;
+		hook_cells->bytes += weight;
 	else
-		__atomic_fetch_add(&hook_cells->bytes, size, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&hook_cells->bytes, weight, __ATOMIC_RELAXED);
 }
 
 /* Who looks for cells in use must not miss this one. */
@@ -70,7 +68,7 @@ static void use(const struct memleak_cell *cell)
 /* What a site is told of the block that was in a cell, if that was freed. */
 struct freed {
 	uint64_t tag; /* 0: it was not */
-	uint64_t size, caller;
+	uint64_t weight, caller;
 };
 
 /* Take the @cell for another block, if nobody has it; into *@freed, what is to be told then. */
@@ -86,7 +84,7 @@ static bool claim(struct memleak_cell *cell, struct freed *freed)
 	case MEMLEAK_CELL_FREED:
 		if (!take(cell, tag, MEMLEAK_CELL_TOLD))
 			return false;
-		*freed = (struct freed){.tag = tag, .size = cell->size, .caller = cell->caller};
+		*freed = (struct freed){.tag = tag, .weight = cell->weight, .caller = cell->caller};
 		return true;
 	default:
 		return false;
@@ -100,10 +98,10 @@ static void put(const void *block, size_t size, uint64_t weight, uint64_t info, 
 {
 	uint64_t bytes = hook_cells ? __atomic_load_n(&hook_cells->bytes, __ATOMIC_RELAXED) : 0;
 
-	hook_site_put(block, size, freed->tag ? freed->size : weight, info, frame, freed->tag,
-		      freed->caller, bytes - freed->size, hook_cells);
+	hook_site_put(block, size, weight, info, frame, freed->tag, freed->caller,
+		      bytes - freed->weight, hook_cells, freed->weight);
 	if (freed->tag)
-		count_bytes(-freed->size);
+		count_bytes(-freed->weight);
 }
 
 void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uint8_t family,
@@ -125,6 +123,7 @@ void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uin
 	if (!cell)
 		return;
 	cell->size = size;
+	cell->weight = size ? weight : 0; /* as bpf/sample.h counts them */
 	cell->slack = slack;
 	cell->families = flags & MEMLEAK_SITE_INNER ? 0 : 1 << family;
 	give(cell, keeps ? tag_of(block, MEMLEAK_CELL_LIVE) : 0);
@@ -176,7 +175,7 @@ bool hook_defer(const void *block, size_t size, uint8_t family, uint8_t flags,
 	if (!take(cell, tag, MEMLEAK_CELL_HELD))
 		return false;
 	cell->caller = caller_of(here);
-	count_bytes(cell->size);
+	count_bytes(cell->weight);
 	give(cell, tag_of(block, MEMLEAK_CELL_FREED));
 	return true;
 }

@@ -47,11 +47,10 @@ HOOK_HIDDEN void hook_site_alloc(const void *block, size_t size, uint64_t weight
 HOOK_HIDDEN void hook_site_free(const void *block, size_t size, uint64_t unused, uint64_t info,
 				uintptr_t frame);
 HOOK_HIDDEN void hook_site_restore(const void *block);
-/* What `alloc` tells, and of a freed block: @freed is the tag of its cell, or 0. @weight is its
- * size then. */
+/* What `alloc` tells, and of a freed block: @freed is the tag of its cell, or 0. */
 HOOK_HIDDEN void hook_site_put(const void *block, size_t size, uint64_t weight, uint64_t info,
 			       uintptr_t frame, uint64_t freed, uint64_t caller, uint64_t bytes,
-			       const struct memleak_cells *cells);
+			       const struct memleak_cells *cells, uint64_t freed_weight);
 extern HOOK_HIDDEN const uint8_t hook_nops_put[]; /* in it; the others begin with theirs */
 HOOK_HIDDEN void hook_site_map(const void *addr, size_t size, uintptr_t addr2, uint64_t info,
 			       uintptr_t frame, size_t size2);

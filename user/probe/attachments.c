@@ -365,8 +365,8 @@ static int drop_at(struct attachments *all, size_t i)
 #define DEFERRING_MIN_BLOCKS (16 * MEMLEAK_CELLS)
 
 /*
- * Whether the sites of @file may defer frees. Not where each is to be told at its time, or where a
- * part of the blocks is left out, which has a cheaper way; not on kernels where what a process has
+ * Whether the sites of @file may defer frees. Not where each is to be told at its time, or where
+ * the kernel side leaves out a part of the blocks; not on kernels where what a process has
  * not told of when it ends is lost.
  */
 static bool may_defer(struct attachments *all, const struct file *file, const struct share *share)
@@ -374,7 +374,7 @@ static bool may_defer(struct attachments *all, const struct file *file, const st
 	const struct probe_options *o = all->options;
 
 	if (!share->alone || !share->sites || !has_site(file, NOTES_PUT) || o->trace ||
-	    loader__is_partial(o) || o->max_blocks < DEFERRING_MIN_BLOCKS)
+	    (loader__is_partial(o) && !o->drawn) || o->max_blocks < DEFERRING_MIN_BLOCKS)
 		return false;
 	if (!all->sees_end)
 		all->sees_end = loader__sees_end() ? 1 : -1;

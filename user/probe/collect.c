@@ -127,9 +127,10 @@ static int read_deferred(const struct collector *c, struct pass *s)
 	return err;
 }
 
-static void count_deferred(struct memleak_process *p, const struct memleak_block *b)
+static void count_deferred(struct memleak_process *p, struct sample sample,
+			   const struct memleak_block *b)
 {
-	struct sample_weight weight = sample_weigh(everything, b->size);
+	struct sample_weight weight = sample_weigh(sample, b->size);
 
 	p->frees += weight.blocks;
 	p->free_bytes += weight.bytes;
@@ -160,7 +161,7 @@ static int read_block(void *context, const void *key, const void *value)
 		return pass__need_stack(s, b->stack); /* the block: by its snapshot */
 	freed = b->deferrable ? hash__get(&s->deferred, k->addr, k->image) : HASH_NONE;
 	if (freed != HASH_NONE) {
-		count_deferred(&s->running.items[freed], b);
+		count_deferred(&s->running.items[freed], sample, b);
 		return pass__need_stack(s, b->stack); /* the kernel side will tell who it was */
 	}
 	err = pass__find_group(s, &like, &group);

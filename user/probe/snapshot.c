@@ -347,6 +347,8 @@ static void remove_marked(struct snapshot *s, size_t first)
 static int leave_out_freed(struct snapshot *s, bool counts)
 {
 	const struct probe_tables *t = &s->changes.tables;
+	struct sample sample = t->sample;
+	struct sample_weight weight;
 	struct memleak_block block;
 	size_t first = s->nr, at, i;
 	int err;
@@ -361,8 +363,10 @@ static int leave_out_freed(struct snapshot *s, bool counts)
 		first = at < first ? at : first;
 		err = counts ? blocks__find(t->blocks, &key, &block) : -ENOENT;
 		if (!err && block.deferrable) {
-			s->process.frees += SAMPLE_WEIGHT_ONE;
-			s->process.free_bytes += block.size;
+			sample.weight = block.weight;
+			weight = sample_weigh(sample, block.size);
+			s->process.frees += weight.blocks;
+			s->process.free_bytes += weight.bytes;
 		}
 		err = err == -ENOENT ? 0 : err;
 	}
