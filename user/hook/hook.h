@@ -249,29 +249,28 @@ HOOK_HIDDEN bool hook_filter_take(const void *block);
 /* A free of @block must come here, whatever it is. */
 HOOK_HIDDEN void hook_filter_mark(const void *block);
 
-#define HOOK_FILTER_BUCKETS 4096
-extern HOOK_HIDDEN uint16_t hook_filter_words[HOOK_FILTER_BUCKETS];
+/* Only samples are told from now on. */
+HOOK_HIDDEN void hook_filter_open(void);
 
-struct hook_filter_place {
-	size_t bucket;
-	uint16_t *word, bit; /* the bit in it that @block sets */
-};
+#define HOOK_FILTER_BUCKETS 1024
+extern HOOK_HIDDEN uint64_t hook_filter_words[HOOK_FILTER_BUCKETS];
 
-static always_inline struct hook_filter_place hook_filter_place(const void *block)
+/* Of the lower half of an address, which are enough to tell most blocks apart. */
+static always_inline uint32_t hook_filter_hash(const void *block)
 {
-	uint64_t hash = ((uintptr_t)block >> 4) * 0x9e3779b97f4a7c15ULL;
-
-	return (struct hook_filter_place){.bucket = hash >> 52,
-					  .word = &hook_filter_words[hash >> 52],
-					  .bit = 0x100 << (hash >> 49 & 7)};
+	return (uint32_t)(uintptr_t)block * 0x9e3779b1U;
 }
+
+#define HOOK_FILTER_BUCKET(hash) ((hash) >> 22)
+#define HOOK_FILTER_BIT(hash)	 ((hash) >> 17 & 31)
 
 /* Whether nobody needs to know of a free of @block, which is not an early one. */
 static always_inline bool hook_is_free_quick(const void *block)
 {
-	struct hook_filter_place at = hook_filter_place(block);
+	uint32_t hash = hook_filter_hash(block);
 
-	return likely(hook_mode == HOOK_SAMPLED) && likely(!(*at.word & at.bit));
+	return likely(
+		(uint32_t)hook_filter_words[HOOK_FILTER_BUCKET(hash)] >> HOOK_FILTER_BIT(hash) & 1);
 }
 
 /* --- frees that are told later (defer.c) --- */
