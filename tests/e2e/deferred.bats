@@ -261,3 +261,25 @@ os._exit(0)'
 	holds '.losses.frees > 0'
 	holds '.losses | del(.frees) | add == 0'
 }
+
+@test "samples that the process draws: frees and peak are as those of what it allocated" {
+	require_deferring
+	open_pump
+	"$MEMLEAK" -v -f json --output "$report" --preload --sample-bytes 1000 -o 0 -i 3600 --leak-check no -- \
+		"$PROGRAMS/passed_on" 20000 1 <&"$pump_fd" >"$answers" 2>"$err" 3>&- 4>&- &
+	tool_pid=$!
+	asked=1
+	wait_until 20 answered
+	ask_report
+	deferring
+	jq -sc '.[-1].processes[0] | [.allocs, .frees, .outstanding, .peak.bytes]' "$report" >"$expect"
+	# Of 512 places in which there are 512 blocks of 1,030 bytes most of the time, 128 stay.
+	holds '.processes[0] | .outstanding.bytes | . > 60000 and . < 300000'
+	holds '.processes[0].peak.bytes | . > 400000 and . < 1000000'
+	# Rounding of weights aside.
+	holds '.processes[0] | (.allocs - .frees - .outstanding.blocks) | fabs <= 1'
+	echo 9 >&"$pump_fd"
+	wait_for_tool
+	jq -sc '.[-1].processes[0] | [.allocs, .frees, .outstanding, .peak.bytes]' "$report" | diff "$expect" -
+	holds '.losses | add == 0'
+}
