@@ -291,14 +291,17 @@ static __always_inline void count_alloc(struct memleak_process *p, struct memlea
 }
 
 /*
- * Whether the process has as many blocks as the table is for. Slots come on top of the map, so that
- * a block finds room wherever it lies; counted of all processes together they would cost each block
- * a change of what all processors share.
+ * Whether the process has as many blocks as the table is for, apart from those that are freed and
+ * not told to be. Slots come on top of the map, so that a block finds room wherever it lies;
+ * counted of all processes together they would cost each block a change of what all processors
+ * share.
  */
 static __always_inline bool has_enough(const struct memleak_process *p)
 {
+	__s64 most = max_blocks + (p->cells ? MEMLEAK_CELLS : 0);
+
 	return !is_sampling() && !p->drawn &&
-	       (__s64)(p->allocs - p->frees) >= (__s64)max_blocks * (__s64)SAMPLE_WEIGHT_ONE;
+	       (__s64)(p->allocs - p->frees) >= most * (__s64)SAMPLE_WEIGHT_ONE;
 }
 
 /*

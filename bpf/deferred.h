@@ -24,7 +24,8 @@
  * deferrable alone. So there is one order in the end, whoever comes first.
  *
  * Who reads the kernel side's table of a process must leave out the blocks that are deferrable
- * there and freed or told in their cells.
+ * there and freed or told in their cells, with the same generation: a cell still says told when its
+ * next block, with the same address, is in the table already.
  */
 
 #ifdef __bpf__
@@ -54,16 +55,22 @@ struct memleak_cell {
 		__u64 size;   /* live: of the block */
 		__u64 caller; /* freed: by whom, a return address */
 	};
-	__u64 weight;  /* bytes that it stands for: the size, unless the process draws samples */
-	__u8 families; /* whose frees may take it, a bit each; 0: not known */
-	__u8 slack;    /* how much larger it is than what operator new was asked for */
-	__u8 pad[6];
+	__u64 weight;	 /* bytes that it stands for: the size, unless the process draws samples */
+	__u8 families;	 /* whose frees may take it, a bit each; 0: not known */
+	__u8 slack;	 /* how much larger it is than what operator new was asked for */
+	__u8 generation; /* counts the blocks that were in this cell: 1 to 255 */
+	__u8 pad[5];
 };
 
-#define MEMLEAK_CELL_BITS  13
-#define MEMLEAK_CELLS	   (1U << MEMLEAK_CELL_BITS)
-#define MEMLEAK_CELL_PARTS 64
-#define MEMLEAK_CELL_PART  (MEMLEAK_CELLS / MEMLEAK_CELL_PARTS)
+#define MEMLEAK_NEXT_GENERATION(n) ((__u8)((n) % 255 + 1))
+
+/* The free of a larger block costs much more than to tell of it. */
+#define MEMLEAK_MAX_DEFERRED (64 << 10)
+
+#define MEMLEAK_CELL_BITS    13
+#define MEMLEAK_CELLS	     (1U << MEMLEAK_CELL_BITS)
+#define MEMLEAK_CELL_PARTS   64
+#define MEMLEAK_CELL_PART    (MEMLEAK_CELLS / MEMLEAK_CELL_PARTS)
 
 /* In a process. What is in no part that is in use may not be in memory at all. */
 struct memleak_cells {

@@ -22,7 +22,8 @@ static __always_inline void end_image(__u32 tgid, struct task_struct *exiting)
 	if (exiting)
 		settle(p);
 	copy = *p;
-	bpf_map_delete_elem(&processes, &tgid);
+	if (bpf_map_delete_elem(&processes, &tgid))
+		return;	   /* two threads have ended at once, and the other was faster */
 	if (copy.shares) { /* a vfork child has nothing of its own */
 		if (exiting)
 			tell_process(MEMLEAK_EVENT_SHARER_EXIT, &copy, false);

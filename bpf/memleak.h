@@ -130,13 +130,14 @@ struct memleak_site_arguments {
 #define MEMLEAK_SITE_REALLOC 1 /* a free: it is for a realloc, which may still fail */
 #define MEMLEAK_SITE_SIZED   2 /* a free: it knows the size */
 #define MEMLEAK_SITE_INNER   4 /* for an operator's own use: its family says nothing */
-#define MEMLEAK_SITE_CELL    8 /* a block: it is in a cell (bpf/deferred.h) */
 #define MEMLEAK_SITE_INFO(family, flags, slack, cfa)                                               \
 	((__u64)(family) | (__u64)(flags) << 8 | (__u64)(slack) << 16 | (__u64)(cfa) << 32)
-#define MEMLEAK_SITE_FAMILY(info) ((__u8)(info))
-#define MEMLEAK_SITE_FLAGS(info)  ((__u8)((info) >> 8))
-#define MEMLEAK_SITE_SLACK(info)  ((__u8)((info) >> 16))
-#define MEMLEAK_SITE_CFA(info)	  ((__u32)((info) >> 32))
+#define MEMLEAK_SITE_IN_CELL(generation) ((__u64)(generation) << 24) /* see bpf/deferred.h */
+#define MEMLEAK_SITE_GENERATION(info)	 ((__u8)((info) >> 24))	     /* 0: it is in none */
+#define MEMLEAK_SITE_FAMILY(info)	 ((__u8)(info))
+#define MEMLEAK_SITE_FLAGS(info)	 ((__u8)((info) >> 8))
+#define MEMLEAK_SITE_SLACK(info)	 ((__u8)((info) >> 16))
+#define MEMLEAK_SITE_CFA(info)		 ((__u32)((info) >> 32))
 
 /* On the stack of a thread whose block sites have told to be gone, but not yet where it is now: a
  * leak check knows by it that the block is in no table. */
@@ -190,7 +191,7 @@ struct memleak_block {
 	__u8 family;
 	__u8 families;	 /* whose frees may take it, a bit each; 0: not known */
 	__u8 slack;	 /* how much larger it is than what operator new was asked for */
-	__u8 deferrable; /* see bpf/deferred.h */
+	__u8 deferrable; /* the generation of its cell, see bpf/deferred.h; 0: it is in none */
 	__u32 more;	 /* times that a resource was acquired again since */
 	__u64 weight; /* bytes that it stands for, if the process drew it; 0: as sampling has it */
 };

@@ -14,11 +14,25 @@ struct settling {
 	__u64 used;
 };
 
+/* The block at @addr was freed, if it is the one of this generation that the table has. */
+static __always_inline void settle_free(struct memleak_process *p, __u64 addr, __u8 generation)
+{
+	struct memleak_block_key key = {
+		.addr = addr, .image = p->image, .family = MEMLEAK_KEY_DEFERRABLE};
+	struct slot_place at = slot_place(addr, p->image);
+	__u32 way = way_of(at, SLOT_DEFERRABLE, 0);
+	struct memleak_block *b, old;
+
+	b = at.bucket && way < SLOT_WAYS ? &at.bucket->slots[way].block
+					 : bpf_map_lookup_elem(&blocks, &key);
+	if (b && b->deferrable == generation)
+		block_free_deferred(p, addr, &old);
+}
+
 static long settle_cell(__u32 i, struct settling *s)
 {
 	struct memleak_cells *cells = (struct memleak_cells *)s->process->cells;
 	struct memleak_cell cell;
-	struct memleak_block old;
 
 	if (bpf_probe_read_user(&cell, sizeof(cell), &cells->cells[s->first + i])) {
 		count_loss(MEMLEAK_LOSS_DEFERRED);
@@ -26,7 +40,7 @@ static long settle_cell(__u32 i, struct settling *s)
 	}
 	if (MEMLEAK_CELL_STATE(cell.tag) == MEMLEAK_CELL_FREED ||
 	    MEMLEAK_CELL_STATE(cell.tag) == MEMLEAK_CELL_TOLD)
-		block_free_deferred(s->process, MEMLEAK_CELL_ADDRESS(cell.tag), &old);
+		settle_free(s->process, MEMLEAK_CELL_ADDRESS(cell.tag), cell.generation);
 	return 0;
 }
 

@@ -243,15 +243,15 @@ static __always_inline int site_put(struct pt_regs *regs)
 	if (s.site.pointer && !t)
 		count_loss(MEMLEAK_LOSS_BLOCK_THREAD);
 	/* The usual way: an address is handed out again, by who has freed it or another. */
-	again = t && s.freed == s.site.pointer &&
-		MEMLEAK_SITE_FLAGS(s.site.info) & MEMLEAK_SITE_CELL;
+	again = t && s.freed == s.site.pointer && MEMLEAK_SITE_GENERATION(s.site.info);
 	if (s.freed && !again)
 		told = put_freed(p, regs, &s);
 	note_deferred(p, regs);
 	if (!t)
 		return 0;
 	t->reallocated_addr = 0;
-	if (!is_site_followed(&s.site)) {
+	if (is_part(p, t, regs, MEMLEAK_SITE_MIXED, &s.site) || !is_site_followed(&s.site)) {
+		t->making.sp = 0;
 		if (again)
 			put_freed(p, regs, &s);
 		return 0;
@@ -259,11 +259,8 @@ static __always_inline int site_put(struct pt_regs *regs)
 	b.size = s.site.size;
 	b.weight = s.site.weight;
 	b.time_ns = bpf_ktime_get_ns();
-	b.family = MEMLEAK_SITE_FAMILY(s.site.info);
-	if (!(MEMLEAK_SITE_FLAGS(s.site.info) & MEMLEAK_SITE_INNER))
-		b.families = 1 << b.family;
-	b.slack = MEMLEAK_SITE_SLACK(s.site.info);
-	b.deferrable = (MEMLEAK_SITE_FLAGS(s.site.info) & MEMLEAK_SITE_CELL) != 0;
+	find_family(t, regs, &s.site, &b);
+	b.deferrable = MEMLEAK_SITE_GENERATION(s.site.info);
 	begin_from_frame(&t->walk, regs, s.site.frame, MEMLEAK_SITE_CFA(s.site.info), p->image);
 	b.stack = walk_on(&t->walk, p->image);
 	if (again && block_replace(p, s.site.pointer, &b))
@@ -398,6 +395,13 @@ int probe_site_put(struct pt_regs *regs)
 {
 	NO_PRIVATE_STACK(regs, &no_uprobe_programs);
 	return site_put(regs);
+}
+
+/* On a site that somebody must be attached to: then frees are deferred no longer. */
+SEC("uprobe")
+int probe_site_nothing(struct pt_regs *regs)
+{
+	return 0;
 }
 
 SEC("uprobe")

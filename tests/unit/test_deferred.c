@@ -39,6 +39,7 @@ static void set_cell(uint64_t addr, enum memleak_cell_state state)
 	uint32_t i = MEMLEAK_CELL_OF(addr);
 
 	cells->cells[i].tag = MEMLEAK_CELL_TAG(addr, state);
+	cells->cells[i].generation = 7;
 	cells->used |= 1ULL << i / MEMLEAK_CELL_PART;
 }
 
@@ -47,8 +48,8 @@ static bool has(uint64_t addr)
 	size_t i;
 
 	for (i = 0; i < list.count; i++)
-		if (list.items[i] == addr)
-			return true;
+		if (list.items[i].addr == addr)
+			return list.items[i].generation == 7;
 	return false;
 }
 
@@ -89,8 +90,10 @@ static void all_parts(void **state)
 	uint32_t i;
 
 	(void)state;
-	for (i = 0; i < MEMLEAK_CELLS; i++)
+	for (i = 0; i < MEMLEAK_CELLS; i++) {
 		cells->cells[i].tag = MEMLEAK_CELL_TAG(0x100000 + 16 * i, MEMLEAK_CELL_FREED);
+		cells->cells[i].generation = 7;
+	}
 	cells->used = 1 | 1ULL << 7 | 1ULL << 63;
 	assert_int_equal(deferred__read(-1, &process, &list), 0);
 	assert_int_equal(list.count, 3 * MEMLEAK_CELL_PART);

@@ -24,22 +24,31 @@ static uint64_t tag_of(const void *block, enum memleak_cell_state state)
 /* glibc's (<sys/single_threaded.h>); musl has none. */
 extern const char __libc_single_threaded __attribute__((weak));
 
-/* Locked instructions are half of what there is to do here, and most programs have one thread. */
+/* Locked instructions are half of what there is to do here, and most programs have one thread. What
+ * is one instruction is whole for its signal handlers. */
 static bool is_alone(void)
 {
 	return &__libc_single_threaded && __libc_single_threaded;
 }
 
-/* Bring the cell from @tag to @state: false if another thread has it. */
+/* Bring the cell from @tag to @state: false if another thread, or a signal handler, has it. */
 static bool take(struct memleak_cell *cell, uint64_t tag, enum memleak_cell_state state)
 {
 	uint64_t next = (tag & ~7ULL) | state;
 
-	if (!is_alone())
-		return __atomic_compare_exchange_n(&cell->tag, &tag, next, false, __ATOMIC_ACQUIRE,
-						   __ATOMIC_RELAXED);
-	__atomic_store_n(&cell->tag, next, __ATOMIC_RELAXED);
-	return true;
+#if defined(__x86_64__)
+	if (is_alone()) {
+		bool taken;
+
+		__asm__ volatile("cmpxchgq %3, %1"
+				 : "=@ccz"(taken), "+m"(cell->tag), "+a"(tag)
+				 : "r"(next)
+				 : "memory");
+		return taken;
+	}
+#endif
+	return __atomic_compare_exchange_n(&cell->tag, &tag, next, false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
 }
 
 static void give(struct memleak_cell *cell, uint64_t tag)
@@ -50,10 +59,13 @@ static void give(struct memleak_cell *cell, uint64_t tag)
 /* @weight bytes more are freed and not told of, or less. */
 static void count_bytes(uint64_t weight)
 {
-	if (is_alone())
-		hook_cells->bytes += weight;
-	else
-		__atomic_fetch_add(&hook_cells->bytes, weight, __ATOMIC_RELAXED);
+#if defined(__x86_64__)
+	if (is_alone()) {
+		__asm__ volatile("addq %1, %0" : "+m"(hook_cells->bytes) : "r"(weight));
+		return;
+	}
+#endif
+	__atomic_fetch_add(&hook_cells->bytes, weight, __ATOMIC_RELAXED);
 }
 
 /* Who looks for cells in use must not miss this one. */
@@ -109,7 +121,8 @@ void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uin
 {
 	struct memleak_cell *cell = hook_cells ? cell_of(block) : NULL;
 	struct freed freed = {0};
-	bool keeps = is_deferring();
+	bool keeps = size <= MEMLEAK_MAX_DEFERRED && is_deferring();
+	uint8_t generation = 0;
 
 	/* If it is not kept, nor may its cell keep what was at its address before. */
 	if (cell && !keeps && (cell->tag & ~7ULL) != tag_of(block, 0))
@@ -117,15 +130,18 @@ void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uin
 	if (cell && !claim(cell, &freed))
 		cell = NULL;
 	if (cell && keeps)
-		flags |= MEMLEAK_SITE_CELL;
-	put(block, size, weight, MEMLEAK_SITE_INFO(family, flags, slack, here.cfa), here.frame,
-	    &freed);
+		generation = MEMLEAK_NEXT_GENERATION(cell->generation);
+	put(block, size, weight,
+	    MEMLEAK_SITE_INFO(family, flags, slack, here.cfa) | MEMLEAK_SITE_IN_CELL(generation),
+	    here.frame, &freed);
 	if (!cell)
 		return;
 	cell->size = size;
 	cell->weight = size ? weight : 0; /* as bpf/sample.h counts them */
 	cell->slack = slack;
 	cell->families = flags & MEMLEAK_SITE_INNER ? 0 : 1 << family;
+	if (keeps)
+		cell->generation = generation;
 	give(cell, keeps ? tag_of(block, MEMLEAK_CELL_LIVE) : 0);
 }
 

@@ -246,16 +246,10 @@ static int choose_sites(struct attachments *all, const struct file *file, const 
 }
 
 static int link_sites(struct attachments *all, struct attachment *a, const struct file *file,
-		      const struct share *share, enum notes_kind kind)
+		      const struct share *share, enum notes_kind kind,
+		      const struct bpf_program *program)
 {
 	CLEANUP(places__release) struct places places = {0};
-	const struct bpf_program *const programs[NOTES_KINDS] = {
-		[NOTES_ALLOC] = all->rare->progs.probe_site_alloc,
-		[NOTES_FREE] = all->rare->progs.probe_site_free,
-		[NOTES_RESTORE] = all->rare->progs.probe_site_restore,
-		[NOTES_MAP] = all->rare->progs.probe_site_map,
-		[NOTES_PUT] = all->rare->progs.probe_site_put,
-	};
 	struct link_request r = {.file_fd = file->object->fd, .pid = a->pid};
 	int err = choose_sites(all, file, share, kind, &places);
 
@@ -265,7 +259,39 @@ static int link_sites(struct attachments *all, struct attachment *a, const struc
 	r.cookies = places.cookies.items;
 	r.semaphores = places.semaphores.items;
 	r.count = places.offsets.count;
-	return link_entries(all, a, programs[kind], &r);
+	return link_entries(all, a, program, &r);
+}
+
+/* What realloc's failure takes back must not be missed; allocations come last. */
+static int link_all_sites(struct attachments *all, struct attachment *a, const struct file *file,
+			  const struct share *share)
+{
+	const struct memleak *s = all->rare;
+	int err = link_sites(all, a, file, share, NOTES_FREE, s->progs.probe_site_free);
+
+	if (!err)
+		err = link_sites(all, a, file, share, NOTES_RESTORE, s->progs.probe_site_restore);
+	if (!err)
+		err = link_sites(all, a, file, share, NOTES_MAP, s->progs.probe_site_map);
+	if (err)
+		return err;
+	if (a->deferring)
+		return link_sites(all, a, file, share, NOTES_PUT, s->progs.probe_site_put);
+	return link_sites(all, a, file, share, NOTES_ALLOC, s->progs.probe_site_alloc);
+}
+
+/* Others tell of the heap by now: frees of @a are to be told at once. The library sees that by the
+ * other site, while it goes on to tell of all that it has deferred. */
+static int end_deferring(struct attachments *all, struct attachment *a, const struct file *file,
+			 const struct share *share)
+{
+	int err = link_sites(all, a, file, share, NOTES_ALLOC, all->rare->progs.probe_site_nothing);
+
+	if (err)
+		return err;
+	a->deferring = false;
+	log_info("the sites of %s tell of each free at once from now on", file->object->path);
+	return 0;
 }
 
 static bool needs_rare(const struct allocator *a, const struct share *share)
@@ -300,11 +326,7 @@ static int link_file(struct attachments *all, struct attachment *a, const struct
 		[PLACES_OPERATORS] = all->skeleton->progs.probe_operator,
 		[PLACES_LIBRARIES] = all->skeleton->progs.probe_libraries,
 	};
-	/* What realloc's failure takes back must not be missed; allocations come last. */
-	const enum notes_kind kinds[] = {NOTES_FREE, NOTES_RESTORE, NOTES_MAP,
-					 a->deferring ? NOTES_PUT : NOTES_ALLOC};
 	enum places_part part;
-	size_t i;
 
 	if (!err)
 		err = placements__choose(file, all->nops, &placements);
@@ -327,8 +349,8 @@ static int link_file(struct attachments *all, struct attachment *a, const struct
 		else if (is_asked_for(all, part))
 			err = link_entries(all, a, entry_programs[part], &r);
 	}
-	for (i = 0; i < ARRAY_SIZE(kinds) && share->sites && !err; i++)
-		err = link_sites(all, a, file, share, kinds[i]);
+	if (!err && share->sites)
+		err = link_all_sites(all, a, file, share);
 	return err;
 }
 
@@ -410,12 +432,12 @@ int attachments__add(struct attachments *all, pid_t pid, uint32_t image, uint32_
 	uint32_t known = hash__get(&all->index, pid, id);
 	int err;
 
-	/* Who has deferred no frees so far will not begin to. */
-	if (known != HASH_NONE)
-		a.deferring &= all->list.items[known].deferring;
-	if (known != HASH_NONE && all->list.items[known].behind == a.behind &&
-	    all->list.items[known].deferring == a.deferring)
-		return 0;
+	if (known != HASH_NONE && all->list.items[known].behind == a.behind) {
+		struct attachment *old = &all->list.items[known];
+
+		/* Who tells of each free at once will not begin to defer. */
+		return old->deferring && !a.deferring ? end_deferring(all, old, file, share) : 0;
+	}
 	all->has_gaps |= file->allocator.has_gaps;
 	if (known != HASH_NONE) {
 		a.since_ns = all->list.items[known].since_ns;

@@ -107,33 +107,72 @@ static int read_ended(void *context, const void *key, const void *value)
 	return err ? err : hash__set(&s->ended, t.process.image, 0, s->pasts.processes.count - 1);
 }
 
-/* A process runs on after this, and may tell of a free at the same time. */
-static int read_deferred(const struct collector *c, struct pass *s)
+static int read_deferred_of(struct collector *c, struct pass *s, size_t running,
+			    deferred_list *list)
 {
-	CLEANUP(deferred__release) deferred_list list = {0};
-	size_t i, k;
-	int err = 0;
+	const struct memleak_process *p = &s->running.items[running];
+	struct deferring d = {.running = running};
+	size_t i;
+	int err = vector_push(&s->deferring, d);
 
-	for (i = 0; i < s->running.count && !err; i++) {
-		const struct memleak_process *p = &s->running.items[i];
-
-		if (hash__get(&s->shown, p->image, 0) != HASH_NONE)
-			continue; /* its snapshot knows */
-		list.count = 0;
-		err = deferred__read(c->t.processes_fd, p, &list);
-		for (k = 0; k < list.count && !err; k++)
-			err = hash__set(&s->deferred, list.items[k], p->image, i);
-	}
+	if (!err)
+		err = hash__set(&s->deferring_index, p->image, 0, s->deferring.count - 1);
+	list->count = 0;
+	if (!err)
+		err = deferred__read(c->t.processes_fd, p, list);
+	for (i = 0; i < list->count && !err; i++)
+		err = hash__set(&s->deferred, list->items[i].addr, p->image,
+				list->items[i].generation);
 	return err;
 }
 
-static void count_deferred(struct memleak_process *p, struct sample sample,
-			   const struct memleak_block *b)
+/* A snapshot knows by itself. */
+static int read_deferred(struct collector *c, struct pass *s)
 {
-	struct sample_weight weight = sample_weigh(sample, b->size);
+	CLEANUP(deferred__release) deferred_list list = {0};
+	size_t i;
+	int err = 0;
 
-	p->frees += weight.blocks;
-	p->free_bytes += weight.bytes;
+	for (i = 0; i < s->running.count && !err; i++)
+		if (s->running.items[i].cells &&
+		    hash__get(&s->shown, s->running.items[i].image, 0) == HASH_NONE)
+			err = read_deferred_of(c, s, i, &list);
+	return err;
+}
+
+/* The block is one of a process that defers frees: whether it is freed already. */
+static bool is_deferred(struct pass *s, uint32_t deferring, const struct memleak_block_key *key,
+			const struct memleak_block *b, struct sample sample)
+{
+	struct deferring *d = &s->deferring.items[deferring];
+	struct sample_weight weight;
+
+	if (b->deferrable && hash__get(&s->deferred, key->addr, key->image) == b->deferrable)
+		return true;
+	weight = sample_weigh(sample, b->size);
+	d->blocks += weight.blocks;
+	d->bytes += weight.bytes;
+	return false;
+}
+
+/*
+ * A process may have told of what it had deferred while the pass went on, which its own numbers
+ * would have or not. What was allocated and not met is freed.
+ */
+static void count_deferred(struct collector *c, struct pass *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->deferring.count; i++) {
+		const struct deferring *d = &s->deferring.items[i];
+		struct memleak_process *p = &s->running.items[d->running], now;
+
+		if (!bpf_map_lookup_elem(c->t.processes_fd, &p->tgid, &now) &&
+		    now.image == p->image)
+			*p = now;
+		p->frees = p->allocs > d->blocks ? p->allocs - d->blocks : 0;
+		p->free_bytes = p->alloc_bytes > d->bytes ? p->alloc_bytes - d->bytes : 0;
+	}
 }
 
 static int read_block(void *context, const void *key, const void *value)
@@ -146,7 +185,7 @@ static int read_block(void *context, const void *key, const void *value)
 	bool ended = hash__get(&s->ended, k->image, 0) != HASH_NONE;
 	struct group like = {
 		.image = k->image, .stack = b->stack, .family = b->family, .type = PROFILE_NONE};
-	uint32_t group, freed;
+	uint32_t group, deferring;
 	int err;
 
 	if (ended || hash__get(r->collector->t.replaced_images, k->image, 0) != HASH_NONE) {
@@ -159,11 +198,10 @@ static int read_block(void *context, const void *key, const void *value)
 		sample = everything;
 	else if (hash__get(&s->shown, k->image, 0) != HASH_NONE)
 		return pass__need_stack(s, b->stack); /* the block: by its snapshot */
-	freed = b->deferrable ? hash__get(&s->deferred, k->addr, k->image) : HASH_NONE;
-	if (freed != HASH_NONE) {
-		count_deferred(&s->running.items[freed], sample, b);
-		return pass__need_stack(s, b->stack); /* the kernel side will tell who it was */
-	}
+	deferring = hash__get(&s->deferring_index, k->image, 0);
+	if (deferring != HASH_NONE && !probe__is_resource(&r->collector->t, b->family) &&
+	    is_deferred(s, deferring, k, b, sample))
+		return pass__need_stack(s, b->stack); /* it may be freed again */
 	err = pass__find_group(s, &like, &group);
 	return err ? err : pass__add_block(s, group, sample, k->addr, b->size, b->time_ns);
 }
@@ -265,6 +303,8 @@ static int read_tables(struct collector *c, struct pass *s)
 	s->now_ns = monotonic_ns();
 	if (!err)
 		err = blocks__read(c->t.blocks, read_block, &r);
+	if (!err)
+		count_deferred(c, s);
 	if (!err && c->t.sites_fd >= 0)
 		err = batch__read(c->t.sites_fd, sizeof(struct memleak_site_key),
 				  sizeof(struct memleak_site), read_site, &r);
@@ -322,7 +362,7 @@ static int add_activity(void *context, const void *key, const void *value)
 
 	(void)key;
 	a->sum += hash__bytes(counts, sizeof(counts)) +
-		  hash__bytes(deferred.items, deferred.count * sizeof(uint64_t));
+		  hash__bytes(deferred.items, deferred.count * sizeof(*deferred.items));
 	return err;
 }
 

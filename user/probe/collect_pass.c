@@ -16,6 +16,8 @@ void pass__release(struct pass *s)
 	vector_release(&s->dead_wrongs);
 	hash__release(&s->ended);
 	hash__release(&s->shown);
+	vector_release(&s->deferring);
+	hash__release(&s->deferring_index);
 	hash__release(&s->deferred);
 	hash__release(&s->needed);
 }

@@ -115,6 +115,13 @@ struct collector {
 	struct hash head_types; /* (first word, image) of a block freed wrongly to types */
 };
 
+/* A process that defers frees, and what of its heap the pass has met. */
+struct deferring {
+	uint32_t running; /* number in pass.running */
+	uint32_t pad;
+	uint64_t blocks, bytes; /* weighed, as in a process */
+};
+
 /* One pass. */
 struct pass {
 	const struct collect_options *options;
@@ -126,10 +133,12 @@ struct pass {
 	VECTOR(struct memleak_block_key) dead;
 	VECTOR(struct memleak_site_key) dead_sites;
 	VECTOR(struct memleak_wrong_key) dead_wrongs;
-	struct hash ended;    /* (image, 0) to pasts.processes */
-	struct hash shown;    /* (image, 0) to snapshots: in place of the tables */
-	struct hash deferred; /* (address, image) of what is free, and not told to be, to running */
-	bool clears;	      /* it finds out which stacks are needed */
+	struct hash ended; /* (image, 0) to pasts.processes */
+	struct hash shown; /* (image, 0) to snapshots: in place of the tables */
+	VECTOR(struct deferring) deferring;
+	struct hash deferring_index; /* (image, 0) to these */
+	struct hash deferred;	     /* (address, image) of freed blocks to their generation */
+	bool clears;		     /* it finds out which stacks are needed */
 	struct hash needed;
 };
 

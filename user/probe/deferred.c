@@ -31,6 +31,14 @@ static bool is_freed(const struct memleak_cell *cell)
 	return state == MEMLEAK_CELL_FREED || state == MEMLEAK_CELL_TOLD;
 }
 
+static int add_free(deferred_list *list, const struct memleak_cell *cell)
+{
+	struct deferred_free f = {.addr = MEMLEAK_CELL_ADDRESS(cell->tag),
+				  .generation = cell->generation};
+
+	return vector_push(list, f);
+}
+
 static int read_cells(pid_t thread, const struct memleak_process *p, deferred_list *ret)
 {
 	struct iovec pieces[MEMLEAK_CELL_PARTS];
@@ -56,7 +64,7 @@ static int read_cells(pid_t thread, const struct memleak_process *p, deferred_li
 	err = read_pieces(thread, cells, n * MEMLEAK_CELL_PART * sizeof(*cells), pieces, n);
 	for (i = 0; i < n * MEMLEAK_CELL_PART && !err; i++)
 		if (is_freed(&cells[i]))
-			err = vector_push(ret, MEMLEAK_CELL_ADDRESS(cells[i].tag));
+			err = add_free(ret, &cells[i]);
 	return err;
 }
 

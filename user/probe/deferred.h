@@ -9,13 +9,18 @@
 #include "bpf/memleak.h"
 #include "util/vector.h"
 
-typedef VECTOR(uint64_t) deferred_list;
+struct deferred_free {
+	uint64_t addr;
+	uint8_t generation; /* of the block: its `deferrable` in the table, or it is another one */
+};
+
+typedef VECTOR(struct deferred_free) deferred_list;
 
 /*
- * The addresses of blocks that @p has freed and not told of, added to @ret: none where it defers no
- * frees, or has ended (then the kernel side has read them). A deferrable block of the table with
- * one of them is gone. Exact while the process is stopped. It is warned of where the memory cannot
- * be read of a process that @processes_fd, the kernel side's table, has still. 0 or -ENOMEM.
+ * The blocks that @p has freed and not told of, added to @ret: none where it defers no frees, or
+ * has ended (then the kernel side has read them). They are gone, whatever the table says. Exact
+ * while the process is stopped. It is warned of where the memory cannot be read of a process that
+ * @processes_fd, the kernel side's table, has still. 0 or -ENOMEM.
  */
 int deferred__read(int processes_fd, const struct memleak_process *p, deferred_list *ret);
 

@@ -102,6 +102,7 @@ static bool is_rare(const struct memleak *s, const struct bpf_program *program)
 		s->progs.probe_release,	    s->progs.probe_site_alloc,
 		s->progs.probe_site_free,   s->progs.probe_site_restore,
 		s->progs.probe_site_map,    s->progs.probe_site_put,
+		s->progs.probe_site_nothing,
 	};
 	size_t i;
 
@@ -140,6 +141,7 @@ static void configure_programs(struct memleak *s, enum probe_link link, bool dia
 	bpf_program__set_autoload(s->progs.wrong_free_session, diagnose && session);
 	bpf_program__set_expected_attach_type(s->progs.probe_site_alloc, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_site_put, multi);
+	bpf_program__set_expected_attach_type(s->progs.probe_site_nothing, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_site_free, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_site_restore, multi);
 	bpf_program__set_expected_attach_type(s->progs.probe_site_map, multi);

@@ -310,9 +310,10 @@ static int compare_items(const void *addr, const void *item)
 
 #define LEFT_OUT UINT32_MAX
 
-/* Mark the deferrable block at @addr in the order, if it is there: its place, or s->nr. */
-static size_t mark_freed(struct snapshot *s, uint64_t addr)
+/* Mark the block of @f in the order, if it is there: its place, or s->nr. */
+static size_t mark_freed(struct snapshot *s, const struct deferred_free *f)
 {
+	uint64_t addr = f->addr;
 	struct snapshot_item *i =
 		s->nr ? bsearch(&addr, s->items, s->nr, sizeof(*i), compare_items) : NULL;
 	size_t at;
@@ -324,7 +325,7 @@ static size_t mark_freed(struct snapshot *s, uint64_t addr)
 		i--;
 	for (at = i - s->items; at < s->nr && s->items[at].addr == addr; at++) {
 		if (s->items[at].index == LEFT_OUT ||
-		    !s->blocks.items[s->items[at].index].block.deferrable)
+		    s->blocks.items[s->items[at].index].block.deferrable != f->generation)
 			continue;
 		s->items[at].index = LEFT_OUT;
 		s->merged = true;
@@ -356,13 +357,13 @@ static int leave_out_freed(struct snapshot *s, bool counts)
 	s->freed.count = 0;
 	err = deferred__read(t->processes_fd, &s->process, &s->freed);
 	for (i = 0; i < s->freed.count && !err; i++) {
-		struct memleak_block_key key = {.addr = s->freed.items[i],
-						.image = s->process.image};
+		const struct deferred_free *f = &s->freed.items[i];
+		struct memleak_block_key key = {.addr = f->addr, .image = s->process.image};
 
-		at = mark_freed(s, key.addr);
+		at = mark_freed(s, f);
 		first = at < first ? at : first;
 		err = counts ? blocks__find(t->blocks, &key, &block) : -ENOENT;
-		if (!err && block.deferrable) {
+		if (!err && block.deferrable == f->generation) {
 			sample.weight = block.weight;
 			weight = sample_weigh(sample, block.size);
 			s->process.frees += weight.blocks;
