@@ -43,13 +43,13 @@ static void set_cell(uint64_t addr, enum memleak_cell_state state)
 	cells->used |= 1ULL << i / MEMLEAK_CELL_PART;
 }
 
-static bool has(uint64_t addr)
+static bool has(uint64_t addr, bool freed)
 {
 	size_t i;
 
 	for (i = 0; i < list.count; i++)
 		if (list.items[i].addr == addr)
-			return list.items[i].generation == 7;
+			return list.items[i].generation == 7 && list.items[i].freed == freed;
 	return false;
 }
 
@@ -71,7 +71,7 @@ static void tags(void **state)
 	}
 }
 
-static void only_what_is_freed(void **state)
+static void states(void **state)
 {
 	(void)state;
 	set_cell(0x10000, MEMLEAK_CELL_LIVE);
@@ -79,9 +79,11 @@ static void only_what_is_freed(void **state)
 	set_cell(0x555555559320, MEMLEAK_CELL_HELD);
 	set_cell(0x7ffff0001230, MEMLEAK_CELL_TOLD);
 	assert_int_equal(deferred__read(-1, &process, &list), 0);
-	assert_int_equal(list.count, 2);
-	assert_true(has(0x20010));
-	assert_true(has(0x7ffff0001230));
+	assert_int_equal(list.count, 4);
+	assert_true(has(0x10000, false));
+	assert_true(has(0x20010, true));
+	assert_true(has(0x555555559320, false));
+	assert_true(has(0x7ffff0001230, true));
 }
 
 /* Each cell that there can be, the first and the last ones too. */
@@ -97,10 +99,10 @@ static void all_parts(void **state)
 	cells->used = 1 | 1ULL << 7 | 1ULL << 63;
 	assert_int_equal(deferred__read(-1, &process, &list), 0);
 	assert_int_equal(list.count, 3 * MEMLEAK_CELL_PART);
-	assert_true(has(0x100000));
-	assert_true(has(0x100000 + 16 * 7 * MEMLEAK_CELL_PART));
-	assert_true(has(0x100000 + 16 * (MEMLEAK_CELLS - 1)));
-	assert_false(has(0x100000 + 16 * MEMLEAK_CELL_PART));
+	assert_true(has(0x100000, true));
+	assert_true(has(0x100000 + 16 * 7 * MEMLEAK_CELL_PART, true));
+	assert_true(has(0x100000 + 16 * (MEMLEAK_CELLS - 1), true));
+	assert_false(has(0x100000 + 16 * MEMLEAK_CELL_PART, true));
 	list.count = 0;
 	cells->used = UINT64_MAX;
 	assert_int_equal(deferred__read(-1, &process, &list), 0);
@@ -151,7 +153,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tags),
-		cmocka_unit_test_setup_teardown(only_what_is_freed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(states, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(all_parts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ended, set_up, tear_down),

@@ -107,72 +107,20 @@ static int read_ended(void *context, const void *key, const void *value)
 	return err ? err : hash__set(&s->ended, t.process.image, 0, s->pasts.processes.count - 1);
 }
 
-static int read_deferred_of(struct collector *c, struct pass *s, size_t running,
-			    deferred_list *list)
+int collector__add_live(struct collector *c, struct pass *s, const struct memleak_block_key *key,
+			const struct memleak_block *b)
 {
-	const struct memleak_process *p = &s->running.items[running];
-	struct deferring d = {.running = running};
-	size_t i;
-	int err = vector_push(&s->deferring, d);
+	struct group like = {
+		.image = key->image, .stack = b->stack, .family = b->family, .type = PROFILE_NONE};
+	struct sample sample = c->t.sample;
+	uint32_t group;
+	int err;
 
-	if (!err)
-		err = hash__set(&s->deferring_index, p->image, 0, s->deferring.count - 1);
-	list->count = 0;
-	if (!err)
-		err = deferred__read(c->t.processes_fd, p, list);
-	for (i = 0; i < list->count && !err; i++)
-		err = hash__set(&s->deferred, list->items[i].addr, p->image,
-				list->items[i].generation);
-	return err;
-}
-
-/* A snapshot knows by itself. */
-static int read_deferred(struct collector *c, struct pass *s)
-{
-	CLEANUP(deferred__release) deferred_list list = {0};
-	size_t i;
-	int err = 0;
-
-	for (i = 0; i < s->running.count && !err; i++)
-		if (s->running.items[i].cells &&
-		    hash__get(&s->shown, s->running.items[i].image, 0) == HASH_NONE)
-			err = read_deferred_of(c, s, i, &list);
-	return err;
-}
-
-/* The block is one of a process that defers frees: whether it is freed already. */
-static bool is_deferred(struct pass *s, uint32_t deferring, const struct memleak_block_key *key,
-			const struct memleak_block *b, struct sample sample)
-{
-	struct deferring *d = &s->deferring.items[deferring];
-	struct sample_weight weight;
-
-	if (b->deferrable && hash__get(&s->deferred, key->addr, key->image) == b->deferrable)
-		return true;
-	weight = sample_weigh(sample, b->size);
-	d->blocks += weight.blocks;
-	d->bytes += weight.bytes;
-	return false;
-}
-
-/*
- * A process may have told of what it had deferred while the pass went on, which its own numbers
- * would have or not. What was allocated and not met is freed.
- */
-static void count_deferred(struct collector *c, struct pass *s)
-{
-	size_t i;
-
-	for (i = 0; i < s->deferring.count; i++) {
-		const struct deferring *d = &s->deferring.items[i];
-		struct memleak_process *p = &s->running.items[d->running], now;
-
-		if (!bpf_map_lookup_elem(c->t.processes_fd, &p->tgid, &now) &&
-		    now.image == p->image)
-			*p = now;
-		p->frees = p->allocs > d->blocks ? p->allocs - d->blocks : 0;
-		p->free_bytes = p->alloc_bytes > d->bytes ? p->alloc_bytes - d->bytes : 0;
-	}
+	sample.weight = b->weight;
+	if (probe__is_resource(&c->t, b->family))
+		sample = everything;
+	err = pass__find_group(s, &like, &group);
+	return err ? err : pass__add_block(s, group, sample, key->addr, b->size, b->time_ns);
 }
 
 static int read_block(void *context, const void *key, const void *value)
@@ -181,11 +129,8 @@ static int read_block(void *context, const void *key, const void *value)
 	const struct memleak_block_key *k = key;
 	const struct memleak_block *b = value;
 	struct pass *s = r->pass;
-	struct sample sample = r->collector->t.sample;
 	bool ended = hash__get(&s->ended, k->image, 0) != HASH_NONE;
-	struct group like = {
-		.image = k->image, .stack = b->stack, .family = b->family, .type = PROFILE_NONE};
-	uint32_t group, deferring;
+	bool resource = probe__is_resource(&r->collector->t, b->family), counts = true;
 	int err;
 
 	if (ended || hash__get(r->collector->t.replaced_images, k->image, 0) != HASH_NONE) {
@@ -193,17 +138,12 @@ static int read_block(void *context, const void *key, const void *value)
 		if (err || !ended)
 			return err; /* of a program that another one has replaced */
 	}
-	sample.weight = b->weight;
-	if (probe__is_resource(&r->collector->t, b->family))
-		sample = everything;
-	else if (hash__get(&s->shown, k->image, 0) != HASH_NONE)
+	if (!resource && hash__get(&s->shown, k->image, 0) != HASH_NONE)
 		return pass__need_stack(s, b->stack); /* the block: by its snapshot */
-	deferring = hash__get(&s->deferring_index, k->image, 0);
-	if (deferring != HASH_NONE && !probe__is_resource(&r->collector->t, b->family) &&
-	    is_deferred(s, deferring, k, b, sample))
-		return pass__need_stack(s, b->stack); /* it may be freed again */
-	err = pass__find_group(s, &like, &group);
-	return err ? err : pass__add_block(s, group, sample, k->addr, b->size, b->time_ns);
+	err = resource ? 0 : collector__look_at_deferred(r->collector, s, k, b, &counts);
+	if (err)
+		return err;
+	return counts ? collector__add_live(r->collector, s, k, b) : pass__need_stack(s, b->stack);
 }
 
 static int read_site(void *context, const void *key, const void *value)
@@ -299,12 +239,12 @@ static int read_tables(struct collector *c, struct pass *s)
 	if (!err)
 		err = collector__choose_snapshots(c, s);
 	if (!err)
-		err = read_deferred(c, s);
+		err = collector__begin_deferred(c, s);
 	s->now_ns = monotonic_ns();
 	if (!err)
 		err = blocks__read(c->t.blocks, read_block, &r);
 	if (!err)
-		count_deferred(c, s);
+		err = collector__end_deferred(c, s);
 	if (!err && c->t.sites_fd >= 0)
 		err = batch__read(c->t.sites_fd, sizeof(struct memleak_site_key),
 				  sizeof(struct memleak_site), read_site, &r);

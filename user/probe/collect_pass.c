@@ -19,6 +19,7 @@ void pass__release(struct pass *s)
 	vector_release(&s->deferring);
 	hash__release(&s->deferring_index);
 	hash__release(&s->deferred);
+	vector_release(&s->postponed);
 	hash__release(&s->needed);
 }
 

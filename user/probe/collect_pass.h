@@ -4,7 +4,8 @@
 
 /*
  * The collector as its files share it: collect.c reads the kernel's tables into a pass,
- * collect_snapshot.c puts what a leak check saw in their place, collect_wrong.c has the wrong
+ * collect_deferred.c knows what they do not, collect_snapshot.c puts what a leak check saw in their
+ * place, collect_wrong.c has the wrong
  * frees, collect_past.c keeps what there is to tell of processes that ended, collect_stacks.c
  * clears the table of stacks, collect_build.c makes a profile of it all.
  */
@@ -122,6 +123,12 @@ struct deferring {
 	uint64_t blocks, bytes; /* weighed, as in a process */
 };
 
+/* A block that may be freed while the pass goes on, without a trace in the table. */
+struct postponed {
+	struct memleak_block_key key;
+	struct memleak_block block;
+};
+
 /* One pass. */
 struct pass {
 	const struct collect_options *options;
@@ -137,8 +144,10 @@ struct pass {
 	struct hash shown; /* (image, 0) to snapshots: in place of the tables */
 	VECTOR(struct deferring) deferring;
 	struct hash deferring_index; /* (image, 0) to these */
-	struct hash deferred;	     /* (address, image) of freed blocks to their generation */
-	bool clears;		     /* it finds out which stacks are needed */
+	struct hash deferred;	     /* (address, image) of blocks in cells */
+	uint64_t deferred_ns;	     /* read then */
+	VECTOR(struct postponed) postponed;
+	bool clears; /* it finds out which stacks are needed */
 	struct hash needed;
 };
 
@@ -169,6 +178,23 @@ int pass__find_group(struct pass *s, const struct group *like, uint32_t *ret);
 /* Add a block or mapping to its group. What ended is shown whatever its age. 0 or -ENOMEM. */
 int pass__add_block(struct pass *s, uint32_t group, struct sample sample, uint64_t addr,
 		    uint64_t size, uint64_t time_ns);
+
+/* Add a block that the table has to its group. 0 or -ENOMEM. */
+int collector__add_live(struct collector *c, struct pass *s, const struct memleak_block_key *key,
+			const struct memleak_block *b);
+
+/* Before the table is read: which blocks running processes have freed and not told of, or may have
+ * by the end. 0 or -ENOMEM. */
+int collector__begin_deferred(struct collector *c, struct pass *s);
+
+/* Meanwhile: *@counts is false for a block of the heap that is free, or of which that is seen at
+ * the end. 0 or -ENOMEM. */
+int collector__look_at_deferred(struct collector *c, struct pass *s,
+				const struct memleak_block_key *key, const struct memleak_block *b,
+				bool *counts);
+
+/* When it has been read: add those that are not free, and count what is. 0 or -errno. */
+int collector__end_deferred(struct collector *c, struct pass *s);
 
 /* Whether it is time to clear the kernel's table of stacks. */
 bool collector__stacks_are_many(const struct collector *c);

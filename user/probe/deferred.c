@@ -24,19 +24,16 @@ static int read_pieces(pid_t thread, void *local, size_t room, const struct iove
 	return (size_t)got == room ? 0 : -EFAULT;
 }
 
-static bool is_freed(const struct memleak_cell *cell)
+static int add_block(deferred_list *list, const struct memleak_cell *cell)
 {
 	enum memleak_cell_state state = MEMLEAK_CELL_STATE(cell->tag);
+	struct deferred_block b = {
+		.addr = MEMLEAK_CELL_ADDRESS(cell->tag),
+		.generation = cell->generation,
+		.freed = state == MEMLEAK_CELL_FREED || state == MEMLEAK_CELL_TOLD,
+	};
 
-	return state == MEMLEAK_CELL_FREED || state == MEMLEAK_CELL_TOLD;
-}
-
-static int add_free(deferred_list *list, const struct memleak_cell *cell)
-{
-	struct deferred_free f = {.addr = MEMLEAK_CELL_ADDRESS(cell->tag),
-				  .generation = cell->generation};
-
-	return vector_push(list, f);
+	return cell->tag ? vector_push(list, b) : 0;
 }
 
 static int read_cells(pid_t thread, const struct memleak_process *p, deferred_list *ret)
@@ -63,8 +60,7 @@ static int read_cells(pid_t thread, const struct memleak_process *p, deferred_li
 		return -ENOMEM;
 	err = read_pieces(thread, cells, n * MEMLEAK_CELL_PART * sizeof(*cells), pieces, n);
 	for (i = 0; i < n * MEMLEAK_CELL_PART && !err; i++)
-		if (is_freed(&cells[i]))
-			err = add_free(ret, &cells[i]);
+		err = add_block(ret, &cells[i]);
 	return err;
 }
 

@@ -4,17 +4,19 @@
 
 /* Frees that a process has not told of so far (bpf/deferred.h), read from its memory. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bpf/memleak.h"
 #include "util/vector.h"
 
-struct deferred_free {
+struct deferred_block {
 	uint64_t addr;
 	uint8_t generation; /* of the block: its `deferrable` in the table, or it is another one */
+	bool freed;	    /* whatever the table says; or it may be at any time */
 };
 
-typedef VECTOR(struct deferred_free) deferred_list;
+typedef VECTOR(struct deferred_block) deferred_list;
 
 /*
  * The blocks that @p has freed and not told of, added to @ret: none where it defers no frees, or

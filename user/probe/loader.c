@@ -98,10 +98,10 @@ static void configure(struct memleak *s, const struct probe_options *o, unsigned
 static bool is_rare(const struct memleak *s, const struct bpf_program *program)
 {
 	const struct bpf_program *const rare[] = {
-		s->progs.probe_plain_entry, s->progs.probe_plain_return,
-		s->progs.probe_release,	    s->progs.probe_site_alloc,
-		s->progs.probe_site_free,   s->progs.probe_site_restore,
-		s->progs.probe_site_map,    s->progs.probe_site_put,
+		s->progs.probe_plain_entry,  s->progs.probe_plain_return,
+		s->progs.probe_release,	     s->progs.probe_site_alloc,
+		s->progs.probe_site_free,    s->progs.probe_site_restore,
+		s->progs.probe_site_map,     s->progs.probe_site_put,
 		s->progs.probe_site_nothing,
 	};
 	size_t i;

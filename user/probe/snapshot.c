@@ -311,7 +311,7 @@ static int compare_items(const void *addr, const void *item)
 #define LEFT_OUT UINT32_MAX
 
 /* Mark the block of @f in the order, if it is there: its place, or s->nr. */
-static size_t mark_freed(struct snapshot *s, const struct deferred_free *f)
+static size_t mark_freed(struct snapshot *s, const struct deferred_block *f)
 {
 	uint64_t addr = f->addr;
 	struct snapshot_item *i =
@@ -357,9 +357,11 @@ static int leave_out_freed(struct snapshot *s, bool counts)
 	s->freed.count = 0;
 	err = deferred__read(t->processes_fd, &s->process, &s->freed);
 	for (i = 0; i < s->freed.count && !err; i++) {
-		const struct deferred_free *f = &s->freed.items[i];
+		const struct deferred_block *f = &s->freed.items[i];
 		struct memleak_block_key key = {.addr = f->addr, .image = s->process.image};
 
+		if (!f->freed)
+			continue;
 		at = mark_freed(s, f);
 		first = at < first ? at : first;
 		err = counts ? blocks__find(t->blocks, &key, &block) : -ENOENT;

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Processes that do not tell of each free at once (bpf/deferred.h): of a block that is in a cell
+ * when the pass begins, or is allocated later, nobody sees in the table that it is freed. So it is
+ * looked at once more when the table has been read.
+ */
+#include "probe/collect_pass.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <time.h>
+
+#include "probe/deferred.h"
+
+/* What is known of a block in a cell. */
+#define IN_CELL(generation, freed) ((uint32_t)(generation) | (uint32_t)(freed) << 8)
+
+static int read_cells(struct collector *c, struct pass *s, const struct memleak_process *p,
+		      deferred_list *list)
+{
+	size_t i;
+	int err;
+
+	list->count = 0;
+	err = deferred__read(c->t.processes_fd, p, list);
+	for (i = 0; i < list->count && !err; i++)
+		err = hash__set(&s->deferred, list->items[i].addr, p->image,
+				IN_CELL(list->items[i].generation, list->items[i].freed));
+	return err;
+}
+
+static int read_all_cells(struct collector *c, struct pass *s)
+{
+	CLEANUP(deferred__release) deferred_list list = {0};
+	size_t i;
+	int err = 0;
+
+	hash__release(&s->deferred);
+	for (i = 0; i < s->deferring.count && !err; i++)
+		err = read_cells(c, s, &s->running.items[s->deferring.items[i].running], &list);
+	return err;
+}
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+int collector__begin_deferred(struct collector *c, struct pass *s)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < s->running.count && !err; i++) {
+		const struct memleak_process *p = &s->running.items[i];
+		struct deferring d = {.running = i};
+
+		/* A snapshot knows by itself. */
+		if (!p->cells || hash__get(&s->shown, p->image, 0) != HASH_NONE)
+			continue;
+		err = vector_push(&s->deferring, d);
+		if (!err)
+			err = hash__set(&s->deferring_index, p->image, 0, s->deferring.count - 1);
+	}
+	s->deferred_ns = monotonic_ns();
+	return err ? err : read_all_cells(c, s);
+}
+
+static void count_live(struct collector *c, struct deferring *d, const struct memleak_block *b)
+{
+	struct sample sample = c->t.sample;
+	struct sample_weight weight;
+
+	sample.weight = b->weight;
+	weight = sample_weigh(sample, b->size);
+	d->blocks += weight.blocks;
+	d->bytes += weight.bytes;
+}
+
+int collector__look_at_deferred(struct collector *c, struct pass *s,
+				const struct memleak_block_key *key, const struct memleak_block *b,
+				bool *counts)
+{
+	uint32_t deferring = hash__get(&s->deferring_index, key->image, 0);
+	struct postponed p = {.key = *key, .block = *b};
+	uint32_t known;
+
+	*counts = true;
+	if (deferring == HASH_NONE)
+		return 0;
+	if (b->deferrable) {
+		known = hash__get(&s->deferred, key->addr, key->image);
+		*counts = false;
+		if (known == IN_CELL(b->deferrable, true))
+			return 0;
+		if (known == IN_CELL(b->deferrable, false) || b->time_ns >= s->deferred_ns)
+			return vector_push(&s->postponed, p);
+	}
+	*counts = true;
+	count_live(c, &s->deferring.items[deferring], b);
+	return 0;
+}
+
+/* Whether the block is there still, and is not freed. */
+static bool is_live(struct collector *c, struct pass *s, const struct postponed *p)
+{
+	uint32_t known = hash__get(&s->deferred, p->key.addr, p->key.image);
+	struct memleak_block now;
+
+	return known != IN_CELL(p->block.deferrable, true) &&
+	       !blocks__find(c->t.blocks, &p->key, &now) && now.deferrable == p->block.deferrable &&
+	       now.time_ns == p->block.time_ns;
+}
+
+static int add_postponed(struct collector *c, struct pass *s)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < s->postponed.count && !err; i++) {
+		const struct postponed *p = &s->postponed.items[i];
+		uint32_t deferring = hash__get(&s->deferring_index, p->key.image, 0);
+
+		if (!is_live(c, s, p)) {
+			err = pass__need_stack(s, p->block.stack);
+			continue;
+		}
+		count_live(c, &s->deferring.items[deferring], &p->block);
+		err = collector__add_live(c, s, &p->key, &p->block);
+	}
+	return err;
+}
+
+/* What a process has allocated and the pass has not met is free, whoever knows of it by now. */
+static void count_frees(struct collector *c, struct pass *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->deferring.count; i++) {
+		const struct deferring *d = &s->deferring.items[i];
+		struct memleak_process *p = &s->running.items[d->running], now;
+
+		if (!bpf_map_lookup_elem(c->t.processes_fd, &p->tgid, &now) &&
+		    now.image == p->image)
+			*p = now;
+		p->frees = p->allocs > d->blocks ? p->allocs - d->blocks : 0;
+		p->free_bytes = p->alloc_bytes > d->bytes ? p->alloc_bytes - d->bytes : 0;
+	}
+}
+
+int collector__end_deferred(struct collector *c, struct pass *s)
+{
+	int err = s->postponed.count ? read_all_cells(c, s) : 0;
+
+	if (!err)
+		err = add_postponed(c, s);
+	if (!err)
+		count_frees(c, s);
+	return err;
+}
