@@ -283,3 +283,46 @@ os._exit(0)'
 	jq -sc '.[-1].processes[0] | [.allocs, .frees, .outstanding, .peak.bytes]' "$report" | diff "$expect" -
 	holds '.losses | add == 0'
 }
+
+@test "reports of a busy process have nothing that is free" {
+	require_deferring
+	TOOL="-v --preload --leak-check no -o 0 -i 0.02" profile deferred addresses 3
+	[ "$status" -eq 0 ]
+	deferring
+	jq -se '[.[].processes[]?.outstanding.blocks] | length > 50 and min >= 0 and max <= 2' "$report"
+	jq -se 'all(.[].processes[]?; ([.stacks[].blocks] | add // 0) == .outstanding.blocks)' "$report"
+}
+
+@test "leak checks of a busy process lose nothing" {
+	require_deferring
+	TOOL="-v --preload --leak-check each --no-diagnose -o 0 -i 0.03" profile deferred lists 8
+	[ "$status" -eq 0 ]
+	deferring
+	jq -se '[.[].processes[]? | .leaks | .definite.blocks + .indirect.blocks] | length > 20 and max == 0' "$report"
+	jq -se 'all(.[].processes[]?; ([.stacks[].blocks] | add // 0) == .outstanding.blocks)' "$report"
+}
+
+@test "nothing is missed when frees begin to be told at once, and nothing told twice" {
+	require_deferring
+	TOOL="-v --preload --leak-check no" profile deferred load "$PROGRAMS/liblate.so"
+	[ "$status" -eq 0 ]
+	deferring
+	holds '[.processes[0].stacks[] | select(.frames[0].symbol == "get") | .blocks] | add == 9'
+	holds '.processes[0] | .allocs - .frees == .outstanding.blocks and .allocs > 400009 and .allocs < 400100'
+	holds '.losses | add == 0'
+}
+
+@test "the peak when frees begin to be told at once" {
+	require_deferring
+	TOOL="-v --preload --leak-check no" profile deferred peak "$PROGRAMS/liblate.so"
+	[ "$status" -eq 0 ]
+	deferring
+	holds '.processes[0].peak.bytes | . > 8096000 and . < 8110000'
+}
+
+@test "a block that was freed before they are, and again after" {
+	require_deferring
+	TOOL="-v --preload --leak-check no" profile deferred twice "$PROGRAMS/liblate.so"
+	deferring
+	holds '[.errors[]?, .processes[0].errors[]?] | map(select(.kind == "double_free")) | length == 1'
+}
