@@ -308,7 +308,7 @@ os._exit(0)'
 	[ "$status" -eq 0 ]
 	deferring
 	holds '[.processes[0].stacks[] | select(.frames[0].symbol == "get") | .blocks] | add == 9'
-	holds '.processes[0] | .allocs - .frees == .outstanding.blocks and .allocs > 400009 and .allocs < 400100'
+	holds '.processes[0] | .allocs - .frees == .outstanding.blocks and .allocs > 1000009 and .allocs < 1000100'
 	holds '.losses | add == 0'
 }
 

@@ -3,7 +3,7 @@
  * Programs in which it counts when a free is told of:
  *   deferred addresses SECONDS   two blocks at most, each at an address where none was for long
  *   deferred lists SECONDS       threads with lists: each block is reachable at any time
- *   deferred load LIBRARY        threads free 400,000 blocks while the library is loaded; 9 stay
+ *   deferred load LIBRARY        threads free a million blocks while the library is loaded; 9 stay
  *   deferred peak LIBRARY        frees 4,000 of 1,000 bytes, loads it, has 8,000 of them at once
  *   deferred twice LIBRARY       frees a block, loads it, frees the block again
  */
@@ -96,7 +96,7 @@ static void lists(void)
 		pthread_join(threads[i], NULL);
 }
 
-#define BLOCKS 200000
+#define BLOCKS 500000
 
 static void *blocks[2][BLOCKS];
 static int filled, freeing;
