@@ -326,3 +326,13 @@ os._exit(0)'
 	deferring
 	holds '[.errors[]?, .processes[0].errors[]?] | map(select(.kind == "double_free")) | length == 1'
 }
+
+@test "a vfork child that nobody follows does not take its parent's frees along" {
+	require_deferring
+	TOOL="-v --preload --leak-check no --no-follow" profile deferred vfork 0
+	[ "$status" -eq 0 ]
+	deferring
+	outstanding 10 5550
+	TOOL="-v --preload --leak-check no" profile deferred vfork 0
+	outstanding 1010 782550
+}

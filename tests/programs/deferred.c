@@ -6,12 +6,14 @@
  *   deferred load LIBRARY        threads free a million blocks while the library is loaded; 9 stay
  *   deferred peak LIBRARY        frees 4,000 of 1,000 bytes, loads it, has 8,000 of them at once
  *   deferred twice LIBRARY       frees a block, loads it, frees the block again
+ *   deferred vfork 0             frees 1,000 blocks, whose addresses a vfork child takes; 10 stay
  */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -171,6 +173,25 @@ static void twice(const char *library)
 	second(again);
 }
 
+static void child(void)
+{
+	static void *freed[1000];
+	int i;
+
+	for (i = 0; i < 1000; i++)
+		freed[i] = get(777);
+	for (i = 0; i < 1000; i++)
+		free(freed[i]);
+	if (!vfork()) {
+		for (i = 0; i < 1000; i++)
+			get(777);
+		_exit(0);
+	}
+	wait(NULL);
+	for (i = 0; i < 10; i++)
+		get(555);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 3)
@@ -186,5 +207,7 @@ int main(int argc, char **argv)
 		peak(argv[2]);
 	else if (!strcmp(argv[1], "twice"))
 		twice(argv[2]);
+	else if (!strcmp(argv[1], "vfork"))
+		child();
 	_exit(0);
 }

@@ -116,6 +116,14 @@ static void put(const void *block, size_t size, uint64_t weight, uint64_t info, 
 		count_bytes(-freed->weight);
 }
 
+/* The cell is not to say that @block is live. */
+static void forget(struct memleak_cell *cell, const void *block)
+{
+	uint64_t tag = tag_of(block, MEMLEAK_CELL_LIVE);
+
+	__atomic_compare_exchange_n(&cell->tag, &tag, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
 void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uint8_t family,
 	      uint8_t flags, struct hook_here here)
 {
@@ -124,6 +132,11 @@ void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uin
 	bool keeps = size <= MEMLEAK_MAX_DEFERRED && is_deferring();
 	uint8_t generation = 0;
 
+	if (hook_is_vfork_child(&hook_thread)) {
+		if (cell)
+			forget(cell, block);
+		cell = NULL;
+	}
 	/* If it is not kept, nor may its cell keep what was at its address before. */
 	if (cell && !keeps && (cell->tag & ~7ULL) != tag_of(block, 0))
 		cell = NULL;
@@ -178,14 +191,13 @@ bool hook_defer(const void *block, size_t size, uint8_t family, uint8_t flags,
 	struct memleak_cell *cell = cell_of(block);
 	uint64_t tag = __atomic_load_n(&cell->tag, __ATOMIC_ACQUIRE);
 
-	if (tag == tag_of(block, MEMLEAK_CELL_FREED))
+	if (tag == tag_of(block, MEMLEAK_CELL_FREED) && !hook_is_vfork_child(&hook_thread))
 		tell_deferred(cell);
 	if (tag != tag_of(block, MEMLEAK_CELL_LIVE))
 		return false;
 	if (flags & MEMLEAK_SITE_REALLOC || !is_deferring() ||
-	    !may_take(cell, size, family, flags)) {
-		__atomic_compare_exchange_n(&cell->tag, &tag, 0, false, __ATOMIC_RELAXED,
-					    __ATOMIC_RELAXED);
+	    !may_take(cell, size, family, flags) || hook_is_vfork_child(&hook_thread)) {
+		forget(cell, block);
 		return false;
 	}
 	if (!take(cell, tag, MEMLEAK_CELL_HELD))

@@ -77,3 +77,22 @@ void hook_settle(void)
 		hook_inherited[i] = away[i] ? hook_semaphores[i] : 0;
 	__atomic_store_n(hook_settled, 1, __ATOMIC_RELEASE);
 }
+
+/* Called by vfork(), which goes on to the function that this one returns. */
+HOOK_HIDDEN void *hook_begin_vfork(void);
+
+void *hook_begin_vfork(void)
+{
+	if (!hook_next.vfork)
+		hook_find_next();
+	hook_thread.vforked = syscall(SYS_getpid);
+	return (void *)hook_next.vfork;
+}
+
+bool hook_look_for_vfork_child(struct hook_thread *t)
+{
+	if (syscall(SYS_getpid) != t->vforked)
+		return true;
+	t->vforked = 0; /* the parent goes on when its child does not any more */
+	return false;
+}

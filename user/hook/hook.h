@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/types.h>
 
 #include "bpf/deferred.h"
 #include "bpf/memleak.h"
@@ -87,6 +88,7 @@ struct hook_thread {
 	uintptr_t released; /* hidden: told already, who gives it on to free does not tell again */
 	uint64_t left;	    /* bytes until the next sample's, that one included; 0: not drawn */
 	uint64_t random;    /* 0: not seeded */
+	pid_t vforked;	    /* the process, where a child of vfork(2) may be running; 0: none is */
 };
 
 extern HOOK_HIDDEN __thread struct hook_thread hook_thread
@@ -142,6 +144,17 @@ static always_inline bool hook_is_attached(enum hook_semaphore which)
 	return true;
 }
 
+/*
+ * A child of vfork(2) runs in its parent's memory, with its thread's state; who hears of the parent
+ * may not hear of it. vfork() is interposed (site_*.S), so that it leaves the parent's cells alone.
+ */
+HOOK_HIDDEN bool hook_look_for_vfork_child(struct hook_thread *t);
+
+static always_inline bool hook_is_vfork_child(struct hook_thread *t)
+{
+	return unlikely(t->vforked) && hook_look_for_vfork_child(t);
+}
+
 /* Whether somebody may hear of allocations: a first look. */
 static always_inline bool hook_may_tell_allocs(void)
 {
@@ -171,10 +184,14 @@ struct hook_next {
 	void *(*mmap64)(void *, size_t, int, int, int, long);
 	int (*munmap)(void *, size_t);
 	void *(*mremap)(void *, size_t, size_t, int, ...);
+	pid_t (*vfork)(void); /* NULL at first */
 };
 
-/* Never NULL: at first functions that find the next definitions. */
+/* Never NULL, but for one: at first functions that find the next definitions. */
 extern HOOK_HIDDEN struct hook_next hook_next;
+
+/* Find them; false in a call that is made meanwhile. */
+HOOK_HIDDEN bool hook_find_next(void);
 
 /* Whether the malloc behind this library is the C library's, which maps memory by itself. */
 HOOK_HIDDEN bool hook_is_over_libc(void);

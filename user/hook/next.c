@@ -78,7 +78,7 @@ static bool is_in_libc(void *function)
 	return other && dladdr(function, &a) && dladdr(other, &b) && a.dli_fbase == b.dli_fbase;
 }
 
-static bool find_next(void)
+bool hook_find_next(void)
 {
 	if (looking)
 		return false;
@@ -100,6 +100,7 @@ static bool find_next(void)
 	look(&hook_next.mmap64, "mmap64", hook_next.mmap);
 	look(&hook_next.munmap, "munmap", NULL);
 	look(&hook_next.mremap, "mremap", NULL);
+	look(&hook_next.vfork, "vfork", NULL);
 	__atomic_store_n(&over_libc, is_in_libc((void *)hook_next.malloc), __ATOMIC_RELEASE);
 	hook_watch_forks();
 	hook_choose_quick();
@@ -110,12 +111,12 @@ static bool find_next(void)
 
 static void *first_malloc(size_t size)
 {
-	return find_next() ? hook_next.malloc(size) : allocate_early(size);
+	return hook_find_next() ? hook_next.malloc(size) : allocate_early(size);
 }
 
 static void *first_calloc(size_t n, size_t size)
 {
-	if (find_next())
+	if (hook_find_next())
 		return hook_next.calloc(n, size);
 	return size && n > SIZE_MAX / size ? NULL : allocate_early(n * size);
 }
@@ -124,7 +125,7 @@ static void *first_realloc(void *old, size_t size)
 {
 	void *block;
 
-	if (find_next())
+	if (hook_find_next())
 		return hook_next.realloc(old, size);
 	block = allocate_early(size);
 	if (block && old) {
@@ -137,50 +138,50 @@ static void *first_realloc(void *old, size_t size)
 
 static void *first_reallocarray(void *old, size_t n, size_t size)
 {
-	return find_next() ? hook_next.reallocarray(old, n, size) : NULL;
+	return hook_find_next() ? hook_next.reallocarray(old, n, size) : NULL;
 }
 
 static int first_posix_memalign(void **block, size_t alignment, size_t size)
 {
-	return find_next() ? hook_next.posix_memalign(block, alignment, size) : ENOMEM;
+	return hook_find_next() ? hook_next.posix_memalign(block, alignment, size) : ENOMEM;
 }
 
 static void *first_aligned_alloc(size_t alignment, size_t size)
 {
-	return find_next() ? hook_next.aligned_alloc(alignment, size) : NULL;
+	return hook_find_next() ? hook_next.aligned_alloc(alignment, size) : NULL;
 }
 
 static void *first_memalign(size_t alignment, size_t size)
 {
-	return find_next() ? hook_next.memalign(alignment, size) : NULL;
+	return hook_find_next() ? hook_next.memalign(alignment, size) : NULL;
 }
 
 static void *first_valloc(size_t size)
 {
-	return find_next() ? hook_next.valloc(size) : NULL;
+	return hook_find_next() ? hook_next.valloc(size) : NULL;
 }
 
 static void *first_pvalloc(size_t size)
 {
-	return find_next() ? hook_next.pvalloc(size) : NULL;
+	return hook_find_next() ? hook_next.pvalloc(size) : NULL;
 }
 
 static void first_free(void *block)
 {
-	if (find_next())
+	if (hook_find_next())
 		hook_next.free(block);
 }
 
 static void *first_mmap(void *addr, size_t size, int protection, int flags, int fd, long offset)
 {
-	if (find_next())
+	if (hook_find_next())
 		return hook_next.mmap(addr, size, protection, flags, fd, offset);
 	return (void *)syscall(SYS_mmap, addr, size, protection, flags, fd, offset);
 }
 
 static int first_munmap(void *addr, size_t size)
 {
-	if (find_next())
+	if (hook_find_next())
 		return hook_next.munmap(addr, size);
 	return syscall(SYS_munmap, addr, size);
 }
@@ -193,7 +194,7 @@ static void *first_mremap(void *old, size_t old_size, size_t size, int flags, ..
 	va_start(ap, flags);
 	fresh = va_arg(ap, void *);
 	va_end(ap);
-	if (find_next())
+	if (hook_find_next())
 		return hook_next.mremap(old, old_size, size, flags, fresh);
 	return (void *)syscall(SYS_mremap, old, old_size, size, flags, fresh);
 }

@@ -64,6 +64,24 @@ hook_nops_put:
 	SITE map
 	NOTE hook_site_map, map, memleak_bpf, map, "8@x0 8@x1 8@x2 8@x3 8@x4 8@x5"
 
+	/* A jump: its child returns first, on the same stack. */
+	.globl	vfork
+	.type	vfork, %function
+vfork:
+	.cfi_startproc
+	stp	x29, x30, [sp, -16]!
+	.cfi_adjust_cfa_offset 16
+	.cfi_rel_offset 29, 0
+	.cfi_rel_offset 30, 8
+	bl	hook_begin_vfork
+	ldp	x29, x30, [sp], 16
+	.cfi_restore 30
+	.cfi_restore 29
+	.cfi_adjust_cfa_offset -16
+	br	x0
+	.cfi_endproc
+	.size	vfork, . - vfork
+
 	/* Read as one array: enum hook_semaphore. */
 	.pushsection .probes, "aw", %progbits
 	.globl	hook_semaphores

@@ -80,6 +80,20 @@ hook_nops_put:
 	SITE map
 	NOTE hook_site_map, map, memleak_bpf, map, "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8 8@%r9"
 
+	/* A jump: its child returns first, on the same stack. */
+	.globl	vfork
+	.type	vfork, @function
+vfork:
+	.cfi_startproc
+	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 8
+	call	hook_begin_vfork
+	addq	$8, %rsp
+	.cfi_adjust_cfa_offset -8
+	jmp	*%rax
+	.cfi_endproc
+	.size	vfork, . - vfork
+
 	/* Read as one array: enum hook_semaphore. */
 	.pushsection .probes, "aw", @progbits
 	.globl	hook_semaphores
