@@ -227,6 +227,25 @@ static __always_inline __u64 put_freed(struct memleak_process *p, struct pt_regs
 	return strange;
 }
 
+/*
+ * What time it is, a tick and a millisecond late at most: the clock itself takes as long as two
+ * frames of the walk. One word, or one thread could read what another has written half: the time,
+ * and in its lower bits those of the tick in which it was taken.
+ */
+#define TICK_BITS ((1ULL << 20) - 1)
+__u64 noted_time __weak = 0;
+
+static __always_inline __u64 time_about(void)
+{
+	__u64 tick = bpf_jiffies64() & TICK_BITS, noted = *(volatile __u64 *)&noted_time;
+
+	if ((noted & TICK_BITS) != tick) {
+		noted = (bpf_ktime_get_ns() & ~TICK_BITS) | tick;
+		*(volatile __u64 *)&noted_time = noted;
+	}
+	return noted & ~TICK_BITS;
+}
+
 static __always_inline int site_put(struct pt_regs *regs)
 {
 	struct memleak_process *p = followed_process();
@@ -258,7 +277,7 @@ static __always_inline int site_put(struct pt_regs *regs)
 	}
 	b.size = s.site.size;
 	b.weight = s.site.weight;
-	b.time_ns = bpf_ktime_get_ns();
+	b.time_ns = time_about();
 	find_family(t, regs, &s.site, &b);
 	b.deferrable = MEMLEAK_SITE_GENERATION(s.site.info);
 	begin_from_frame(&t->walk, regs, s.site.frame, MEMLEAK_SITE_CFA(s.site.info), p->image);

@@ -41,12 +41,24 @@ static int read_all_cells(struct collector *c, struct pass *s)
 	return err;
 }
 
-static uint64_t monotonic_ns(void)
+/* The times of these blocks are late (site.bpf.c), by a tick of a slow kernel at most. */
+#define LATE_NS 12000000
+
+static uint64_t early_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+	return now.tv_sec * 1000000000ULL + now.tv_nsec - LATE_NS;
+}
+
+/* As it is now: the first of its frees may have been deferred since it was read. */
+static void read_again(struct collector *c, struct memleak_process *p)
+{
+	struct memleak_process now;
+
+	if (!bpf_map_lookup_elem(c->t.processes_fd, &p->tgid, &now) && now.image == p->image)
+		*p = now;
 }
 
 int collector__begin_deferred(struct collector *c, struct pass *s)
@@ -55,17 +67,21 @@ int collector__begin_deferred(struct collector *c, struct pass *s)
 	int err = 0;
 
 	for (i = 0; i < s->running.count && !err; i++) {
-		const struct memleak_process *p = &s->running.items[i];
+		struct memleak_process *p = &s->running.items[i];
 		struct deferring d = {.running = i};
 
 		/* A snapshot knows by itself. */
-		if (!p->cells || hash__get(&s->shown, p->image, 0) != HASH_NONE)
+		if (hash__get(&s->shown, p->image, 0) != HASH_NONE)
+			continue;
+		if (!p->cells)
+			read_again(c, p);
+		if (!p->cells)
 			continue;
 		err = vector_push(&s->deferring, d);
 		if (!err)
 			err = hash__set(&s->deferring_index, p->image, 0, s->deferring.count - 1);
 	}
-	s->deferred_ns = monotonic_ns();
+	s->deferred_ns = early_ns();
 	return err ? err : read_all_cells(c, s);
 }
 
@@ -89,8 +105,11 @@ int collector__look_at_deferred(struct collector *c, struct pass *s,
 	uint32_t known;
 
 	*counts = true;
-	if (deferring == HASH_NONE)
+	if (deferring == HASH_NONE) {
+		/* Of a running process it has come since the pass began. */
+		*counts = !b->deferrable || hash__get(&s->ended, key->image, 0) != HASH_NONE;
 		return 0;
+	}
 	if (b->deferrable) {
 		known = hash__get(&s->deferred, key->addr, key->image);
 		*counts = false;
@@ -141,11 +160,9 @@ static void count_frees(struct collector *c, struct pass *s)
 
 	for (i = 0; i < s->deferring.count; i++) {
 		const struct deferring *d = &s->deferring.items[i];
-		struct memleak_process *p = &s->running.items[d->running], now;
+		struct memleak_process *p = &s->running.items[d->running];
 
-		if (!bpf_map_lookup_elem(c->t.processes_fd, &p->tgid, &now) &&
-		    now.image == p->image)
-			*p = now;
+		read_again(c, p);
 		p->frees = p->allocs > d->blocks ? p->allocs - d->blocks : 0;
 		p->free_bytes = p->alloc_bytes > d->bytes ? p->alloc_bytes - d->bytes : 0;
 	}
