@@ -21,6 +21,7 @@ static uint64_t tag_of(const void *block, enum memleak_cell_state state)
 	return MEMLEAK_CELL_TAG((uintptr_t)block, state);
 }
 
+#if defined(__x86_64__)
 /* glibc's (<sys/single_threaded.h>); musl has none. */
 extern const char __libc_single_threaded __attribute__((weak));
 
@@ -30,6 +31,7 @@ static bool is_alone(void)
 {
 	return &__libc_single_threaded && __libc_single_threaded;
 }
+#endif
 
 /* Bring the cell from @tag to @state: false if another thread, or a signal handler, has it. */
 static bool take(struct memleak_cell *cell, uint64_t tag, enum memleak_cell_state state)
