@@ -43,11 +43,16 @@ enum memleak_cell_state {
 	MEMLEAK_CELL_TOLD, /* somebody's; what is in it is freed */
 };
 
-/* Not the address itself, which would hold the block alive for whoever looks for leaks; nor another
- * one that a block could have. */
-#define MEMLEAK_CELL_TAG(address, state) (~(__u64)(address) << 3 | (state))
-#define MEMLEAK_CELL_STATE(tag)		 ((enum memleak_cell_state)((tag)&7))
-#define MEMLEAK_CELL_ADDRESS(tag)	 (~(__u64)(tag) >> 3)
+/*
+ * All of it in one word, for those who read cells of a process that runs: the block's generation in
+ * the upper 8 bits, its address, the state in the lower 3. Not the address itself, which would hold
+ * the block alive for whoever looks for leaks; nor another one that a block could have.
+ */
+#define MEMLEAK_CELL_TAG(address, generation, state)                                               \
+	((__u64)(generation) << 56 | (~(__u64)(address) << 3 & ~(0xffULL << 56)) | (state))
+#define MEMLEAK_CELL_STATE(tag)	     ((enum memleak_cell_state)((tag)&7))
+#define MEMLEAK_CELL_ADDRESS(tag)    (~(__u64)(tag) >> 3 & ((1ULL << 48) - 1))
+#define MEMLEAK_CELL_GENERATION(tag) ((__u8)((tag) >> 56))
 
 struct memleak_cell {
 	__u64 tag;
@@ -58,7 +63,7 @@ struct memleak_cell {
 	__u64 weight;	 /* bytes that it stands for: the size, unless the process draws samples */
 	__u8 families;	 /* whose frees may take it, a bit each; 0: not known */
 	__u8 slack;	 /* how much larger it is than what operator new was asked for */
-	__u8 generation; /* counts the blocks that were in this cell: 1 to 255 */
+	__u8 generation; /* of the last block that was in it: 1 to 255 */
 	__u8 pad[5];
 };
 

@@ -40,7 +40,8 @@ static long settle_cell(__u32 i, struct settling *s)
 	}
 	if (MEMLEAK_CELL_STATE(cell.tag) == MEMLEAK_CELL_FREED ||
 	    MEMLEAK_CELL_STATE(cell.tag) == MEMLEAK_CELL_TOLD)
-		settle_free(s->process, MEMLEAK_CELL_ADDRESS(cell.tag), cell.generation);
+		settle_free(s->process, MEMLEAK_CELL_ADDRESS(cell.tag),
+			    MEMLEAK_CELL_GENERATION(cell.tag));
 	return 0;
 }
 

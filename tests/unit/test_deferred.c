@@ -38,8 +38,7 @@ static void set_cell(uint64_t addr, enum memleak_cell_state state)
 {
 	uint32_t i = MEMLEAK_CELL_OF(addr);
 
-	cells->cells[i].tag = MEMLEAK_CELL_TAG(addr, state);
-	cells->cells[i].generation = 7;
+	cells->cells[i].tag = MEMLEAK_CELL_TAG(addr, 7, state);
 	cells->used |= 1ULL << i / MEMLEAK_CELL_PART;
 }
 
@@ -62,10 +61,11 @@ static void tags(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(addresses) / sizeof(*addresses); i++) {
-		uint64_t tag = MEMLEAK_CELL_TAG(addresses[i], MEMLEAK_CELL_TOLD);
+		uint64_t tag = MEMLEAK_CELL_TAG(addresses[i], i + 1, MEMLEAK_CELL_TOLD);
 
 		assert_int_equal(MEMLEAK_CELL_ADDRESS(tag), addresses[i]);
 		assert_int_equal(MEMLEAK_CELL_STATE(tag), MEMLEAK_CELL_TOLD);
+		assert_int_equal(MEMLEAK_CELL_GENERATION(tag), i + 1);
 		assert_true(tag >> 48); /* no address of a process */
 		assert_true(MEMLEAK_CELL_OF(addresses[i]) < MEMLEAK_CELLS);
 	}
@@ -93,8 +93,7 @@ static void all_parts(void **state)
 
 	(void)state;
 	for (i = 0; i < MEMLEAK_CELLS; i++) {
-		cells->cells[i].tag = MEMLEAK_CELL_TAG(0x100000 + 16 * i, MEMLEAK_CELL_FREED);
-		cells->cells[i].generation = 7;
+		cells->cells[i].tag = MEMLEAK_CELL_TAG(0x100000 + 16 * i, 7, MEMLEAK_CELL_FREED);
 	}
 	cells->used = 1 | 1ULL << 7 | 1ULL << 63;
 	assert_int_equal(deferred__read(-1, &process, &list), 0);

@@ -16,9 +16,10 @@ static struct memleak_cell *cell_of(const void *block)
 	return &hook_cells->cells[MEMLEAK_CELL_OF((uintptr_t)block)];
 }
 
-static uint64_t tag_of(const void *block, enum memleak_cell_state state)
+/* Whether @tag says that @block is in the cell, in @state. */
+static bool has(uint64_t tag, const void *block, enum memleak_cell_state state)
 {
-	return MEMLEAK_CELL_TAG((uintptr_t)block, state);
+	return tag == MEMLEAK_CELL_TAG((uintptr_t)block, MEMLEAK_CELL_GENERATION(tag), state);
 }
 
 #if defined(__x86_64__)
@@ -121,9 +122,18 @@ static void put(const void *block, size_t size, uint64_t weight, uint64_t info, 
 /* The cell is not to say that @block is live. */
 static void forget(struct memleak_cell *cell, const void *block)
 {
-	uint64_t tag = tag_of(block, MEMLEAK_CELL_LIVE);
+	uint64_t tag = __atomic_load_n(&cell->tag, __ATOMIC_RELAXED);
 
-	__atomic_compare_exchange_n(&cell->tag, &tag, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	if (has(tag, block, MEMLEAK_CELL_LIVE))
+		__atomic_compare_exchange_n(&cell->tag, &tag, 0, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED);
+}
+
+static bool is_of(const struct memleak_cell *cell, const void *block)
+{
+	uint64_t tag = __atomic_load_n(&cell->tag, __ATOMIC_RELAXED);
+
+	return has(tag, block, MEMLEAK_CELL_STATE(tag));
 }
 
 void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uint8_t family,
@@ -140,7 +150,7 @@ void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uin
 		cell = NULL;
 	}
 	/* If it is not kept, nor may its cell keep what was at its address before. */
-	if (cell && !keeps && (cell->tag & ~7ULL) != tag_of(block, 0))
+	if (cell && !keeps && !is_of(cell, block))
 		cell = NULL;
 	if (cell && !claim(cell, &freed))
 		cell = NULL;
@@ -157,7 +167,7 @@ void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uin
 	cell->families = flags & MEMLEAK_SITE_INNER ? 0 : 1 << family;
 	if (keeps)
 		cell->generation = generation;
-	give(cell, keeps ? tag_of(block, MEMLEAK_CELL_LIVE) : 0);
+	give(cell, keeps ? MEMLEAK_CELL_TAG((uintptr_t)block, generation, MEMLEAK_CELL_LIVE) : 0);
 }
 
 /* As the kernel side judges it (bpf/wrong_free.bpf.h): what is wrong is told at once. */
@@ -193,9 +203,9 @@ bool hook_defer(const void *block, size_t size, uint8_t family, uint8_t flags,
 	struct memleak_cell *cell = cell_of(block);
 	uint64_t tag = __atomic_load_n(&cell->tag, __ATOMIC_ACQUIRE);
 
-	if (tag == tag_of(block, MEMLEAK_CELL_FREED) && !hook_is_vfork_child(&hook_thread))
+	if (has(tag, block, MEMLEAK_CELL_FREED) && !hook_is_vfork_child(&hook_thread))
 		tell_deferred(cell);
-	if (tag != tag_of(block, MEMLEAK_CELL_LIVE))
+	if (!has(tag, block, MEMLEAK_CELL_LIVE))
 		return false;
 	if (flags & MEMLEAK_SITE_REALLOC || !is_deferring() ||
 	    !may_take(cell, size, family, flags) || hook_is_vfork_child(&hook_thread)) {
@@ -206,6 +216,6 @@ bool hook_defer(const void *block, size_t size, uint8_t family, uint8_t flags,
 		return false;
 	cell->caller = caller_of(here);
 	count_bytes(cell->weight);
-	give(cell, tag_of(block, MEMLEAK_CELL_FREED));
+	give(cell, (tag & ~7ULL) | MEMLEAK_CELL_FREED);
 	return true;
 }

@@ -2,7 +2,7 @@
 /*
  * The blocks that were told of, where only samples are: a hash table of fixed size, without locks.
  *
- * A bucket is two cache lines of addresses, and a word in an array of its own, which is small
+ * A bucket is four cache lines of addresses, and a word in an array of its own, which is small
  * enough to stay in the first cache: how many blocks there are, and for each part of the addresses
  * that lead to the bucket a bit, set if none of these is there. Most frees find theirs set and are
  * done. A block enters before anybody but its thread knows its address, and leaves by its free, of
@@ -14,7 +14,7 @@
  */
 #include "hook.h"
 
-#define SLOTS	   16
+#define SLOTS	   32
 #define QUICK	   0xffffffffULL
 #define ONE	   (1ULL << 32)
 #define COUNT	   (0xffULL << 32)

@@ -73,6 +73,7 @@ void hook_settle(void)
 	/* Or all children would draw the same samples. */
 	hook_thread.random = 0;
 	hook_thread.left = 0;
+	hook_thread.vforked = 0;
 	for (i = 0; i < HOOK_SEMAPHORES; i++)
 		hook_inherited[i] = away[i] ? hook_semaphores[i] : 0;
 	__atomic_store_n(hook_settled, 1, __ATOMIC_RELEASE);

@@ -269,7 +269,7 @@ HOOK_HIDDEN void hook_filter_mark(const void *block);
 /* Only samples are told from now on. */
 HOOK_HIDDEN void hook_filter_open(void);
 
-#define HOOK_FILTER_BUCKETS 1024
+#define HOOK_FILTER_BUCKETS 2048
 extern HOOK_HIDDEN uint64_t hook_filter_words[HOOK_FILTER_BUCKETS];
 
 /* Of the lower half of an address, which are enough to tell most blocks apart. */
@@ -278,8 +278,8 @@ static always_inline uint32_t hook_filter_hash(const void *block)
 	return (uint32_t)(uintptr_t)block * 0x9e3779b1U;
 }
 
-#define HOOK_FILTER_BUCKET(hash) ((hash) >> 22)
-#define HOOK_FILTER_BIT(hash)	 ((hash) >> 17 & 31)
+#define HOOK_FILTER_BUCKET(hash) ((hash) >> 21)
+#define HOOK_FILTER_BIT(hash)	 ((hash) >> 16 & 31)
 
 /* Whether nobody needs to know of a free of @block, which is not an early one. */
 static always_inline bool hook_is_free_quick(const void *block)

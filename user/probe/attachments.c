@@ -287,8 +287,10 @@ static int end_deferring(struct attachments *all, struct attachment *a, const st
 {
 	int err = link_sites(all, a, file, share, NOTES_ALLOC, all->rare->progs.probe_site_nothing);
 
-	if (err)
+	if (err) {
+		all->has_gaps = true;
 		return err;
+	}
 	a->deferring = false;
 	log_info("the sites of %s tell of each free at once from now on", file->object->path);
 	return 0;

@@ -110,6 +110,9 @@ int collector__look_at_deferred(struct collector *c, struct pass *s,
 		*counts = !b->deferrable || hash__get(&s->ended, key->image, 0) != HASH_NONE;
 		return 0;
 	}
+	*counts = b->time_ns <= s->now_ns; /* or it is younger than the report */
+	if (!*counts)
+		return 0;
 	if (b->deferrable) {
 		known = hash__get(&s->deferred, key->addr, key->image);
 		*counts = false;

@@ -29,11 +29,11 @@ static int add_block(deferred_list *list, const struct memleak_cell *cell)
 	enum memleak_cell_state state = MEMLEAK_CELL_STATE(cell->tag);
 	struct deferred_block b = {
 		.addr = MEMLEAK_CELL_ADDRESS(cell->tag),
-		.generation = cell->generation,
+		.generation = MEMLEAK_CELL_GENERATION(cell->tag),
 		.freed = state == MEMLEAK_CELL_FREED || state == MEMLEAK_CELL_TOLD,
 	};
 
-	return cell->tag ? vector_push(list, b) : 0;
+	return state ? vector_push(list, b) : 0;
 }
 
 static int read_cells(pid_t thread, const struct memleak_process *p, deferred_list *ret)

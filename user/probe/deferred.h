@@ -14,6 +14,7 @@ struct deferred_block {
 	uint64_t addr;
 	uint8_t generation; /* of the block: its `deferrable` in the table, or it is another one */
 	bool freed;	    /* whatever the table says; or it may be at any time */
+	uint8_t pad[6];
 };
 
 typedef VECTOR(struct deferred_block) deferred_list;

@@ -250,6 +250,14 @@ static int attach(struct probe *p, pid_t pid, bool starts, uint64_t could_ns, ch
 		return err;
 	}
 	share__look(p->files, vmas.items, vmas.count, &shares);
+	/* What defers frees must not meet others that tell of them. */
+	if (shares.hook && !p->options.all) {
+		err = attach_file(p, pid, process.image, shares.hook, &shares);
+		if (err) {
+			snprintf(why, size, "%s", strerror(-err));
+			return err;
+		}
+	}
 	for (i = 0; i < vmas.count; i++) {
 		const struct file *f = files__get(p->files, vmas.items[i].mapping.file);
 
