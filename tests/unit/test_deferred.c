@@ -122,13 +122,14 @@ static void nothing(void **state)
 static void ended(void **state)
 {
 	pid_t child = fork();
+	siginfo_t info;
 
 	(void)state;
 	if (!child)
 		_exit(0);
 	assert_true(child > 0);
 	process.tgid = child;
-	assert_int_equal(waitid(P_PID, child, NULL, WEXITED | WNOWAIT), 0);
+	assert_int_equal(waitid(P_PID, child, &info, WEXITED | WNOWAIT), 0);
 	assert_int_equal(deferred__read(-1, &process, &list), 0);
 	assert_int_equal(waitpid(child, NULL, 0), child);
 	assert_int_equal(deferred__read(-1, &process, &list), 0);
