@@ -136,6 +136,9 @@ struct {
 __u64 nr_stacks __weak = 0;
 __u64 stacks_wanted __weak = -1ULL;
 
+/* How often the loader has taken some out. */
+__u64 stacks_cleared __weak = 0;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -47,10 +47,11 @@ static __always_inline enum unwind_result search_rule(struct walk *w, __u64 offs
 
 /*
  * Rules that were found, by a hash of where: the search is the dearest part of a step. A table
- * stays as it is once it is loaded, and so does what is here; who comes later takes the place. One
- * word each, or one thread could read what another has written half: 16 bits of the file's number
- * and 32 of the offset in it; then 16 of a plain step, or of the rule's number if that is below
- * those. 0: none, since no file has that number.
+ * stays as it is once it is loaded, and so does what is here. Each has two places, or two frames of
+ * a stack that share one would be searched for at every walk: who comes later takes the first and
+ * moves what was there to the second. One word each, or one thread could read what another has
+ * written half: 16 bits of the file's number and 32 of the offset in it; then 16 of a plain step,
+ * or of the rule's number if that is below those. 0: none, since no file has that number.
  */
 #define FOUND_RULES_BITS 12
 __u64 found_rules[1 << FOUND_RULES_BITS] __weak = {};
@@ -59,25 +60,39 @@ __u64 found_rules[1 << FOUND_RULES_BITS] __weak = {};
 struct place {
 	__u64 offset; /* in the file */
 	__u64 where;  /* what the word says of it */
-	__u64 *word;
+	__u64 *first, *second;
 };
 
 static __always_inline struct place place_of(struct walk *w, __u64 pc)
 {
 	struct place at = {.offset = pc - w->mapping.start + w->mapping.offset};
+	__u64 i;
 
 	at.where = (__u64)w->mapping.file << 32 | (__u32)at.offset;
-	at.word = &found_rules[at.where * 0x9e3779b97f4a7c15ULL >> (64 - FOUND_RULES_BITS)];
+	i = at.where * 0x9e3779b97f4a7c15ULL >> (64 - FOUND_RULES_BITS);
+	at.first = &found_rules[i];
+	at.second = &found_rules[i ^ 1];
 	return at;
 }
 
 /* What is known of the place: a plain step or the number of a rule; false if nothing is. */
 static __always_inline bool is_known(struct place at, __u32 *ret)
 {
-	__u64 word = *(volatile __u64 *)at.word;
+	__u64 word = *(volatile __u64 *)at.first;
 
+	if (word >> 16 != at.where)
+		word = *(volatile __u64 *)at.second;
 	*ret = (__u16)word;
 	return word >> 16 == at.where && !(at.offset >> 32);
+}
+
+/* A plain step or the number of a rule is found there. */
+static __always_inline void remember_rule(struct place at, __u32 what)
+{
+	if (at.offset >> 32)
+		return;
+	*(volatile __u64 *)at.second = *(volatile __u64 *)at.first;
+	*(volatile __u64 *)at.first = at.where << 16 | what;
 }
 
 /* The plain step from @pc; 0: there is none, or it is not known. */
@@ -111,8 +126,8 @@ static __always_inline enum unwind_result find_rule(struct walk *w, __u64 pc,
 		return UNWIND_NO_ROW;
 	*rule = *found;
 	step = unwind_plain(rule);
-	if (!known && !(at.offset >> 32) && (step || number < UNWIND_PLAIN))
-		*at.word = at.where << 16 | (step ? step : number);
+	if (!known && (step || number < UNWIND_PLAIN))
+		remember_rule(at, step ? step : number);
 	return UNWIND_NO_ROW;
 }
 

@@ -275,35 +275,57 @@ static __always_inline void count_stack(void)
 	bpf_ringbuf_submit(event, 0);
 }
 
-/* Put the walked stack into the table, or find it there; its key, 0 where the table is full. */
+/*
+ * Stacks that are in the table, as 64 bits that both hashes make: most are met again soon, and a
+ * look at the table takes longer. What was found before the loader has taken some out is found no
+ * more: those bits were made with another count. 0: none.
+ */
+#define KNOWN_STACKS_BITS 12
+__u64 known_stacks[1 << KNOWN_STACKS_BITS] __weak = {};
+
+/* Put the walked stack into the table; false where it is full. */
+static __always_inline bool insert_stack(struct walk *w, __u64 key)
+{
+	struct memleak_stack *known = bpf_map_lookup_elem(&stacks, &key);
+
+	if (!known) {
+		long err = bpf_map_update_elem(&stacks, &key, &w->stack, BPF_NOEXIST);
+
+		if (!err) {
+			count_stack();
+			return true;
+		}
+		if (err == -ENOMEM) {
+			count_loss(MEMLEAK_LOSS_STACK_MEMORY);
+			return false;
+		}
+		known = bpf_map_lookup_elem(&stacks, &key); /* another thread was faster */
+	}
+	if (known && known->check == w->check)
+		return true;
+	count_loss(MEMLEAK_LOSS_STACK);
+	return false;
+}
+
+/* Have the walked stack in the table; its key, 0 where that is full. */
 static __always_inline __u64 store_stack(struct walk *w, __u32 image)
 {
-	struct memleak_stack *known;
-	__u64 key;
+	__u64 key, bits, *known;
 
 	hash_frame(w, (__u64)w->stack.nr_frames << 32 | w->stack.flags);
 	if (w->stack.flags & MEMLEAK_STACK_PRIVATE)
 		hash_frame(w, image);
 	key = w->key | !w->key; /* 0 is "no stack" */
 	w->stack.check = w->check;
-	known = bpf_map_lookup_elem(&stacks, &key);
-	if (!known) {
-		long err = bpf_map_update_elem(&stacks, &key, &w->stack, BPF_NOEXIST);
-
-		if (!err) {
-			count_stack();
-			return key;
-		}
-		if (err == -ENOMEM) {
-			count_loss(MEMLEAK_LOSS_STACK_MEMORY);
-			return 0;
-		}
-		known = bpf_map_lookup_elem(&stacks, &key); /* another thread was faster */
-	}
-	if (known && known->check == w->check)
+	bits = (key + *(volatile __u64 *)&stacks_cleared) * 0x9e3779b97f4a7c15ULL + w->check;
+	bits |= !bits;
+	known = &known_stacks[key >> (64 - KNOWN_STACKS_BITS)];
+	if (*(volatile __u64 *)known == bits)
 		return key;
-	count_loss(MEMLEAK_LOSS_STACK);
-	return 0;
+	if (!insert_stack(w, key))
+		return 0;
+	*(volatile __u64 *)known = bits;
+	return key;
 }
 
 /* Count how the walk ended. */

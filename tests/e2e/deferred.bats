@@ -284,6 +284,28 @@ os._exit(0)'
 	holds '.losses | add == 0'
 }
 
+@test "-p: if the process draws them, and not if the kernel side does" {
+	require_deferring
+	export MEMLEAK_SAMPLE_BYTES=1000
+	start_hooked
+	start_tool -v -p "$target" -o 0 --sample-bytes 1000
+	ask_report
+	deferring
+	tell "leak 10000 100" "free 9000"
+	ask_report
+	holds '.processes[0] | (.allocs - .frees - .outstanding.blocks) | fabs <= 1'
+	holds '.processes[0].outstanding.blocks | . > 500 and . < 1500'
+	end_tool
+	tell "exit 0"
+	unset MEMLEAK_SAMPLE_BYTES
+	start_hooked
+	start_tool -v -p "$target" -o 0 --sample-bytes 1000
+	ask_report
+	end_tool
+	not_deferring
+	tell "exit 0"
+}
+
 @test "reports of a busy process have nothing that is free" {
 	require_deferring
 	TOOL="-v --preload --leak-check no -o 0 -i 0.02" profile deferred addresses 3

@@ -192,6 +192,15 @@ soak() {
 		all(.family == \$k.value[0]) and (((map(.bytes) | add) - \$k.value[1]) /
 		(map(.standard_error.bytes * .standard_error.bytes) | add | sqrt) | fabs < 5))"
 }
+# A block of 693 bytes has one chance in two; 200 of them within six standard deviations.
+@test "children draw for themselves, whatever their parent has drawn" {
+	require_bpf
+	TOOL="--preload --leak-check=no --sample-bytes 1000" profile forked_draws 200 693
+	[ "$status" -eq 0 ]
+	holds '[.processes[].stacks[] | select(.frames[1].symbol == "main" and .family == "malloc" and .bytes > 1)] |
+		length > 58 and length < 142'
+}
+
 @test "operators of the library can be probed as any others" {
 	LD_PRELOAD=$HOOK TOOL="-v --no-sites --leak-check=no" profile sampled_kinds
 	[ "$status" -eq 0 ]

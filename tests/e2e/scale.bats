@@ -183,6 +183,25 @@ end_passing() {
 	holds '([.processes[0].stacks[].blocks] | add) == .processes[0].outstanding.blocks'
 }
 
+@test "... and those that are met again when nobody knows them any more" {
+	local n
+	require_bpf
+	start_passing
+	start_tool -p "$target" -o 0 -i 3600 --max-stacks 1000
+	ask_report
+	tell "pass 0 200"
+	for n in 1 2 3 4; do
+		tell "pass $((n * 1000)) 600"
+		ask_report
+	done
+	tell "keep 0 200"
+	ask_report
+	holds '[.processes[].stacks[] | select(.frames[0].symbol == "digits_end" and .blocks == 1)] |
+		length == 180 + 240'
+	holds '.losses.stacks == 0 and ([.processes[].stacks[] | select(.frames == [])] | length == 0)'
+	end_passing
+}
+
 @test "... and those of blocks freed long ago, which are remembered without them" {
 	local n
 	require_bpf

@@ -72,7 +72,9 @@ static void __attribute__((constructor)) begin(void)
 		say("libmemleak: MEMLEAK_SAMPLE_BYTES is no number of bytes (like 4096, 64K or "
 		    "1M): all allocations are told\n");
 	hook_mode = hook_mean ? HOOK_SAMPLED : HOOK_ALL;
-	if (hook_mode == HOOK_SAMPLED)
+	if (hook_mode == HOOK_SAMPLED) {
+		hook_draw_in_children();
 		hook_filter_open();
+	}
 	hook_choose_quick();
 }

@@ -5,6 +5,7 @@
  * thread counts down to its next one. That is the chance of bpf/sample.h, so the weight is that
  * one's too.
  */
+#include <pthread.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,16 +13,14 @@
 #include "bpf/sample.h"
 #include "hook.h"
 
-static const uint8_t never;
-
 uint32_t hook_mean;
-const uint8_t *hook_quick = &never;
+bool hook_may_be_quick;
 
 /* Both the mode and the next definitions are to be known: whichever is found last. */
 void hook_choose_quick(void)
 {
 	if (hook_mode == HOOK_SAMPLED && hook_is_over_libc())
-		__atomic_store_n(&hook_quick, hook_settled, __ATOMIC_RELEASE);
+		__atomic_store_n(&hook_may_be_quick, true, __ATOMIC_RELEASE);
 }
 
 /* splitmix64 (Steele, Lea and Flood, 2014): the state counts up, this makes the number of it. */
@@ -75,7 +74,7 @@ static double exponential(uint64_t random)
 
 static void draw_next(struct hook_thread *t)
 {
-	t->left = 1 + (uint64_t)(exponential(next_random(t)) * hook_mean);
+	*hook_countdown(t) = 1 + (uint64_t)(exponential(next_random(t)) * hook_mean);
 }
 
 bool hook_draw(struct hook_thread *t, size_t size, uint64_t *weight)
@@ -84,7 +83,7 @@ bool hook_draw(struct hook_thread *t, size_t size, uint64_t *weight)
 
 	if (!t->random)
 		t->random = seed() | 1;
-	if (!t->left) {
+	if (!*hook_countdown(t)) {
 		draw_next(t);
 		if (hook_count_down(t, size))
 			return false;
@@ -92,4 +91,16 @@ bool hook_draw(struct hook_thread *t, size_t size, uint64_t *weight)
 	draw_next(t);
 	*weight = sample_weigh(s, hook_bytes(size)).bytes;
 	return true;
+}
+
+static void begin_anew(void)
+{
+	hook_thread.random = 0;
+	*hook_countdown(&hook_thread) = 0;
+}
+
+void hook_draw_in_children(void)
+{
+	/* If there is no memory for it, the chance of each block is what it is all the same. */
+	pthread_atfork(NULL, NULL, begin_anew);
 }

@@ -2,69 +2,89 @@
 /*
  * The blocks that were told of, where only samples are: a hash table of fixed size, without locks.
  *
- * A bucket is four cache lines of addresses, and a word in an array of its own, which is small
- * enough to stay in the first cache: how many blocks there are, and for each part of the addresses
- * that lead to the bucket a bit, set if none of these is there. Most frees find theirs set and are
- * done. A block enters before anybody but its thread knows its address, and leaves by its free, of
- * which there is one; so a place is fought for by those that enter alone. The bits come back when
- * the bucket is empty.
+ * In front of it each piece of memory has a byte that says how many of these blocks begin there,
+ * plus one; most frees find that there are none and are done. A block enters before anybody but its
+ * thread knows its address, and leaves by its free, of which there is one; so a place is fought for
+ * by those that enter alone.
  *
- * A bucket that is full takes no more: from then on all frees of its blocks are told, which the
- * kernel side has no use for, and nothing is wrong.
+ * A bucket that is full takes no more, a byte that is full stays so: from then on all frees in that
+ * piece are told, which the kernel side has no use for, and nothing is wrong.
  */
 #include "hook.h"
 
-#define SLOTS	   32
-#define QUICK	   0xffffffffULL
-#define ONE	   (1ULL << 32)
-#define COUNT	   (0xffULL << 32)
-#define OVERFLOWED (1ULL << 63) /* for good */
+#define BUCKETS	     2048
+#define SLOTS	     32
+#define BUCKET_SHIFT 21 /* from the upper bits of 32 */
+#define FULL	     255
 
-static uintptr_t slots[HOOK_FILTER_BUCKETS][SLOTS] __attribute__((aligned(64)));
-uint64_t hook_filter_words[HOOK_FILTER_BUCKETS];
+static uintptr_t slots[BUCKETS][SLOTS] __attribute__((aligned(64)));
+/* Before it is open 0 is what is HOOK_PIECE_QUICK later. */
+uint64_t hook_pieces[HOOK_PIECES / sizeof(uint64_t)] __attribute__((aligned(64)));
 static bool is_open;
 
-/* @count more are there, with @bits, which are clear then. */
-static void change_word(uint64_t *word, uint64_t count, uint64_t bits)
+/* Multiplicative hashing (Knuth 6.4) of the lower half of an address. */
+static uintptr_t *bucket_of(const void *block)
 {
-	uint64_t old = __atomic_load_n(word, __ATOMIC_RELAXED), next;
+	return slots[(uint32_t)(uintptr_t)block * 0x9e3779b1U >> BUCKET_SHIFT];
+}
+
+/* @n more are there, or less. */
+static void count(const void *block, int n)
+{
+	uint8_t *piece = hook_piece_of(block), old = __atomic_load_n(piece, __ATOMIC_RELAXED), next;
 
 	do {
-		next = (old + count) & ~bits;
-		if (is_open && !(next & (COUNT | OVERFLOWED)))
-			next = QUICK;
-	} while (!__atomic_compare_exchange_n(word, &old, next, true, __ATOMIC_RELAXED,
+		if (old == FULL)
+			return;
+		next = (old ? old : HOOK_PIECE_QUICK) + n;
+		if (next == HOOK_PIECE_QUICK && !is_open)
+			next = 0;
+	} while (!__atomic_compare_exchange_n(piece, &old, next, true, __ATOMIC_RELAXED,
 					      __ATOMIC_RELAXED));
+}
+
+static void open_piece(uint8_t *piece)
+{
+	uint8_t closed = 0;
+
+	__atomic_compare_exchange_n(piece, &closed, HOOK_PIECE_QUICK, false, __ATOMIC_RELAXED,
+				    __ATOMIC_RELAXED);
 }
 
 void hook_filter_open(void)
 {
-	size_t i;
+	const uint64_t all = HOOK_PIECE_QUICK * 0x0101010101010101;
+	size_t i, k;
 
 	is_open = true;
-	for (i = 0; i < HOOK_FILTER_BUCKETS; i++)
-		change_word(&hook_filter_words[i], 0, 0);
+	for (i = 0; i < HOOK_PIECES / sizeof(all); i++) {
+		uint64_t closed = 0;
+
+		if (__atomic_compare_exchange_n(&hook_pieces[i], &closed, all, false,
+						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			continue;
+		for (k = 0; k < sizeof(all); k++)
+			open_piece((uint8_t *)&hook_pieces[i] + k);
+	}
 }
 
 void hook_filter_add(const void *block)
 {
-	uint32_t hash = hook_filter_hash(block), bucket = HOOK_FILTER_BUCKET(hash);
-	uint64_t *word = &hook_filter_words[bucket];
-	uintptr_t hidden = hook_hide(block);
+	uintptr_t *bucket = bucket_of(block), hidden = hook_hide(block);
 	int i;
 
 	/* Left over from a time when nobody was attached, so that its free was not looked at. Where
 	 * nothing is, nothing is read: the kernel would map a page of zeros first, and copy that.
 	 */
-	for (i = 0; *word & COUNT && i < SLOTS; i++)
-		if (__atomic_load_n(&slots[bucket][i], __ATOMIC_RELAXED) == hidden)
+	for (i = 0; *hook_piece_of(block) > HOOK_PIECE_QUICK && i < SLOTS; i++)
+		if (__atomic_load_n(&bucket[i], __ATOMIC_RELAXED) == hidden)
 			return;
 	for (i = 0; i < SLOTS; i++) {
 		uintptr_t none = 0;
 
-		if (__atomic_compare_exchange_n(&slots[bucket][i], &none, hidden, false,
-						__ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-			change_word(word, ONE, 1ULL << HOOK_FILTER_BIT(hash));
+		if (__atomic_compare_exchange_n(&bucket[i], &none, hidden, false, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED)) {
+			count(block, 1);
 			return;
 		}
 	}
@@ -73,25 +93,20 @@ void hook_filter_add(const void *block)
 
 void hook_filter_mark(const void *block)
 {
-	uint64_t *word = &hook_filter_words[HOOK_FILTER_BUCKET(hook_filter_hash(block))];
-
-	__atomic_fetch_or(word, OVERFLOWED, __ATOMIC_RELAXED);
-	change_word(word, 0, QUICK);
+	__atomic_store_n(hook_piece_of(block), FULL, __ATOMIC_RELAXED);
 }
 
 bool hook_filter_take(const void *block)
 {
-	uint32_t bucket = HOOK_FILTER_BUCKET(hook_filter_hash(block));
-	uint64_t *word = &hook_filter_words[bucket];
-	uintptr_t hidden = hook_hide(block);
+	uintptr_t *bucket = bucket_of(block), hidden = hook_hide(block);
 	int i;
 
 	for (i = 0; i < SLOTS; i++) {
-		if (__atomic_load_n(&slots[bucket][i], __ATOMIC_RELAXED) == hidden) {
-			__atomic_store_n(&slots[bucket][i], 0, __ATOMIC_RELAXED);
-			change_word(word, -ONE, 0);
+		if (__atomic_load_n(&bucket[i], __ATOMIC_RELAXED) == hidden) {
+			__atomic_store_n(&bucket[i], 0, __ATOMIC_RELAXED);
+			count(block, -1);
 			return true;
 		}
 	}
-	return *word & OVERFLOWED;
+	return *hook_piece_of(block) == FULL;
 }

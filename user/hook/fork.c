@@ -70,9 +70,9 @@ void hook_settle(void)
 	};
 	int i;
 
-	/* Or all children would draw the same samples. */
+	/* Or all children would draw the same samples; the next one has been drawn if this one was
+	 * forked off by a system call alone (see hook_draw_in_children()), and is taken. */
 	hook_thread.random = 0;
-	hook_thread.left = 0;
 	hook_thread.vforked = 0;
 	for (i = 0; i < HOOK_SEMAPHORES; i++)
 		hook_inherited[i] = away[i] ? hook_semaphores[i] : 0;

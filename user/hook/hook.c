@@ -53,7 +53,7 @@ static always_inline void *end(struct call *c, void *block, size_t size)
 	if (likely(block))
 		hook_tell_alloc(c->thread, block, size, slack, c->family, c->here);
 	else if (!hook_count_down(c->thread, size))
-		c->thread->left = 0; /* the sample among bytes that there are not */
+		*hook_countdown(c->thread) = 0; /* the sample among bytes that there are not */
 	return block;
 }
 

@@ -87,6 +87,7 @@ struct hook_thread {
 	uintptr_t made;	    /* hidden: what was given out and told last */
 	uintptr_t released; /* hidden: told already, who gives it on to free does not tell again */
 	uint64_t left;	    /* bytes until the next sample's, that one included; 0: not drawn */
+	uint64_t held;	    /* the same, where no call is quick (see hook_countdown()) */
 	uint64_t random;    /* 0: not seeded */
 	pid_t vforked;	    /* the process, where a child of vfork(2) may be running; 0: none is */
 };
@@ -220,6 +221,23 @@ extern HOOK_HIDDEN enum hook_mode hook_mode;
 
 extern HOOK_HIDDEN uint32_t hook_mean; /* of HOOK_SAMPLED, bytes */
 
+/*
+ * Whether calls may be *quick*: then all that is done of most is to count their bytes. That is
+ * where samples are told and the C library has the allocator, which calls no function of this
+ * library meanwhile.
+ */
+extern HOOK_HIDDEN bool hook_may_be_quick;
+
+HOOK_HIDDEN void hook_choose_quick(void);
+
+/* Where a thread counts down to its next sample: out of the way of quick calls if there may be
+ * none.
+ */
+static always_inline uint64_t *hook_countdown(struct hook_thread *t)
+{
+	return likely(hook_may_be_quick) ? &t->left : &t->held;
+}
+
 /* malloc(0) counts as a byte. */
 static always_inline uint64_t hook_bytes(size_t size)
 {
@@ -229,9 +247,11 @@ static always_inline uint64_t hook_bytes(size_t size)
 /* The bytes of an allocation go by: false if there is a sample among them. */
 static always_inline bool hook_count_down(struct hook_thread *t, size_t size)
 {
-	if (unlikely(t->left <= hook_bytes(size)))
+	uint64_t *left = hook_countdown(t);
+
+	if (unlikely(*left <= hook_bytes(size)))
 		return false;
-	t->left -= hook_bytes(size);
+	*left -= hook_bytes(size);
 	return true;
 }
 
@@ -241,19 +261,18 @@ static always_inline bool hook_count_down(struct hook_thread *t, size_t size)
  */
 HOOK_HIDDEN bool hook_draw(struct hook_thread *t, size_t size, uint64_t *weight);
 
-/*
- * What is *quick* goes to the next definition with nothing noted but its bytes. Not 0 where a call
- * may be: where samples are told and the C library has the allocator, which calls no function of
- * this library meanwhile; and not in a child that has just been forked off, with its parent's
- * countdown.
- */
-extern HOOK_HIDDEN const uint8_t *hook_quick;
+/* From now on have forked children draw their own: or all of them would begin with the same one. */
+HOOK_HIDDEN void hook_draw_in_children(void);
 
-HOOK_HIDDEN void hook_choose_quick(void);
-
+/* The same as hook_count_down() in a call that may be quick, for most sizes. */
 static always_inline bool hook_is_quick(size_t size)
 {
-	return likely(*hook_quick) && hook_count_down(&hook_thread, size);
+	struct hook_thread *t = &hook_thread;
+
+	if (unlikely(t->left <= size) || unlikely(!size))
+		return false;
+	t->left -= size;
+	return true;
 }
 
 /* --- what was sampled and not freed (filter.c) --- */
@@ -269,25 +288,24 @@ HOOK_HIDDEN void hook_filter_mark(const void *block);
 /* Only samples are told from now on. */
 HOOK_HIDDEN void hook_filter_open(void);
 
-#define HOOK_FILTER_BUCKETS 2048
-extern HOOK_HIDDEN uint64_t hook_filter_words[HOOK_FILTER_BUCKETS];
+/*
+ * For each piece of memory whether a free there must be looked at, by a byte that it shares with
+ * others far away. Neighbours have neighbouring bytes: those of what a program is about are few.
+ */
+#define HOOK_PIECE_SHIFT 8
+#define HOOK_PIECES	 (1 << 15)
+#define HOOK_PIECE_QUICK 1 /* nothing that was told is there */
+extern HOOK_HIDDEN uint64_t hook_pieces[HOOK_PIECES / sizeof(uint64_t)];
 
-/* Of the lower half of an address, which are enough to tell most blocks apart. */
-static always_inline uint32_t hook_filter_hash(const void *block)
+static always_inline uint8_t *hook_piece_of(const void *block)
 {
-	return (uint32_t)(uintptr_t)block * 0x9e3779b1U;
+	return (uint8_t *)hook_pieces + ((uintptr_t)block >> HOOK_PIECE_SHIFT & (HOOK_PIECES - 1));
 }
-
-#define HOOK_FILTER_BUCKET(hash) ((hash) >> 21)
-#define HOOK_FILTER_BIT(hash)	 ((hash) >> 16 & 31)
 
 /* Whether nobody needs to know of a free of @block, which is not an early one. */
 static always_inline bool hook_is_free_quick(const void *block)
 {
-	uint32_t hash = hook_filter_hash(block);
-
-	return likely(
-		(uint32_t)hook_filter_words[HOOK_FILTER_BUCKET(hash)] >> HOOK_FILTER_BIT(hash) & 1);
+	return likely(*hook_piece_of(block) == HOOK_PIECE_QUICK);
 }
 
 /* --- frees that are told later (defer.c) --- */

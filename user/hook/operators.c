@@ -113,10 +113,10 @@ static always_inline void *allocate(new_fn *next, uint8_t family, struct hook_he
 	t->pending_size = size;
 	t->pending_family = family;
 	t->made = 0;
-	left = t->left;
+	left = *hook_countdown(t);
 	block = next(size, b, c);
 	t->pending.frame = 0;
-	if (block && t->made != hook_hide(block) && t->left == left)
+	if (block && t->made != hook_hide(block) && *hook_countdown(t) == left)
 		hook_tell_alloc(t, block, size, 0, family, here);
 	return block;
 }
@@ -150,7 +150,7 @@ static always_inline void *allocate_quick(new_fn *next, uint8_t family, size_t s
 
 static always_inline bool will_be_quick(size_t size)
 {
-	return likely(*hook_quick) && hook_thread.left > MARGIN && hook_thread.left - MARGIN > size;
+	return likely(hook_thread.left > size + MARGIN);
 }
 
 #define NEW(symbol, family, absent, quick)                                                         \

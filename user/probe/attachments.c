@@ -388,17 +388,25 @@ static int drop_at(struct attachments *all, size_t i)
 /* Tables that few blocks fill have no room for what is freed and not told of. */
 #define DEFERRING_MIN_BLOCKS (16 * MEMLEAK_CELLS)
 
+/* Whether the kernel side leaves out a part of what the sites tell of. */
+static bool leaves_out(const struct probe_options *o, const struct share *share)
+{
+	if (share->drawn && o->sample.rate == 1)
+		return o->min_size || o->max_size != UINT64_MAX;
+	return loader__is_partial(o);
+}
+
 /*
  * Whether the sites of @file may defer frees. Not where each is to be told at its time, or where
- * the kernel side leaves out a part of the blocks; not on kernels where what a process has
- * not told of when it ends is lost.
+ * not all blocks are known; not on kernels where what a process has not told of when it ends is
+ * lost.
  */
 static bool may_defer(struct attachments *all, const struct file *file, const struct share *share)
 {
 	const struct probe_options *o = all->options;
 
 	if (!share->alone || !share->sites || !has_site(file, NOTES_PUT) || o->trace ||
-	    (loader__is_partial(o) && !o->drawn) || o->max_blocks < DEFERRING_MIN_BLOCKS)
+	    leaves_out(o, share) || o->max_blocks < DEFERRING_MIN_BLOCKS)
 		return false;
 	if (!all->sees_end)
 		all->sees_end = loader__sees_end() ? 1 : -1;

@@ -150,6 +150,8 @@ int collector__clear_stacks(struct collector *c, struct pass *s)
 	if (!many)
 		return 0;
 	err = stacks__remove(c->stacks, c->t.stacks_fd, &s->needed, &removed);
+	/* What programs found before is in the table no longer: those that begin now look again. */
+	__atomic_fetch_add(c->t.stacks_cleared, 1, __ATOMIC_RELEASE);
 	c->stacks_removed += removed;
 	c->stacks_pending = removed;
 	c->stacks_left = in_kernel(c);

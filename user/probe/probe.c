@@ -184,6 +184,7 @@ void probe__tables(const struct probe *p, struct probe_tables *ret)
 		.stacks_fd = bpf_map__fd(p->skeleton->maps.stacks),
 		.nr_stacks = &p->skeleton->bss->nr_stacks,
 		.stacks_wanted = &p->skeleton->data->stacks_wanted,
+		.stacks_cleared = &p->skeleton->bss->stacks_cleared,
 		.max_stacks = p->options.max_stacks,
 		.processes_fd = bpf_map__fd(p->skeleton->maps.processes),
 		.ended_fd = bpf_map__fd(p->skeleton->maps.ended),

@@ -51,7 +51,6 @@ struct probe_options {
 	bool sites;	    /* count what each stack has allocated, freed or not */
 	uint64_t min_size, max_size;
 	struct sample sample;
-	bool drawn; /* processes draw their samples themselves: MEMLEAK_SAMPLE_BYTES */
 	uint32_t max_blocks, max_stacks, stack_depth;
 	uint64_t max_unwind_memory; /* bytes, for the unwind tables of all files */
 	bool no_sites;		    /* probe functions alone */
@@ -144,6 +143,7 @@ struct probe_tables {
 	int stacks_fd, processes_fd, ended_fd;
 	const __u64 *nr_stacks; /* that came into the table so far */
 	__u64 *stacks_wanted;	/* how many of them make an event; owned by collect */
+	__u64 *stacks_cleared;	/* to be counted up when some were taken out; the same */
 	uint32_t max_stacks;
 	int changes_fd; /* mappable: see probe/changes.h, which owns what follows */
 	__u32 *changes_image;

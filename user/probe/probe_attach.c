@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "target/preload.h"
 #include "target/process.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -250,6 +251,7 @@ static int attach(struct probe *p, pid_t pid, bool starts, uint64_t could_ns, ch
 		return err;
 	}
 	share__look(p->files, vmas.items, vmas.count, &shares);
+	shares.drawn = shares.hook && preload__draws(pid);
 	/* What defers frees must not meet others that tell of them. */
 	if (shares.hook && !p->options.all) {
 		err = attach_file(p, pid, process.image, shares.hook, &shares);

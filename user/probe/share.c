@@ -43,6 +43,7 @@ void share__choose(const struct share_process *p, uint32_t id, const struct file
 	hook = p->hook ? files__get(p->files, p->hook) : NULL;
 	ret->mixed = p->mixed;
 	ret->alone = p->alone && id == p->hook;
+	ret->drawn = p->drawn;
 	ret->guarded = hook && !p->unseen;
 	ret->sites = a->sites.count && (a->is_hook ? id == p->hook : !p->sanitized);
 	if (hook && (id == p->hook || id != p->exe))

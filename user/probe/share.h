@@ -25,6 +25,7 @@ struct share {
 	bool mixed;   /* heap functions are probed beside sites, in this file or in others */
 	bool guarded; /* what sites do not tell of was not allocated */
 	bool alone;   /* nothing else tells of the heap: frees may be deferred */
+	bool drawn;   /* the process draws its samples itself */
 };
 
 /* The files of one process. */
@@ -35,6 +36,7 @@ struct share_process {
 	bool sanitized; /* a sanitizer has the allocator */
 	bool mixed;
 	bool alone;  /* nothing but the hook's sites tells of allocations, frees and operators */
+	bool drawn;  /* libmemleak.so draws its samples; set by whoever knows the process */
 	bool unseen; /* an allocator has other names for what the hook defines: calls pass it by */
 };
 

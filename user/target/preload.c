@@ -173,3 +173,19 @@ void preload__release(struct preload *p)
 		free(p->variables[i]);
 	*p = (struct preload){0};
 }
+
+bool preload__draws(pid_t pid)
+{
+	static const char name[] = "MEMLEAK_SAMPLE_BYTES=";
+	CLEANUP_FCLOSE FILE *f = NULL;
+	CLEANUP_FREE char *variable = NULL;
+	char path[64];
+	size_t size = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+	f = fopen(path, "re");
+	while (f && getdelim(&variable, &size, 0, f) > 0)
+		if (strncmp(variable, name, sizeof(name) - 1) == 0)
+			return strtoul(variable + sizeof(name) - 1, NULL, 10) > 0;
+	return false;
+}

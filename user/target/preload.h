@@ -4,6 +4,7 @@
 
 /* Starting a program with libmemleak.so in front of its allocator. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -26,5 +27,11 @@ struct preload {
 int preload__choose(struct sandbox *s, const char *path, uid_t uid, gid_t gid, uint32_t mean,
 		    struct preload *ret, char *why, size_t size);
 void preload__release(struct preload *p);
+
+/*
+ * Whether the library draws samples in process @pid, if that has it: whether it was started with
+ * MEMLEAK_SAMPLE_BYTES. False too where that cannot be read.
+ */
+bool preload__draws(pid_t pid);
 
 #endif
