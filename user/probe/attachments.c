@@ -10,10 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bpf/deferred.h"
 #include "bpf/memleak.skel.h"
 #include "probe/loader.h"
 #include "probe/places.h"
+#include "probe/sites.h"
 #include "util/cleanup.h"
 #include "util/hash.h"
 #include "util/log.h"
@@ -35,14 +35,12 @@ struct attachments {
 	struct memleak *rare; /* NULL: nothing needed it so far */
 	enum probe_link link;
 	const struct probe_options *options;
-	enum placement_nops nops;
-	VECTOR(struct memleak_site_arguments) specs; /* as in the kernel's table */
+	struct sites sites;
 	struct link_closer *closer;
 	VECTOR(struct attachment) list;
 	struct hash index; /* (pid, file) to list */
 	struct hash told;  /* files whose places were logged */
 	bool has_gaps;
-	int sees_end; /* loader__sees_end(): 1: yes, -1: no; 0: not asked so far */
 };
 
 int attachments__create(struct memleak *skeleton, enum probe_link link,
@@ -56,7 +54,9 @@ int attachments__create(struct memleak *skeleton, enum probe_link link,
 	a->skeleton = skeleton;
 	a->link = link;
 	a->options = options;
-	a->nops = placement__nops();
+	a->sites.options = options;
+	a->sites.arguments_fd = bpf_map__fd(skeleton->maps.site_arguments);
+	a->sites.nops = placement__nops();
 	err = link_closer__create(&a->closer);
 	if (err)
 		return err;
@@ -82,7 +82,7 @@ void attachments__destroy(struct attachments *a)
 	for (i = 0; i < a->list.count; i++)
 		close_attachment(a, &a->list.items[i]);
 	vector_release(&a->list);
-	vector_release(&a->specs);
+	sites__release(&a->sites);
 	hash__release(&a->index);
 	hash__release(&a->told);
 	link_closer__destroy(a->closer);
@@ -183,75 +183,13 @@ static bool is_asked_for(const struct attachments *all, enum places_part part)
 	return part != PLACES_OPERATORS || all->options->diagnose;
 }
 
-/* The number, from 1, of @arguments in the kernel's table, or -errno. */
-static int find_spec(struct attachments *all, const struct memleak_site_arguments *arguments)
-{
-	uint32_t i;
-	int err;
-
-	for (i = 0; i < all->specs.count; i++)
-		if (memcmp(&all->specs.items[i], arguments, sizeof(*arguments)) == 0)
-			return i + 1;
-	if (i == MEMLEAK_MAX_SITE_SPECS)
-		return -ENOSPC;
-	if (bpf_map_update_elem(bpf_map__fd(all->skeleton->maps.site_arguments), &i, arguments,
-				BPF_ANY))
-		return -errno;
-	err = vector_push(&all->specs, *arguments);
-	return err ? err : (int)i + 1;
-}
-
-static bool has_site(const struct file *file, enum notes_kind kind)
-{
-	size_t i;
-
-	for (i = 0; i < file->allocator.sites.count; i++)
-		if (file->allocator.sites.items[i].kind == kind)
-			return true;
-	return false;
-}
-
-static int choose_sites(struct attachments *all, const struct file *file, const struct share *share,
-			enum notes_kind kind, struct places *ret)
-{
-	const notes_sites *sites = &file->allocator.sites;
-	uint32_t flags = (share->mixed ? MEMLEAK_SITE_MIXED : 0) |
-			 (share->guarded ? MEMLEAK_SITE_GUARDED : 0);
-	size_t i;
-	int err;
-
-	for (i = 0; i < sites->count; i++) {
-		const struct notes_site *s = &sites->items[i];
-		uint64_t offset;
-		int spec = 0;
-
-		if (s->kind != kind)
-			continue;
-		if (!notes__place(file->object, s, all->nops, &offset)) {
-			log_warning(
-				"%s: a note says that there is a site at 0x%llx, where there is "
-				"none",
-				file->object->path, (unsigned long long)s->offset);
-			return -EINVAL;
-		}
-		if (!s->own)
-			spec = find_spec(all, &s->arguments);
-		if (spec < 0)
-			return spec;
-		err = places__add(ret, offset, MEMLEAK_SITE_COOKIE(spec, flags), s->semaphore);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
 static int link_sites(struct attachments *all, struct attachment *a, const struct file *file,
 		      const struct share *share, enum notes_kind kind,
 		      const struct bpf_program *program)
 {
 	CLEANUP(places__release) struct places places = {0};
 	struct link_request r = {.file_fd = file->object->fd, .pid = a->pid};
-	int err = choose_sites(all, file, share, kind, &places);
+	int err = sites__choose(&all->sites, file, share, kind, &places);
 
 	if (err)
 		return err;
@@ -331,7 +269,7 @@ static int link_file(struct attachments *all, struct attachment *a, const struct
 	enum places_part part;
 
 	if (!err)
-		err = placements__choose(file, all->nops, &placements);
+		err = placements__choose(file, all->sites.nops, &placements);
 	if (!err)
 		err = tell_places(all, a->file, file, &placements);
 	if (!err)
@@ -385,34 +323,6 @@ static int drop_at(struct attachments *all, size_t i)
 	return remove_at(all, i);
 }
 
-/* Tables that few blocks fill have no room for what is freed and not told of. */
-#define DEFERRING_MIN_BLOCKS (16 * MEMLEAK_CELLS)
-
-/* Whether the kernel side leaves out a part of what the sites tell of. */
-static bool leaves_out(const struct probe_options *o, const struct share *share)
-{
-	if (share->drawn && o->sample.rate == 1)
-		return o->min_size || o->max_size != UINT64_MAX;
-	return loader__is_partial(o);
-}
-
-/*
- * Whether the sites of @file may defer frees. Not where each is to be told at its time, or where
- * not all blocks are known; not on kernels where what a process has not told of when it ends is
- * lost.
- */
-static bool may_defer(struct attachments *all, const struct file *file, const struct share *share)
-{
-	const struct probe_options *o = all->options;
-
-	if (!share->alone || !share->sites || !has_site(file, NOTES_PUT) || o->trace ||
-	    leaves_out(o, share) || o->max_blocks < DEFERRING_MIN_BLOCKS)
-		return false;
-	if (!all->sees_end)
-		all->sees_end = loader__sees_end() ? 1 : -1;
-	return all->sees_end > 0;
-}
-
 static void tell_share(const struct file *file, const struct share *share,
 		       const struct attachment *attachment)
 {
@@ -438,7 +348,7 @@ int attachments__add(struct attachments *all, pid_t pid, uint32_t image, uint32_
 			       .file = id,
 			       .behind = share->in_front != NULL,
 			       .hooked = share->sites && file->allocator.is_hook,
-			       .deferring = may_defer(all, file, share)};
+			       .deferring = sites__may_defer(&all->sites, file, share)};
 	uint32_t known = hash__get(&all->index, pid, id);
 	int err;
 
