@@ -32,7 +32,7 @@ struct attachment {
 
 struct attachments {
 	struct memleak *skeleton;
-	struct memleak *rare; /* NULL: nothing needed it so far */
+	struct memleak *parts[LOADER_PARTS]; /* NULL: nothing needed it so far */
 	enum probe_link link;
 	const struct probe_options *options;
 	struct sites sites;
@@ -86,7 +86,8 @@ void attachments__destroy(struct attachments *a)
 	hash__release(&a->index);
 	hash__release(&a->told);
 	link_closer__destroy(a->closer);
-	memleak__destroy(a->rare);
+	for (i = 0; i < LOADER_PARTS; i++)
+		memleak__destroy(a->parts[i]);
 	free(a);
 }
 
@@ -173,7 +174,7 @@ static int link_returns(struct attachments *all, struct attachment *a, const str
 		return 0;
 	if (!cookies)
 		return -ENOMEM;
-	return link_entries(all, a, all->rare->progs.probe_plain_return, &r);
+	return link_entries(all, a, all->parts[LOADER_RETURNS]->progs.probe_plain_return, &r);
 }
 
 static bool is_asked_for(const struct attachments *all, enum places_part part)
@@ -204,7 +205,7 @@ static int link_sites(struct attachments *all, struct attachment *a, const struc
 static int link_all_sites(struct attachments *all, struct attachment *a, const struct file *file,
 			  const struct share *share)
 {
-	const struct memleak *s = all->rare;
+	const struct memleak *s = all->parts[LOADER_SITES];
 	int err = link_sites(all, a, file, share, NOTES_FREE, s->progs.probe_site_free);
 
 	if (!err)
@@ -214,8 +215,10 @@ static int link_all_sites(struct attachments *all, struct attachment *a, const s
 	if (err)
 		return err;
 	if (a->deferring)
-		return link_sites(all, a, file, share, NOTES_PUT, s->progs.probe_site_put);
-	return link_sites(all, a, file, share, NOTES_ALLOC, s->progs.probe_site_alloc);
+		return link_sites(all, a, file, share, NOTES_PUT,
+				  all->parts[LOADER_SITE_PUT]->progs.probe_site_put);
+	return link_sites(all, a, file, share, NOTES_ALLOC,
+			  all->parts[LOADER_SITE_ALLOC]->progs.probe_site_alloc);
 }
 
 /* Others tell of the heap by now: frees of @a are to be told at once. The library sees that by the
@@ -223,7 +226,8 @@ static int link_all_sites(struct attachments *all, struct attachment *a, const s
 static int end_deferring(struct attachments *all, struct attachment *a, const struct file *file,
 			 const struct share *share)
 {
-	int err = link_sites(all, a, file, share, NOTES_ALLOC, all->rare->progs.probe_site_nothing);
+	int err = link_sites(all, a, file, share, NOTES_ALLOC,
+			     all->parts[LOADER_SITES]->progs.probe_site_nothing);
 
 	if (err) {
 		all->has_gaps = true;
@@ -234,7 +238,7 @@ static int end_deferring(struct attachments *all, struct attachment *a, const st
 	return 0;
 }
 
-static bool needs_rare(const struct allocator *a, const struct share *share)
+static bool needs_returns(const struct allocator *a)
 {
 	size_t i;
 
@@ -242,14 +246,26 @@ static bool needs_rare(const struct allocator *a, const struct share *share)
 		if (a->functions.items[i].may_throw ||
 		    a->functions.items[i].call == MEMLEAK_CALL_RELEASE)
 			return true;
-	return share->sites || a->returns.count;
+	return a->returns.count;
 }
 
-static int load_rare(struct attachments *all, const struct allocator *a, const struct share *share)
+static int load_part(struct attachments *all, enum loader_part part)
 {
-	if (all->rare || !needs_rare(a, share))
+	if (all->parts[part])
 		return 0;
-	return loader__load_rare(all->options, all->link, all->skeleton, &all->rare);
+	return loader__load_part(all->options, all->link, all->skeleton, part, &all->parts[part]);
+}
+
+static int load_parts(struct attachments *all, const struct attachment *a, const struct file *file,
+		      const struct share *share)
+{
+	int err = needs_returns(&file->allocator) ? load_part(all, LOADER_RETURNS) : 0;
+
+	if (!err && share->sites)
+		err = load_part(all, LOADER_SITES);
+	if (!err && share->sites)
+		err = load_part(all, a->deferring ? LOADER_SITE_PUT : LOADER_SITE_ALLOC);
+	return err;
 }
 
 /* Frees first: a block whose free goes unseen would be a leak that is none. */
@@ -257,11 +273,12 @@ static int link_file(struct attachments *all, struct attachment *a, const struct
 		     const struct share *share)
 {
 	CLEANUP(placements__release) struct placements placements = {0};
-	int err = load_rare(all, &file->allocator, share);
+	int err = load_parts(all, a, file, share);
+	const struct memleak *returns = all->parts[LOADER_RETURNS];
 	const struct bpf_program *const entry_programs[PLACES_PARTS] = {
 		[PLACES_FREES] = all->skeleton->progs.probe_free,
-		[PLACES_RELEASES] = all->rare ? all->rare->progs.probe_release : NULL,
-		[PLACES_MAY_THROW] = all->rare ? all->rare->progs.probe_plain_entry : NULL,
+		[PLACES_RELEASES] = returns ? returns->progs.probe_release : NULL,
+		[PLACES_MAY_THROW] = returns ? returns->progs.probe_plain_entry : NULL,
 		[PLACES_NEW_ARRAY] = all->skeleton->progs.probe_operator,
 		[PLACES_OPERATORS] = all->skeleton->progs.probe_operator,
 		[PLACES_LIBRARIES] = all->skeleton->progs.probe_libraries,

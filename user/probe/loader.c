@@ -91,32 +91,35 @@ static void configure(struct memleak *s, const struct probe_options *o, unsigned
 				offsetof(struct memleak_stack, frames[o->stack_depth + 1]));
 }
 
-/*
- * Few processes need these, and the verifier takes as long for them as for all others: they are
- * loaded when they are needed.
- */
-static bool is_rare(const struct memleak *s, const struct bpf_program *program)
+static enum loader_part part_of(const struct memleak *s, const struct bpf_program *program)
 {
-	const struct bpf_program *const rare[] = {
-		s->progs.probe_plain_entry,  s->progs.probe_plain_return,
-		s->progs.probe_release,	     s->progs.probe_site_alloc,
-		s->progs.probe_site_free,    s->progs.probe_site_restore,
-		s->progs.probe_site_map,     s->progs.probe_site_put,
-		s->progs.probe_site_nothing,
+	const struct {
+		const struct bpf_program *program;
+		enum loader_part part;
+	} parts[] = {
+		{s->progs.probe_plain_entry, LOADER_RETURNS},
+		{s->progs.probe_plain_return, LOADER_RETURNS},
+		{s->progs.probe_release, LOADER_RETURNS},
+		{s->progs.probe_site_free, LOADER_SITES},
+		{s->progs.probe_site_restore, LOADER_SITES},
+		{s->progs.probe_site_map, LOADER_SITES},
+		{s->progs.probe_site_nothing, LOADER_SITES},
+		{s->progs.probe_site_alloc, LOADER_SITE_ALLOC},
+		{s->progs.probe_site_put, LOADER_SITE_PUT},
 	};
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(rare); i++)
-		if (rare[i] == program)
-			return true;
-	return false;
+	for (i = 0; i < ARRAY_SIZE(parts); i++)
+		if (parts[i].program == program)
+			return parts[i].part;
+	return LOADER_COMMON;
 }
 
-static void choose_programs(struct memleak *s, bool rare)
+static void choose_programs(struct memleak *s, enum loader_part part)
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, s->obj) if (is_rare(s, program) != rare)
+	bpf_object__for_each_program(program, s->obj) if (part_of(s, program) != part)
 		bpf_program__set_autoload(program, false);
 }
 
@@ -179,7 +182,7 @@ static int try_buckets(const struct probe_options *o, enum probe_link link,
 		return -errno;
 	configure(s, o, bucket_bits);
 	configure_programs(s, link, o->diagnose);
-	choose_programs(s, false);
+	choose_programs(s, LOADER_COMMON);
 	err = memleak__load(s);
 	if (!err && o->diagnose)
 		err = connect_programs(s, link);
@@ -289,8 +292,8 @@ static int share_maps(const struct memleak *from, const struct memleak *to)
 	return 0;
 }
 
-int loader__load_rare(const struct probe_options *o, enum probe_link link,
-		      const struct memleak *skeleton, struct memleak **ret)
+int loader__load_part(const struct probe_options *o, enum probe_link link,
+		      const struct memleak *skeleton, enum loader_part part, struct memleak **ret)
 {
 	struct memleak *s = memleak__open();
 	int err;
@@ -298,7 +301,7 @@ int loader__load_rare(const struct probe_options *o, enum probe_link link,
 	if (!s)
 		return -errno;
 	configure_programs(s, link, o->diagnose);
-	choose_programs(s, true);
+	choose_programs(s, part);
 	err = share_maps(skeleton, s);
 	if (!err)
 		err = memleak__load(s);

@@ -17,12 +17,24 @@ int loader__load(const struct probe_options *o, struct blocks *blocks, struct me
 		 enum probe_link *link);
 
 /*
- * Load what few processes need (allocation functions that may throw, functions of the user's,
- * sites) beside @skeleton, loaded for @link, with its maps. 0 with *@ret, which memleak__destroy()
- * frees before @skeleton; or -errno after the lines that say why.
+ * Programs that few processes need, apart: the verifier takes as long for some as for all that are
+ * common.
  */
-int loader__load_rare(const struct probe_options *o, enum probe_link link,
-		      const struct memleak *skeleton, struct memleak **ret);
+enum loader_part {
+	LOADER_COMMON,
+	LOADER_RETURNS,	   /* of functions that may throw, and of the user's */
+	LOADER_SITES,	   /* but for allocations: */
+	LOADER_SITE_ALLOC, /* ... where each free is told at once, */
+	LOADER_SITE_PUT,   /* ... or some are deferred */
+	LOADER_PARTS,
+};
+
+/*
+ * Load @part beside @skeleton, loaded for @link, with its maps. 0 with *@ret, which
+ * memleak__destroy() frees before @skeleton; or -errno after the lines that say why.
+ */
+int loader__load_part(const struct probe_options *o, enum probe_link link,
+		      const struct memleak *skeleton, enum loader_part part, struct memleak **ret);
 
 /* Watch processes start and end; @fds gets LOADER_LIFECYCLE descriptors; on failure, fewer, the
  * rest is left as it was. 0, or -errno after a line that says why. */
