@@ -89,9 +89,12 @@ static __always_inline bool is_known(struct place at, __u32 *ret)
 /* A plain step or the number of a rule is found there. */
 static __always_inline void remember_rule(struct place at, __u32 what)
 {
+	__u64 word = *(volatile __u64 *)at.first;
+
 	if (at.offset >> 32)
 		return;
-	*(volatile __u64 *)at.second = *(volatile __u64 *)at.first;
+	if (word >> 16 != at.where)
+		*(volatile __u64 *)at.second = word;
 	*(volatile __u64 *)at.first = at.where << 16 | what;
 }
 

@@ -339,6 +339,7 @@ static int prepare_probe(struct run *r)
 		.min_size = o->min_size,
 		.max_size = o->max_size,
 		.sample = {.rate = o->sample_rate, .mean = o->sample_bytes},
+		.drawn = o->preload && o->sample_bytes,
 		.max_blocks = o->max_blocks,
 		.max_stacks = o->max_stacks,
 		.stack_depth = o->stack_depth,

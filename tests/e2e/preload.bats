@@ -134,6 +134,29 @@ for line in sys.stdin:
 	kill "$target"
 }
 
+# A block of 10,000 bytes has one chance in ten; of four only one in ten thousand times all.
+@test "what went by unheard does not bring the next sample nearer" {
+	local n sampled=0
+	require_bpf
+	open_pump
+	MEMLEAK_SAMPLE_BYTES=100000 LD_PRELOAD=$HOOK "$PROGRAMS/pump" <&"$pump_fd" >"$answers" 2>&1 3>&- 4>&- &
+	target=$!
+	tell "leak 1 1"
+	for n in 0 1 2 3 4; do
+		start_tool -p "$target" -o 0 --sample-bytes 100000
+		ask_report
+		tell "leak 1 10000"
+		ask_report
+		end_tool
+		if [ "$n" != 0 ] && jq -se '.[-1].processes[0].stacks[] | select(.bytes > 9000)' "$report"; then
+			sampled=$((sampled + 1))
+		fi
+		tell "leak 3000 9000"
+	done
+	kill "$target"
+	[ "$sampled" -lt 4 ]
+}
+
 @test "a child that nobody follows runs on, and is not counted" {
 	require_bpf
 	TOOL="-v --preload --no-follow" profile forks

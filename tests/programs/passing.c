@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Stacks that come and go. Does what its standard input says, a line at a time, and answers "ok":
- *   pass FIRST COUNT   a block from each of these stacks, its size 1 + its number % 100; those
- * whose number ends in 7 are kept, the others freed at once keep FIRST COUNT   the same, but all
- * are kept fork FIRST COUNT   as pass, in a child, which ends late FIRST COUNT   the same, but for
- * larger ones each time, and those that are freed are so in the end: at addresses that may never be
- * handed out again end                it ends
+ *   pass FIRST COUNT   a block from each of these stacks, its size 1 + its number % 100; those whose
+ *                      number ends in 7 are kept, the others freed at once
+ *   keep FIRST COUNT   the same, but all are kept
+ *   fork FIRST COUNT   as pass, in a child, which ends
+ *   late FIRST COUNT   as pass, but for larger ones each time, and those that are freed are so in the
+ *                      end: at addresses that may never be handed out again
+ *   end                it ends
  */
 #include <sys/wait.h>
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "hook.h"
 
 extern void __asan_init(void) __attribute__((weak));
@@ -18,23 +19,6 @@ static void say(const char *line)
 {
 	if (write(STDERR_FILENO, line, strlen(line)) < 0)
 		return; /* nobody listens */
-}
-
-/* 4096, 64K, 1M; 0 where it is no such number. */
-static uint32_t parse_bytes(const char *text)
-{
-	uint64_t n = 0;
-
-	for (; *text >= '0' && *text <= '9' && n <= UINT32_MAX; text++)
-		n = n * 10 + (*text - '0');
-	if (*text == 'K' || *text == 'k') {
-		n <<= 10;
-		text++;
-	} else if (*text == 'M' || *text == 'm') {
-		n <<= 20;
-		text++;
-	}
-	return *text || n > UINT32_MAX ? 0 : n;
 }
 
 /* They have the allocator, and watch it themselves; the tool looks for the same symbols. */
@@ -67,7 +51,7 @@ static void __attribute__((constructor)) begin(void)
 		    "aside\n");
 		return;
 	}
-	hook_mean = bytes ? parse_bytes(bytes) : 0;
+	hook_mean = bytes ? hook_parse_bytes(bytes) : 0;
 	if (bytes && !hook_mean)
 		say("libmemleak: MEMLEAK_SAMPLE_BYTES is no number of bytes (like 4096, 64K or "
 		    "1M): all allocations are told\n");

@@ -70,8 +70,8 @@ void hook_settle(void)
 	};
 	int i;
 
-	/* Or all children would draw the same samples; the next one has been drawn if this one was
-	 * forked off by a system call alone (see hook_draw_in_children()), and is taken. */
+	/* Or all children would draw the same samples. Those that a system call alone has made (see
+	 * hook_draw_in_children()) share the next one, if they are heard from the start. */
 	hook_thread.random = 0;
 	hook_thread.vforked = 0;
 	for (i = 0; i < HOOK_SEMAPHORES; i++)

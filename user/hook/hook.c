@@ -25,8 +25,11 @@ static always_inline bool begin(struct call *c, struct hook_here here)
 {
 	struct hook_thread *t = &hook_thread;
 
-	if (likely(!hook_tells_allocs()) || hook_mode == HOOK_ASIDE ||
-	    hook_is_inside(t, here.frame))
+	if (likely(!hook_tells_allocs())) {
+		t->left = 0; /* as in hook_is_unheard() */
+		return false;
+	}
+	if (hook_mode == HOOK_ASIDE || hook_is_inside(t, here.frame))
 		return false;
 	t->inside = here.frame;
 	c->left = t->left;
@@ -72,7 +75,7 @@ static noinline void *malloc_told(size_t size)
 
 HOOK_EXPORT void *malloc(size_t size)
 {
-	if (hook_is_quick(size) || !hook_may_tell_allocs())
+	if (hook_is_quick(size) || hook_is_unheard())
 		return hook_next.malloc(size);
 	return malloc_told(size);
 }
@@ -91,7 +94,7 @@ HOOK_EXPORT void *calloc(size_t n, size_t size)
 	size_t whole;
 
 	if ((is_glibc && !__builtin_mul_overflow(n, size, &whole) && hook_is_quick(whole)) ||
-	    !hook_may_tell_allocs())
+	    hook_is_unheard())
 		return hook_next.calloc(n, size);
 	return calloc_told(n, size);
 }
@@ -193,7 +196,7 @@ HOOK_EXPORT void *realloc(void *old, size_t size)
 {
 	if (unlikely(hook_is_early(old)))
 		return move_early(old, size);
-	if ((is_glibc && hook_is_free_quick(old) && hook_is_quick(size)) || !hook_may_tell_allocs())
+	if ((is_glibc && hook_is_free_quick(old) && hook_is_quick(size)) || hook_is_unheard())
 		return hook_next.realloc(old, size);
 	return realloc_told(old, size);
 }

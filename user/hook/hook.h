@@ -15,8 +15,8 @@
  * caller is where a walk begins.
  *
  * The library allocates nothing, takes no lock, and calls nothing that does, but for dlsym(3) at
- * the first call of all. All of a thread's state is in thread-local storage that exists before its
- * first instruction.
+ * the first call of all, and for pthread_atfork(3) in its constructor if it is to draw samples. All
+ * of a thread's state is in thread-local storage that exists before its first instruction.
  */
 
 #include <errno.h>
@@ -160,6 +160,18 @@ static always_inline bool hook_is_vfork_child(struct hook_thread *t)
 static always_inline bool hook_may_tell_allocs(void)
 {
 	return hook_semaphores[HOOK_ALLOC] | hook_semaphores[HOOK_PUT];
+}
+
+/*
+ * Nobody hears of a call that is not quick. The countdown is over then: it would sink below the
+ * size of what comes here, and the first such block that is told of would be a sample for certain.
+ */
+static always_inline bool hook_is_unheard(void)
+{
+	if (hook_may_tell_allocs())
+		return false;
+	hook_thread.left = 0;
+	return true;
 }
 
 static always_inline bool hook_tells_allocs(void)

@@ -150,7 +150,7 @@ static always_inline void *allocate_quick(new_fn *next, uint8_t family, size_t s
 
 static always_inline bool will_be_quick(size_t size)
 {
-	return likely(hook_thread.left > size + MARGIN);
+	return likely(hook_thread.left > MARGIN) && likely(hook_thread.left - MARGIN > size);
 }
 
 #define NEW(symbol, family, absent, quick)                                                         \

@@ -51,6 +51,7 @@ struct probe_options {
 	bool sites;	    /* count what each stack has allocated, freed or not */
 	uint64_t min_size, max_size;
 	struct sample sample;
+	bool drawn; /* processes draw their samples themselves: they are run with `sample.mean` */
 	uint32_t max_blocks, max_stacks, stack_depth;
 	uint64_t max_unwind_memory; /* bytes, for the unwind tables of all files */
 	bool no_sites;		    /* probe functions alone */
@@ -160,6 +161,7 @@ struct probe_tables {
 	size_t nr_families;
 	uint64_t start_ns; /* of counting, CLOCK_MONOTONIC */
 	struct sample sample;
+	bool drawn; /* processes draw their samples themselves: they are run with `sample.mean` */
 };
 void probe__tables(const struct probe *p, struct probe_tables *ret);
 

@@ -251,7 +251,9 @@ static int attach(struct probe *p, pid_t pid, bool starts, uint64_t could_ns, ch
 		return err;
 	}
 	share__look(p->files, vmas.items, vmas.count, &shares);
-	shares.drawn = shares.hook && preload__draws(pid);
+	/* Drawn otherwise, some would be drawn for once more. */
+	if (shares.hook && p->options.sample.mean)
+		shares.drawn = p->options.drawn || preload__mean(pid) == p->options.sample.mean;
 	/* What defers frees must not meet others that tell of them. */
 	if (shares.hook && !p->options.all) {
 		err = attach_file(p, pid, process.image, shares.hook, &shares);

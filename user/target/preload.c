@@ -11,6 +11,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "hook/bytes.h"
 #include "target/inspect.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -174,7 +175,7 @@ void preload__release(struct preload *p)
 	*p = (struct preload){0};
 }
 
-bool preload__draws(pid_t pid)
+uint32_t preload__mean(pid_t pid)
 {
 	static const char name[] = "MEMLEAK_SAMPLE_BYTES=";
 	CLEANUP_FCLOSE FILE *f = NULL;
@@ -186,6 +187,6 @@ bool preload__draws(pid_t pid)
 	f = fopen(path, "re");
 	while (f && getdelim(&variable, &size, 0, f) > 0)
 		if (strncmp(variable, name, sizeof(name) - 1) == 0)
-			return strtoul(variable + sizeof(name) - 1, NULL, 10) > 0;
-	return false;
+			return hook_parse_bytes(variable + sizeof(name) - 1);
+	return 0;
 }

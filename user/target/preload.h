@@ -4,7 +4,6 @@
 
 /* Starting a program with libmemleak.so in front of its allocator. */
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -29,9 +28,10 @@ int preload__choose(struct sandbox *s, const char *path, uid_t uid, gid_t gid, u
 void preload__release(struct preload *p);
 
 /*
- * Whether the library draws samples in process @pid, if that has it: whether it was started with
- * MEMLEAK_SAMPLE_BYTES. False too where that cannot be read.
+ * Every how many bytes the library draws a sample in process @pid, if it has that: what it was
+ * started with as MEMLEAK_SAMPLE_BYTES; 0: it draws none. 0 too where that cannot be read, or not
+ * any more: programs that name themselves write over it.
  */
-bool preload__draws(pid_t pid);
+uint32_t preload__mean(pid_t pid);
 
 #endif
