@@ -13,7 +13,9 @@
  *
  * The mappings themselves are changed in place: where they begin, and the offset in the file with
  * it. Of one that is freed the begin is written over, since Linux 6.4. What is found is believed if
- * it begins where the tree says so, and has the same offset, before and after it is read.
+ * it begins where the tree says so, and has the same offset, before and after it is read. That
+ * holds within one change; who calls this sees to it that there are no two, where the kernel counts
+ * them.
  */
 
 #include "bpf/files.bpf.h"

@@ -37,6 +37,7 @@ struct walk {
 	struct memleak_mapping kept[KEPT_MAPPINGS]; /* hold while the address space is as it was */
 	__u32 kept_seq;				    /* changes_so_far() when they were found */
 	__u32 next_kept;
+	__u32 changes;		   /* number_of_changes() before the look at the tree */
 	struct vma_tree_node node; /* room for a look at the tree of mappings */
 	struct vma_copy found;	   /* what the kernel has at the last address it was asked for */
 	__u64 key, check;	   /* two hashes of the frames so far */
@@ -254,13 +255,32 @@ static __always_inline void keep_mapping(struct walk *w)
 		w->kept[w->next_kept++ & (KEPT_MAPPINGS - 1)] = w->mapping;
 }
 
-/* As bpf_find_vma(), into walk->found: 0 or -EBUSY. */
+/*
+ * The number of changes so far, with the one that is being made; always 0 where nobody counts. Not
+ * inlined: the loop that asks for it has no room on its stack.
+ */
+__noinline __weak __u32 number_of_changes(void)
+{
+	__u32 seq = 0;
+
+	if (counts_changes())
+		changes_so_far(&seq);
+	return seq;
+}
+
+/*
+ * As bpf_find_vma(), into walk->found: 0 or -EBUSY. A mapping that a change has moved and another
+ * one moves back looks as the tree had it, half of it: so no change may have begun or ended.
+ */
 static __always_inline long find_unlocked(struct walk *w, __u64 pc)
 {
 	for (int i = 0; i < MAPPING_TRIES; i++) {
-		__u64 vma = vma_tree_find(&w->node, pc);
+		__u64 vma;
 
-		if (vma && !vma_tree_copy(&w->found, vma, w->node.start, pc))
+		w->changes = number_of_changes();
+		vma = vma_tree_find(&w->node, pc);
+		if (vma && !vma_tree_copy(&w->found, vma, w->node.start, pc) &&
+		    number_of_changes() == w->changes)
 			return 0;
 	}
 	return -EBUSY;
