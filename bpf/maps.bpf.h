@@ -37,7 +37,8 @@ const volatile __u32 max_blocks __weak;
 const volatile __u32 bucket_bits __weak; /* how many buckets there are; 0: none */
 const volatile __u32 max_depth __weak = 127;
 const volatile __u32 page_shift __weak = 12;
-const volatile __u32 own_tgid __weak; /* the tool itself and its helper are never followed */
+const volatile __u64 trail_secret __weak; /* makes stacks that processes name this tool's */
+const volatile __u32 own_tgid __weak;	  /* the tool itself and its helper are never followed */
 
 /* Numbers given out so far; also counted up by the loader, atomically. */
 __u32 last_image __weak = 0;
@@ -233,6 +234,13 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
 } events __weak SEC(".maps");
+
+/* struct memleak_trail_answer: see bpf/deferred.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+} trails __weak SEC(".maps");
+__u32 nr_trails __weak = 0;
 
 /*
  * A program on a uprobe can be preempted, and another thread can then enter it on the same CPU.

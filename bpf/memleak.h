@@ -127,9 +127,12 @@ struct memleak_site_arguments {
  * (of what frees, on a free), flags, the slack of a block, and how far above the frame that they
  * give it ends.
  */
-#define MEMLEAK_SITE_REALLOC 1 /* a free: it is for a realloc, which may still fail */
-#define MEMLEAK_SITE_SIZED   2 /* a free: it knows the size */
-#define MEMLEAK_SITE_INNER   4 /* for an operator's own use: its family says nothing */
+#define MEMLEAK_SITE_REALLOC 1	/* a free: it is for a realloc, which may still fail */
+#define MEMLEAK_SITE_SIZED   2	/* a free: it knows the size */
+#define MEMLEAK_SITE_INNER   4	/* for an operator's own use: its family says nothing */
+#define MEMLEAK_SITE_ASKS    8	/* a put, see bpf/deferred.h: where is its trail? */
+#define MEMLEAK_SITE_LOW     16 /* a put: `low_bytes` is below what was told last */
+#define MEMLEAK_SITE_KNOWN   32 /* a put: in place of the weight, which is the size, the stack */
 #define MEMLEAK_SITE_INFO(family, flags, slack, cfa)                                               \
 	((__u64)(family) | (__u64)(flags) << 8 | (__u64)(slack) << 16 | (__u64)(cfa) << 32)
 #define MEMLEAK_SITE_IN_CELL(generation) ((__u64)(generation) << 24) /* see bpf/deferred.h */
@@ -334,9 +337,10 @@ struct memleak_process {
 	__u64 alloc_bytes, free_bytes;
 	__u64 peak_bytes, peak_ns;
 	/* Of a process that defers frees (bpf/deferred.h): where its cells are (0: it does not),
-	 * what it has said last of `bytes` there, and how much of that is of blocks that were not
-	 * seen. */
+	 * what it has said last of `bytes` there, and how much of that, of `again` and of
+	 * `again_bytes` is of blocks that were not seen. */
 	__u64 cells, deferred_bytes, strange_bytes;
+	__u64 strange_again, strange_again_bytes;
 	__u64 end_ns; /* 0: running */
 	char comm[16];
 };
@@ -436,7 +440,7 @@ static_assert(sizeof(struct memleak_freed_key) == 16, "key without gaps");
 static_assert(sizeof(struct memleak_freed) == 32, "record without gaps");
 static_assert(sizeof(struct memleak_stack) == 16 + 8 * (MEMLEAK_MAX_FRAMES + 1),
 	      "stack without gaps");
-static_assert(sizeof(struct memleak_process) == 128, "process without gaps");
+static_assert(sizeof(struct memleak_process) == 144, "process without gaps");
 static_assert(sizeof(struct memleak_file_key) == 24, "key without gaps");
 static_assert(sizeof(struct memleak_table) == 24, "table without gaps");
 static_assert(sizeof(struct memleak_mapping) == 32, "mapping without gaps");

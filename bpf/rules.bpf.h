@@ -106,16 +106,17 @@ static __always_inline __u32 find_step(struct walk *w, __u64 pc)
 	return is_known(place_of(w, pc), &step) && step >= UNWIND_PLAIN ? step : 0;
 }
 
-/* The rule at @pc into *@rule; what to say if it leads nowhere. */
+/* The rule at @pc into *@rule, and w->plain; what to say if it leads nowhere. */
 static __always_inline enum unwind_result find_rule(struct walk *w, __u64 pc,
 						    struct unwind_rule *rule)
 {
 	struct place at = place_of(w, pc);
 	struct unwind_rule *found;
 	enum unwind_result result;
-	__u32 number, step;
+	__u32 number;
 	bool known;
 
+	w->plain = 0;
 	if (!w->mapping.file)
 		return UNWIND_NO_ROW;
 	known = is_known(at, &number) && number < UNWIND_PLAIN;
@@ -128,9 +129,9 @@ static __always_inline enum unwind_result find_rule(struct walk *w, __u64 pc,
 	if (!found)
 		return UNWIND_NO_ROW;
 	*rule = *found;
-	step = unwind_plain(rule);
-	if (!known && (step || number < UNWIND_PLAIN))
-		remember_rule(at, step ? step : number);
+	w->plain = unwind_plain(rule);
+	if (!known && (w->plain || number < UNWIND_PLAIN))
+		remember_rule(at, w->plain ? w->plain : number);
 	return UNWIND_NO_ROW;
 }
 

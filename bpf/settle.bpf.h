@@ -11,22 +11,28 @@ struct settling {
 	struct memleak_process *process;
 	__u32 first; /* cell of the part */
 	__u32 pad;
-	__u64 used;
+	__u64 used[MEMLEAK_CELL_PARTS / 64];
 };
 
-/* The block at @addr was freed, if it is the one of this generation that the table has. */
-static __always_inline void settle_free(struct memleak_process *p, __u64 addr, __u8 generation)
+/* The block of @cell was freed, or has come again, if it is the one that the table has. */
+static __always_inline void settle_block(struct memleak_process *p, const struct memleak_cell *cell)
 {
-	struct memleak_block_key key = {
-		.addr = addr, .image = p->image, .family = MEMLEAK_KEY_DEFERRABLE};
-	struct slot_place at = slot_place(addr, p->image);
-	__u32 way = way_of(at, SLOT_DEFERRABLE, 0);
+	enum memleak_cell_state state = MEMLEAK_CELL_STATE(cell->tag);
+	bool freed = state == MEMLEAK_CELL_FREED || state == MEMLEAK_CELL_TOLD;
+	struct memleak_block_key key = {.addr = MEMLEAK_CELL_ADDRESS(cell->tag),
+					.image = p->image,
+					.family = MEMLEAK_KEY_DEFERRABLE};
 	struct memleak_block *b, old;
 
-	b = at.bucket && way < SLOT_WAYS ? &at.bucket->slots[way].block
-					 : bpf_map_lookup_elem(&blocks, &key);
-	if (b && b->deferrable == generation)
-		block_free_deferred(p, addr, &old);
+	if (!freed && !cell->time_ns)
+		return;
+	b = find_deferrable(&key);
+	if (!b || b->deferrable != MEMLEAK_CELL_GENERATION(cell->tag))
+		return;
+	if (freed)
+		block_free_deferred(p, key.addr, &old);
+	else
+		renew_time(b, cell->time_ns);
 }
 
 static long settle_cell(__u32 i, struct settling *s)
@@ -38,19 +44,40 @@ static long settle_cell(__u32 i, struct settling *s)
 		count_loss(MEMLEAK_LOSS_DEFERRED);
 		return 1;
 	}
-	if (MEMLEAK_CELL_STATE(cell.tag) == MEMLEAK_CELL_FREED ||
-	    MEMLEAK_CELL_STATE(cell.tag) == MEMLEAK_CELL_TOLD)
-		settle_free(s->process, MEMLEAK_CELL_ADDRESS(cell.tag),
-			    MEMLEAK_CELL_GENERATION(cell.tag));
+	if (cell.tag)
+		settle_block(s->process, &cell);
 	return 0;
 }
 
 static long settle_part(__u32 part, struct settling *s)
 {
-	if (!(s->used >> part & 1))
+	if (part >= MEMLEAK_CELL_PARTS || !(s->used[part / 64] >> (part & 63) & 1))
 		return 0;
 	s->first = part * MEMLEAK_CELL_PART;
 	bpf_loop(MEMLEAK_CELL_PART, settle_cell, s, 0);
+	return 0;
+}
+
+/* What has come again is an allocation and a free each time. */
+static __noinline int settle_again(struct memleak_process *p)
+{
+	struct memleak_cells *cells;
+	__u64 again[2] = {};
+
+	if (!p)
+		return 0;
+	cells = (struct memleak_cells *)p->cells;
+	if (bpf_probe_read_user(again, sizeof(again), &cells->again)) {
+		count_loss(MEMLEAK_LOSS_DEFERRED);
+		return 0;
+	}
+	count_low(p, bpf_ktime_get_ns());
+	again[0] = (again[0] - p->strange_again) * SAMPLE_WEIGHT_ONE;
+	again[1] -= p->strange_again_bytes;
+	p->allocs += again[0];
+	p->frees += again[0];
+	p->alloc_bytes += again[1];
+	p->free_bytes += again[1];
 	return 0;
 }
 
@@ -62,8 +89,9 @@ static __noinline int settle(struct memleak_process *p)
 
 	if (!p || !p->cells)
 		return 0;
+	settle_again(p);
 	cells = (struct memleak_cells *)p->cells;
-	if (bpf_probe_read_user(&s.used, sizeof(s.used), &cells->used))
+	if (bpf_probe_read_user(s.used, sizeof(s.used), cells->used))
 		count_loss(MEMLEAK_LOSS_DEFERRED);
 	else
 		bpf_loop(MEMLEAK_CELL_PARTS, settle_part, &s, 0);

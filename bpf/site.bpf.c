@@ -175,26 +175,55 @@ static __always_inline int site_alloc(struct pt_regs *regs, __u64 cookie)
 
 /* --- allocations that tell of deferred frees: see bpf/deferred.h --- */
 
+#define CODE_MASK (UNWIND_ARM64 ? UNWIND_ARM64_CODE_MASK : -1ULL)
+
 struct put {
 	struct site site;
-	__u64 freed; /* the block that was freed; 0: none */
-	__u64 caller;
+	__u64 freed;	  /* the block that was freed; 0: none */
+	__u64 came_again; /* the block that has come again since it was told, and is live */
+	__u64 detail;	  /* by whom it was freed; when it came again */
+	__u64 known;	  /* the stack, by its trail; 0: it is to be walked */
 };
+
+/* All ones if @x is not 0: no branch, for the verifier sees each. */
+static __always_inline __u64 all_ones_if(__u64 x)
+{
+	__u64 sign = x | -x;
+
+	barrier_var(sign);
+	return (__u64)((__s64)sign >> 63);
+}
 
 /* The library's own arguments, user/hook/hook.h: hook_site_put(). */
 static __always_inline void read_put(struct pt_regs *regs, struct put *s)
 {
 	__u64 tag = SITE_PARM6(regs);
+	__u64 address = MEMLEAK_CELL_ADDRESS(tag) & all_ones_if(tag);
+	__u64 freed = all_ones_if(MEMLEAK_CELL_STATE(tag) ^ MEMLEAK_CELL_LIVE), known;
 
 	s->site.pointer = PT_REGS_PARM1(regs);
 	s->site.size = PT_REGS_PARM2(regs);
 	s->site.weight = PT_REGS_PARM3(regs);
 	s->site.info = PT_REGS_PARM4(regs);
 	s->site.frame = SITE_PARM5(regs);
-	if (!tag)
-		return;
-	s->freed = MEMLEAK_CELL_ADDRESS(tag);
-	s->caller = SITE_PARM7(regs) & (UNWIND_ARM64 ? UNWIND_ARM64_CODE_MASK : -1ULL);
+	known = all_ones_if(MEMLEAK_SITE_FLAGS(s->site.info) & MEMLEAK_SITE_KNOWN);
+	s->known = (s->site.weight ^ trail_secret) & known;
+	s->site.weight = (s->site.weight & ~known) | (s->site.size & known);
+	s->freed = address & freed;
+	s->came_again = address & ~freed;
+	s->detail = SITE_PARM7(regs);
+}
+
+/* What has come again before the process was followed. */
+static __always_inline void note_strange(struct memleak_process *p, __u64 at)
+{
+	struct memleak_cells *cells = (struct memleak_cells *)at;
+	__u64 again[2] = {};
+
+	if (bpf_probe_read_user(again, sizeof(again), &cells->again))
+		return; /* nor will anybody else */
+	p->strange_again = again[0];
+	p->strange_again_bytes = again[1];
 }
 
 /* How many bytes the process has freed and not told of. Those of blocks that were there before it
@@ -204,7 +233,9 @@ static __always_inline void note_deferred(struct memleak_process *p, struct pt_r
 	__u64 bytes = SITE_PARM8(regs);
 
 	if (!p->cells) {
+		note_strange(p, SITE_PARM9(regs));
 		p->strange_bytes = bytes;
+		barrier();
 		p->cells = SITE_PARM9(regs);
 	}
 	p->deferred_bytes = bytes > p->strange_bytes ? bytes - p->strange_bytes : 0;
@@ -219,7 +250,7 @@ static __always_inline __u64 put_freed(struct memleak_process *p, struct pt_regs
 
 	if (block_free_deferred(p, s->freed, &old)) {
 		if (diagnose)
-			remember_freed(p, s->freed, &old, s->caller);
+			remember_freed(p, s->freed, &old, s->detail & CODE_MASK);
 		return weigh(&old).bytes;
 	}
 	bpf_probe_read_user(&strange, sizeof(strange), (void *)SITE_PARM10(regs));
@@ -246,18 +277,112 @@ static __always_inline __u64 time_about(void)
 	return noted & ~TICK_BITS;
 }
 
+/* --- trails, for who asks --- */
+
+static __always_inline bool is_asked(const struct put *s)
+{
+	return MEMLEAK_SITE_FLAGS(s->site.info) & MEMLEAK_SITE_ASKS;
+}
+
+/* A function of its own, as what it needs of the stack comes on top of the walk's otherwise. */
+static __noinline int begin_asked(struct memleak_process *p, struct walk *w, __u64 frame, __u32 cfa)
+{
+	struct memleak_cells *cells;
+	__u64 epoch = 0;
+
+	if (!p || !w)
+		return 0;
+	cells = (struct memleak_cells *)p->cells;
+	/* Before the walk: what it finds is of this epoch, or a later one. */
+	if (!bpf_probe_read_user(&epoch, sizeof(epoch), &cells->epoch))
+		begin_trail(w, frame, cfa, epoch);
+	return 0;
+}
+
+/* Have the loader write where the walk has gone that is over. What finds no room is asked for
+ * again. */
+static __noinline int answer(struct memleak_process *p, struct walk *w)
+{
+	struct memleak_trail_answer *a;
+
+	if (!p || !w || !w->put_stack || !has_trail(w))
+		return 0;
+	a = bpf_ringbuf_reserve(&trails, sizeof(*a), 0);
+	if (!a)
+		return 0;
+	a->cells = p->cells;
+	a->tgid = p->tgid;
+	a->forgotten = MEMLEAK_TRAIL_NONE;
+	a->way = __sync_fetch_and_add(&nr_trails, 1) & (MEMLEAK_TRAIL_WAYS - 1);
+	a->trail = w->trail;
+	a->trail.id = bpf_ktime_get_ns();
+	a->trail.stack = w->put_stack ^ trail_secret;
+	bpf_ringbuf_submit(a, 0);
+	return 0;
+}
+
+/* The block at @addr is not in the table, or without its stack: what comes again there must be told
+ * of. */
+static __noinline int forget_trail(struct memleak_process *p, __u64 addr)
+{
+	struct memleak_trail_answer *a;
+
+	if (!p)
+		return 0;
+	a = bpf_ringbuf_reserve(&trails, sizeof(*a), 0);
+	if (!a)
+		return 0;
+	a->cells = p->cells;
+	a->tgid = p->tgid;
+	a->forgotten = MEMLEAK_CELL_OF(addr);
+	bpf_ringbuf_submit(a, 0);
+	return 0;
+}
+
+/* Whether the stack that a process has named is one of this tool's still. */
+static __noinline int is_in_table(__u64 stack)
+{
+	return stack && bpf_map_lookup_elem(&stacks, &stack);
+}
+
+/*
+ * The stack of the put into walk->put_stack, and walk->stack.flags. By way of memory, of which the
+ * verifier knows nothing: or it would look at all that follows once for each way to it.
+ */
+static __always_inline void walk_put(struct memleak_process *p, struct pt_regs *regs,
+				     struct walk *w, struct put *s)
+{
+	__u32 cfa = MEMLEAK_SITE_CFA(s->site.info);
+
+	if (is_in_table(s->known)) {
+		w->put_stack = s->known;
+		w->stack.flags = 0;
+		return;
+	}
+	begin_from_frame(w, regs, s->site.frame, cfa, p->image);
+	if (is_asked(s))
+		begin_asked(p, w, s->site.frame, cfa);
+	w->put_stack = walk_on(w, p->image);
+	if (is_asked(s))
+		answer(p, w);
+}
+
 static __always_inline int site_put(struct pt_regs *regs)
 {
 	struct memleak_process *p = followed_process();
 	struct memleak_block b = {};
 	struct put s = {};
 	struct thread *t;
+	bool again, kept, good;
 	__u64 told = 0;
-	bool again;
 
 	if (!p)
 		return 0;
 	read_put(regs, &s);
+	if (p->cells && MEMLEAK_SITE_FLAGS(s.site.info) & MEMLEAK_SITE_LOW)
+		count_low(p, time_about());
+	if (s.came_again)
+		block_came_again(p, s.came_again, s.detail);
 	t = s.site.pointer ? thread_storage(BPF_LOCAL_STORAGE_GET_F_CREATE) : NULL;
 	if (s.site.pointer && !t)
 		count_loss(MEMLEAK_LOSS_BLOCK_THREAD);
@@ -280,13 +405,16 @@ static __always_inline int site_put(struct pt_regs *regs)
 	b.time_ns = time_about();
 	find_family(t, regs, &s.site, &b);
 	b.deferrable = MEMLEAK_SITE_GENERATION(s.site.info);
-	begin_from_frame(&t->walk, regs, s.site.frame, MEMLEAK_SITE_CFA(s.site.info), p->image);
-	b.stack = walk_on(&t->walk, p->image);
-	if (again && block_replace(p, s.site.pointer, &b))
-		return 0;
-	if (again)
+	walk_put(p, regs, &t->walk, &s);
+	b.stack = *(volatile __u64 *)&t->walk.put_stack;
+	good = b.stack && !(t->walk.stack.flags & MEMLEAK_STACK_BROKEN);
+	kept = again && block_replace(p, s.site.pointer, &b);
+	if (!kept && again)
 		told = put_freed(p, regs, &s);
-	block_insert(p, s.site.pointer, &b, told);
+	if (!kept)
+		kept = block_insert(p, s.site.pointer, &b, told);
+	if (b.deferrable && (!kept || !good))
+		forget_trail(p, s.site.pointer);
 	return 0;
 }
 

@@ -16,6 +16,7 @@
  */
 
 #include "bpf/rules.bpf.h"
+#include "bpf/trail.bpf.h"
 
 /* Begin a stack, of no frames so far. */
 static __always_inline void clear_stack(struct walk *w)
@@ -90,6 +91,10 @@ static __always_inline bool step_by(struct walk *w, struct unwind_rule *rule,
 	bool by_fp;
 
 	w->result = unwind_step(&w->regs, rule, missing, w, &by_fp);
+	if (w->result == UNWIND_STEPPED && w->plain)
+		note_step(w, w->plain);
+	else if (w->result != UNWIND_COMPLETE)
+		lose_trail(w);
 	if (w->result != UNWIND_STEPPED)
 		return false;
 	w->by_fp = by_fp;
@@ -103,14 +108,17 @@ static __always_inline bool step_plainly(struct walk *w, __u32 step)
 		return false;
 	w->result = UNWIND_STEPPED;
 	w->by_fp = 0;
+	note_step(w, step);
 	return true;
 }
 
 /* A pending return probe has put the trampoline where the return address belongs. */
 static __always_inline void see_through_trampoline(struct walk *w)
 {
-	if (w->regs.ip == w->trampoline)
-		w->regs.ip = hidden_return_address(bpf_get_current_task_btf(), w->regs.slot);
+	if (w->regs.ip != w->trampoline)
+		return;
+	w->regs.ip = hidden_return_address(bpf_get_current_task_btf(), w->regs.slot);
+	w->saw_through = 1;
 }
 
 /*
@@ -369,6 +377,8 @@ static __always_inline void begin_walk(struct walk *w, struct pt_regs *regs, __u
 	w->by_fp = 0;
 	w->at_entry = 0;
 	w->of_mapping = 0;
+	w->saw_through = 0;
+	lose_trail(w);
 	w->trampoline = trampoline_address(bpf_get_current_task_btf());
 	clear_stack(w);
 }

@@ -11,6 +11,7 @@
  * prune tests on those.
  */
 
+#include "bpf/deferred.h"
 #include "bpf/unwind.bpf.h"
 #include "bpf/vma_tree.bpf.h"
 
@@ -46,6 +47,11 @@ struct walk {
 	__u64 window_used;	   /* where in it the furthest began that were asked for */
 	__u64 reaches[REACHES];	   /* see remember_reach() */
 	__u64 window[STACK_WINDOW / 8 + 2];
+	__u64 put_stack;   /* of site.bpf.c: what the walk has found, or was told */
+	__u64 trail_fp;	   /* see bpf/trail.bpf.h: where the frame pointer was read, as it is now */
+	__u32 saw_through; /* a return address was not what the stack has */
+	__u32 plain;	   /* the rule that was found, as a plain step; 0: it is none */
+	struct memleak_trail trail;
 	struct memleak_stack stack;
 };
 

@@ -604,6 +604,8 @@ int main(int argc, char **argv)
 
 	if (argc && strcmp(argv[0], SANDBOX_NAME) == 0)
 		return helper();
+	if (argc > 1 && strcmp(argv[1], CHILD_TIME) == 0)
+		return child__time(argv + 2);
 	if (parse(argc, argv, &options)) {
 		fputs(usage, stderr);
 		return 2;

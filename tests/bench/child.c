@@ -464,3 +464,29 @@ void child__stop(struct child *c, int signal)
 	waitpid(c->pid, NULL, 0);
 	c->pid = 0;
 }
+
+int child__time(char **argv)
+{
+	const char *path = argv[0];
+	struct rusage usage;
+	int status;
+	FILE *f;
+	pid_t pid;
+
+	if (!argv[0] || !argv[1] || !argv[2])
+		return 2;
+	pid = fork();
+	if (!pid) {
+		settle(atoi(argv[1]));
+		execute(argv + 2);
+	}
+	if (pid < 0 || wait4(pid, &status, 0, &usage) != pid || !WIFEXITED(status))
+		return 2;
+	f = fopen(path, "we");
+	if (!f)
+		return 2;
+	fprintf(f, "%.6f\n",
+		usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
+			(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+	return fclose(f) ? 2 : WEXITSTATUS(status);
+}

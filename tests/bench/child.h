@@ -58,6 +58,14 @@ int child__wait_settled(const struct child *c, int seconds);
 /* Run it with nowhere to print to, for a minute at most; its exit status, -1 if it had none. */
 int child__run_quietly(char *const *argv, int cpu);
 
+/*
+ * Run what follows in @argv, "FILE CPU COMMAND...", bound to @cpu, and write how much processor
+ * time it took to the file, in seconds. Its exit status. For a program that somebody else starts:
+ * by this one with CHILD_TIME before those words.
+ */
+#define CHILD_TIME "--time-of"
+int child__time(char **argv);
+
 /* Whether the tool @command accepts the words @mode (of at most two, ended by NULL). */
 bool child__knows_mode(const char *const *command, const char *const mode[2]);
 

@@ -24,7 +24,7 @@
 #define ATTACH_SECONDS 60
 #define MAX_ROUNDS     5
 #define LARGE_TIMES    3 /* cells a round of a large program: differences are small */
-#define MAX_WORDS      24
+#define MAX_WORDS      32
 
 /* Where a program's files lie, and how much it is to do. */
 struct place {
@@ -39,6 +39,7 @@ struct way {
 	const char *name;
 	const char *mode[2];  /* words of the tool; it is attached */
 	bool tool;	      /* this tool */
+	bool preload;	      /* started by it, with --preload */
 	const char *under[8]; /* the program runs under it; %r: a file for its record */
 	const char *bcc;      /* attached as bcc's memleak is */
 	bool light;	      /* measured on large programs too */
@@ -82,18 +83,6 @@ static const char *refuses_jemalloc(const char *conf)
 						   : NULL;
 }
 
-/* libmemleak.so beside the tool. */
-static void find_hook(const struct bench *b, char path[static PATH_MAX])
-{
-	const char *tool = b->o->tool[0], *slash = strrchr(tool, '/');
-	char beside[PATH_MAX];
-
-	snprintf(beside, sizeof(beside), "%.*slibmemleak.so", slash ? (int)(slash - tool + 1) : 0,
-		 tool);
-	if (!realpath(beside, path))
-		*path = 0;
-}
-
 static void add_way(struct bench *b, const struct way *way, const char *missing)
 {
 	b->ways[b->nr_ways] = *way;
@@ -107,11 +96,10 @@ static void add_ways(struct bench *b)
 		{.name = "memleak-bpf", .tool = true},
 		{.name = "  -s 100", .tool = true, .mode = {"-s", "100"}},
 		{.name = "  --sample-bytes 512K", .tool = true, .mode = {"--sample-bytes", "512K"}},
-		{.name = "  --preload", .tool = true, .under = {"env", "LD_PRELOAD=%l"}},
+		{.name = "  --preload", .preload = true},
 		{.name = "  --preload, 512K",
-		 .tool = true,
+		 .preload = true,
 		 .mode = {"--sample-bytes", "512K"},
-		 .under = {"env", "LD_PRELOAD=%l", "MEMLEAK_SAMPLE_BYTES=512K"},
 		 .light = true},
 	};
 	/* jemalloc(3): a sample every 2^19 bytes, to be compared with its allocator alone. */
@@ -177,34 +165,64 @@ static bool exists_socket(const char *path)
 static char *expand(const struct cell *c, const char *word)
 {
 	const char *percent = strchr(word, '%'), *value = "";
-	char record[4200], hook[PATH_MAX], *text;
+	char record[4200], *text;
 
 	snprintf(record, sizeof(record), "%s.record", c->place.output);
 	if (!percent)
 		return strdup(word);
-	find_hook(c->bench, hook);
-	value = percent[1] == 'f'   ? c->place.file
-		: percent[1] == 'o' ? c->place.output
-		: percent[1] == 'l' ? hook
-				    : record;
+	value = percent[1] == 'f' ? c->place.file : percent[1] == 'o' ? c->place.output : record;
 	if (asprintf(&text, "%.*s%s%s", (int)(percent - word), word, value, percent + 2) < 0)
 		return NULL;
 	return text;
+}
+
+/* Its processor time, measured by child__time(): -ENODATA if it was not. */
+static int read_time(const struct cell *c, double *seconds)
+{
+	CLEANUP_FREE char *path = expand(c, "%r");
+	CLEANUP_FCLOSE FILE *f = path ? fopen(path, "re") : NULL;
+
+	return f && fscanf(f, "%lf", seconds) == 1 ? 0 : -ENODATA;
+}
+
+/* The words before the program's own: of the tool that starts it, and of who takes its time. */
+static size_t add_preload(const struct cell *c, char **argv)
+{
+	static const char *const quietly[] = {"--preload", "-qfjson",	   "-i3600", "--output",
+					      "/dev/null", "--leak-check", "no"};
+	const char *const *tool = c->bench->o->tool;
+	char cpu[16], self[PATH_MAX];
+	size_t n = 0, i;
+
+	for (; *tool; tool++)
+		argv[n++] = strdup(*tool);
+	for (i = 0; i < ARRAY_SIZE(quietly); i++)
+		argv[n++] = strdup(quietly[i]);
+	for (i = 0; i < ARRAY_SIZE(c->way->mode) && c->way->mode[i]; i++)
+		argv[n++] = strdup(c->way->mode[i]);
+	snprintf(cpu, sizeof(cpu), "%d", c->bench->o->workload_cpu);
+	argv[n++] = strdup("--");
+	argv[n++] = strdup(realpath("/proc/self/exe", self) ? self : "");
+	argv[n++] = strdup(CHILD_TIME);
+	argv[n++] = expand(c, "%r");
+	argv[n++] = strdup(cpu);
+	return n;
 }
 
 /* Start the program, under what it is to run under; it waits for its start. */
 static int start(struct cell *c)
 {
 	char *argv[MAX_WORDS] = {NULL};
-	size_t n = 0, i;
+	size_t n = c->way->preload ? add_preload(c, argv) : 0, i;
 	int err;
 
 	for (i = 0; i < ARRAY_SIZE(c->way->under) && c->way->under[i]; i++)
 		argv[n++] = expand(c, c->way->under[i]);
 	for (i = 0; i < ARRAY_SIZE(c->program->command) && c->program->command[i]; i++)
 		argv[n++] = expand(c, c->program->command[i]);
-	err = child__start_waiting(argv, c->program->environment, c->bench->o->workload_cpu,
-				   &c->child);
+	err = child__start_waiting(
+		argv, c->program->environment,
+		c->way->preload ? c->bench->o->tool_cpu : c->bench->o->workload_cpu, &c->child);
 	while (n)
 		free(argv[--n]);
 	return err;
@@ -302,7 +320,7 @@ static int measure(struct cell *c, double *seconds)
 		err = attach_tool(c);
 	else if (!err && c->way->bcc)
 		err = attach_bcc(c);
-	else if (!err && c->program->large)
+	else if (!err && c->program->large && !c->way->preload)
 		err = attach_elsewhere(c);
 	if (!err)
 		err = child__let_go(&c->child);
@@ -316,6 +334,8 @@ static int measure(struct cell *c, double *seconds)
 		err = read_allocs(c);
 	if (err)
 		return err;
+	if (c->way->preload)
+		return read_time(c, seconds);
 	*seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
 		   (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 	return 0;

@@ -41,6 +41,10 @@ not_deferring() {
 	}
 }
 
+uptime_ms() {
+	awk '{ print $1 * 1000 }' /proc/uptime
+}
+
 outstanding() {
 	holds ".processes[0].outstanding == {\"blocks\": $1, \"bytes\": $2}"
 	holds "[.processes[0].stacks[].blocks] | (add // 0) == $1"
@@ -248,12 +252,13 @@ os._exit(0)'
 	require_deferring
 	script='import ctypes, os
 libc = ctypes.CDLL(None)
-# The library has a mapping of its own: a flag, what it counts, and the cells.
-size = 65536 + 4096 + 262144
+# The library has a mapping of its own: a flag, what it counts, the cells, and the trails.
+cells = 8192 * 64
+size = 65536 + 4096 + cells + 512 * 4 * 512
 for line in open("/proc/self/maps"):
     start, end = (int(x, 16) for x in line.split()[0].split("-"))
     if end - start == size:
-        libc.madvise(ctypes.c_void_p(start + 65536 + 4096), ctypes.c_size_t(262144), 4)
+        libc.madvise(ctypes.c_void_p(start + 65536 + 4096), ctypes.c_size_t(cells), 4)
 os._exit(0)'
 	TOOL="-v --preload --leak-check no" profile "$PYTHON" -c "$script"
 	[ "$status" -eq 0 ]
@@ -357,4 +362,139 @@ os._exit(0)'
 	outstanding 10 5550
 	TOOL="-v --preload --leak-check no" profile deferred vfork 0
 	outstanding 1010 782550
+}
+
+# --- blocks that come again ---
+
+# came_again N: at least so many, by the program's own word.
+came_again() {
+	[ "$(sed -n 's/ came again$//p' "$out")" -ge "$1" ] || {
+		cat "$out" "$err"
+		return 1
+	}
+}
+
+# kept FUNCTION BLOCKS BYTES: what it has allocated and is outstanding; and nothing is lost.
+kept() {
+	holds "[.processes[0].stacks[] | select(.frames[0].symbol == \"$1\") | .blocks] | add == $2"
+	holds "[.processes[0].stacks[] | select(.frames[0].symbol == \"$1\") | .bytes] | add == $3"
+	holds '.processes[0] | .allocs - .frees == .outstanding.blocks'
+	holds '[.processes[0].stacks[].blocks] | add == '"$(jq .processes[0].outstanding.blocks "$report")"
+	holds '.losses | add == 0'
+}
+
+@test "blocks that come again are counted, and are free" {
+	require_deferring
+	TOOL="-v --preload --leak-check no -o 0" profile again pairs 200000
+	deferring
+	came_again 150000
+	kept get 1 50
+	holds '.processes[0].allocs >= 200001 and .processes[0].allocs < 200100'
+	holds '.processes[0].alloc_bytes | . >= 20000050 and . < 20100000'
+	TOOL="-v --preload --leak-check no -o 0" profile again grow 20000
+	deferring
+	kept grow 1 40
+	holds '.processes[0].allocs >= 60001 and .processes[0].allocs < 60100'
+}
+
+@test "those of another user's program" {
+	require_deferring
+	chmod a+rx "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR" 2>/dev/null || true
+	TOOL="-v --preload -u nobody --leak-check no -o 0" profile again pairs 200000
+	deferring
+	came_again 150000
+	kept get 1 50
+}
+
+@test "they come again for the same stack alone" {
+	require_deferring
+	TOOL="-v --preload --leak-check no -o 0" profile again paths 100000
+	deferring
+	came_again 50000
+	kept get 1000 64000
+	holds '[.processes[0].stacks[] | select(any(.frames[]; .symbol == "path_a")) | .blocks] | add == 500'
+	holds '[.processes[0].stacks[] | select(any(.frames[]; .symbol == "path_b")) | .blocks] | add == 500'
+}
+
+@test "the peak, if nobody was told what was there" {
+	require_deferring
+	TOOL="-v --preload --leak-check no -o 0" profile again peak 0
+	deferring
+	came_again 1000
+	holds '.processes[0].peak.bytes | . >= 140000 and . < 150000'
+	TOOL="-v --preload --leak-check no -o 0" profile again between 0
+	deferring
+	came_again 500
+	holds '.processes[0].peak.bytes | . >= 1550000 and . < 1560000'
+}
+
+@test "a library that is another one in the same place" {
+	require_deferring
+	TOOL="-v --preload --leak-check no -o 0" profile again plugins "$PROGRAMS/libplugin_a.so" "$PROGRAMS/libplugin_b.so"
+	deferring
+	came_again 1000
+	grep -qx "same place" "$out"
+	kept plugin_b_leak 6 4662
+	holds '[.processes[0].stacks[].frames[].symbol] | any(. == "plugin_a_leak") | not'
+}
+
+@test "a child has none of its parent's" {
+	require_deferring
+	TOOL="-v --preload --leak-check no -o 0" profile again fork 0
+	deferring
+	came_again 1000
+	holds '[.processes[] | [.stacks[] | select(.frames[0].symbol == "get") | .blocks] | add // 0] | sort == [0, 2]'
+	holds 'all(.processes[]; .allocs - .frees == .outstanding.blocks)'
+	holds '.losses | add == 0'
+}
+
+@test "threads whose blocks come again" {
+	require_deferring
+	TOOL="-v --preload --leak-check no -o 0" profile again threads 100000
+	deferring
+	came_again 200000
+	kept get 400 32000
+}
+
+@test "who attaches later hears first of what comes again" {
+	local i
+	require_deferring
+	start_hooked
+	start_tool -v -p "$target"
+	ask_report
+	deferring
+	for i in {1..40}; do
+		tell "leak 1 500" "free 1"
+	done
+	end_tool
+	start_tool -p "$target"
+	ask_report
+	tell "leak 1 500" "leak 2 100"
+	end_tool
+	outstanding 3 700
+	tell "exit 0"
+}
+
+@test "how old blocks are that have come again" {
+	local first last i
+	require_deferring
+	start_hooked
+	start_tool -v -o 0 -p "$target"
+	ask_report
+	first=$(uptime_ms)
+	for ((i = 0; i < 40 || $(uptime_ms) - first < 500; i++)); do
+		tell "leak 1 500" "free 1"
+	done
+	last=$(uptime_ms)
+	tell "leak 1 500"
+	ask_report
+	deferring
+	outstanding 1 500
+	# By clocks that go by ticks.
+	holds ".processes[0].stacks[0].age_ms.oldest <= $(($(uptime_ms) - last + 30))"
+	# Where the kernel side reads it.
+	tell "exit 0"
+	wait_for_tool
+	outstanding 1 500
+	holds ".processes[0].stacks[0].age_ms.oldest <= $(($(uptime_ms) - last + 30))"
 }

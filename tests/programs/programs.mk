@@ -57,7 +57,7 @@ $(PROGRAMS)/frames $(PROGRAMS)/frames_cxx $(PROGRAMS)/frames_static_pie \
 $(PROGRAMS)/deep $(PROGRAMS)/deep_static $(PROGRAMS)/deep200 $(PROGRAMS)/edges: FLAGS := -fomit-frame-pointer
 $(PROGRAMS)/deep_fp $(PROGRAMS)/deep200_fp $(PROGRAMS)/edges_fp: FLAGS := -fno-omit-frame-pointer
 $(PROGRAMS)/deep200 $(PROGRAMS)/deep200_fp: FLAGS += -DDEPTH=200
-$(PROGRAMS)/soak $(PROGRAMS)/pairs $(PROGRAMS)/passed_on $(PROGRAMS)/deferred $(PROGRAMS)/exec_by_thread $(PROGRAMS)/contended $(PROGRAMS)/split_code $(PROGRAMS)/killed $(PROGRAMS)/threads $(PROGRAMS)/thread_first $(PROGRAMS)/thread_caches $(PROGRAMS)/ends \
+$(PROGRAMS)/again $(PROGRAMS)/soak $(PROGRAMS)/pairs $(PROGRAMS)/passed_on $(PROGRAMS)/deferred $(PROGRAMS)/exec_by_thread $(PROGRAMS)/contended $(PROGRAMS)/split_code $(PROGRAMS)/killed $(PROGRAMS)/threads $(PROGRAMS)/thread_first $(PROGRAMS)/thread_caches $(PROGRAMS)/ends \
 $(PROGRAMS)/threads_static: FLAGS := -pthread
 ifeq ($(MACHINE),x86_64)
 $(PROGRAMS)/bare_start: FLAGS := -nostartfiles
@@ -66,7 +66,7 @@ $(PROGRAMS)/ctor: LIBS := -L$(PROGRAMS) -lctor -Wl,-rpath,'$$ORIGIN'
 $(PROGRAMS)/ctor: $(PROGRAMS)/libctor.so
 $(PROGRAMS)/wrong_frees_hidden: LIBS := -L$(PROGRAMS) -lhidden -Wl,-rpath,'$$ORIGIN'
 $(PROGRAMS)/wrong_frees_hidden: $(PROGRAMS)/libhidden.so
-$(PROGRAMS)/dlopened $(PROGRAMS)/deferred $(PROGRAMS)/twins $(PROGRAMS)/late: LIBS := -ldl
+$(PROGRAMS)/again $(PROGRAMS)/dlopened $(PROGRAMS)/deferred $(PROGRAMS)/twins $(PROGRAMS)/late: LIBS := -ldl
 $(PROGRAMS)/busy_cxx: FLAGS := -pthread
 $(PROGRAMS)/registers: FLAGS := -pthread -fno-builtin
 $(PROGRAMS)/reallocs $(PROGRAMS)/vanishing: FLAGS := -fno-builtin

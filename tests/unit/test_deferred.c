@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@
 
 static struct memleak_cells *cells;
 static struct memleak_process process;
-static deferred_list list;
+static struct deferred list;
 
 static int set_up(void **state)
 {
@@ -34,21 +35,27 @@ static int tear_down(void **state)
 	return munmap(cells, sizeof(*cells));
 }
 
+static void use(uint32_t part)
+{
+	cells->used[part / 64] |= 1ULL << part % 64;
+}
+
 static void set_cell(uint64_t addr, enum memleak_cell_state state)
 {
 	uint32_t i = MEMLEAK_CELL_OF(addr);
 
 	cells->cells[i].tag = MEMLEAK_CELL_TAG(addr, 7, state);
-	cells->used |= 1ULL << i / MEMLEAK_CELL_PART;
+	use(i / MEMLEAK_CELL_PART);
 }
 
 static bool has(uint64_t addr, bool freed)
 {
 	size_t i;
 
-	for (i = 0; i < list.count; i++)
-		if (list.items[i].addr == addr)
-			return list.items[i].generation == 7 && list.items[i].freed == freed;
+	for (i = 0; i < list.blocks.count; i++)
+		if (list.blocks.items[i].addr == addr)
+			return list.blocks.items[i].generation == 7 &&
+			       list.blocks.items[i].freed == freed;
 	return false;
 }
 
@@ -79,7 +86,7 @@ static void states(void **state)
 	set_cell(0x555555559320, MEMLEAK_CELL_HELD);
 	set_cell(0x7ffff0001230, MEMLEAK_CELL_TOLD);
 	assert_int_equal(deferred__read(-1, &process, &list), 0);
-	assert_int_equal(list.count, 4);
+	assert_int_equal(list.blocks.count, 4);
 	assert_true(has(0x10000, false));
 	assert_true(has(0x20010, true));
 	assert_true(has(0x555555559320, false));
@@ -95,17 +102,19 @@ static void all_parts(void **state)
 	for (i = 0; i < MEMLEAK_CELLS; i++) {
 		cells->cells[i].tag = MEMLEAK_CELL_TAG(0x100000 + 16 * i, 7, MEMLEAK_CELL_FREED);
 	}
-	cells->used = 1 | 1ULL << 7 | 1ULL << 63;
+	use(0);
+	use(7);
+	use(MEMLEAK_CELL_PARTS - 1);
 	assert_int_equal(deferred__read(-1, &process, &list), 0);
-	assert_int_equal(list.count, 3 * MEMLEAK_CELL_PART);
+	assert_int_equal(list.blocks.count, 3 * MEMLEAK_CELL_PART);
 	assert_true(has(0x100000, true));
 	assert_true(has(0x100000 + 16 * 7 * MEMLEAK_CELL_PART, true));
 	assert_true(has(0x100000 + 16 * (MEMLEAK_CELLS - 1), true));
 	assert_false(has(0x100000 + 16 * MEMLEAK_CELL_PART, true));
-	list.count = 0;
-	cells->used = UINT64_MAX;
+	list.blocks.count = 0;
+	memset(cells->used, 0xff, sizeof(cells->used));
 	assert_int_equal(deferred__read(-1, &process, &list), 0);
-	assert_int_equal(list.count, MEMLEAK_CELLS);
+	assert_int_equal(list.blocks.count, MEMLEAK_CELLS);
 }
 
 static void nothing(void **state)
@@ -115,7 +124,7 @@ static void nothing(void **state)
 	(void)state;
 	assert_int_equal(deferred__read(-1, &none, &list), 0);
 	assert_int_equal(deferred__read(-1, &process, &list), 0);
-	assert_int_equal(list.count, 0);
+	assert_int_equal(list.blocks.count, 0);
 }
 
 /* What has ended has been read by the kernel side. */
@@ -133,7 +142,7 @@ static void ended(void **state)
 	assert_int_equal(deferred__read(-1, &process, &list), 0);
 	assert_int_equal(waitpid(child, NULL, 0), child);
 	assert_int_equal(deferred__read(-1, &process, &list), 0);
-	assert_int_equal(list.count, 0);
+	assert_int_equal(list.blocks.count, 0);
 }
 
 /* The address is the process's word. */
@@ -143,10 +152,10 @@ static void a_lie(void **state)
 	process.cells = 0x10;
 	assert_int_equal(deferred__read(-1, &process, &list), 0);
 	process.cells = (uintptr_t)cells;
-	cells->used = UINT64_MAX;
+	memset(cells->used, 0xff, sizeof(cells->used));
 	assert_int_equal(mprotect((char *)cells + 65536, 4096, PROT_NONE), 0);
 	assert_int_equal(deferred__read(-1, &process, &list), 0);
-	assert_int_equal(list.count, 0);
+	assert_int_equal(list.blocks.count, 0);
 }
 
 int main(void)

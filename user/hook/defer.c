@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Frees that are told later, with the next allocation that needs their cell: see bpf/deferred.h. */
-#include "hook.h"
-
-struct memleak_cells *hook_cells;
+#include "cell.h"
 
 /* Not where somebody else must hear of each free at once. */
 static bool is_deferring(void)
@@ -22,25 +20,13 @@ static bool has(uint64_t tag, const void *block, enum memleak_cell_state state)
 	return tag == MEMLEAK_CELL_TAG((uintptr_t)block, MEMLEAK_CELL_GENERATION(tag), state);
 }
 
-#if defined(__x86_64__)
-/* glibc's (<sys/single_threaded.h>); musl has none. */
-extern const char __libc_single_threaded __attribute__((weak));
-
-/* Locked instructions are half of what there is to do here, and most programs have one thread. What
- * is one instruction is whole for its signal handlers. */
-static bool is_alone(void)
-{
-	return &__libc_single_threaded && __libc_single_threaded;
-}
-#endif
-
 /* Bring the cell from @tag to @state: false if another thread, or a signal handler, has it. */
 static bool take(struct memleak_cell *cell, uint64_t tag, enum memleak_cell_state state)
 {
 	uint64_t next = (tag & ~7ULL) | state;
 
 #if defined(__x86_64__)
-	if (is_alone()) {
+	if (hook_is_alone()) {
 		bool taken;
 
 		__asm__ volatile("cmpxchgq %3, %1"
@@ -59,35 +45,25 @@ static void give(struct memleak_cell *cell, uint64_t tag)
 	__atomic_store_n(&cell->tag, tag, __ATOMIC_RELEASE);
 }
 
-/* @weight bytes more are freed and not told of, or less. */
-static void count_bytes(uint64_t weight)
-{
-#if defined(__x86_64__)
-	if (is_alone()) {
-		__asm__ volatile("addq %1, %0" : "+m"(hook_cells->bytes) : "r"(weight));
-		return;
-	}
-#endif
-	__atomic_fetch_add(&hook_cells->bytes, weight, __ATOMIC_RELAXED);
-}
-
 /* Who looks for cells in use must not miss this one. */
 static void use(const struct memleak_cell *cell)
 {
-	uint64_t part = 1ULL << (cell - hook_cells->cells) / MEMLEAK_CELL_PART;
+	size_t part = (cell - hook_cells->cells) / MEMLEAK_CELL_PART;
+	__u64 *used = &hook_cells->used[part / 64], bit = 1ULL << part % 64;
 
-	if (!(__atomic_load_n(&hook_cells->used, __ATOMIC_RELAXED) & part))
-		__atomic_fetch_or(&hook_cells->used, part, __ATOMIC_RELAXED);
+	if (!(__atomic_load_n(used, __ATOMIC_RELAXED) & bit))
+		__atomic_fetch_or(used, bit, __ATOMIC_RELAXED);
 }
 
-/* What a site is told of the block that was in a cell, if that was freed. */
-struct freed {
-	uint64_t tag; /* 0: it was not */
-	uint64_t weight, caller;
+/* What a site is told of the block that was in a cell, if that was freed, or has come again. */
+struct past {
+	uint64_t tag;	 /* 0: neither */
+	uint64_t weight; /* freed: bytes */
+	uint64_t detail; /* freed: by whom; it has come again: when */
 };
 
-/* Take the @cell for another block, if nobody has it; into *@freed, what is to be told then. */
-static bool claim(struct memleak_cell *cell, struct freed *freed)
+/* Take the @cell for another block, if nobody has it; into *@past, what is to be told then. */
+static bool claim(struct memleak_cell *cell, struct past *past)
 {
 	uint64_t tag = __atomic_load_n(&cell->tag, __ATOMIC_RELAXED);
 
@@ -95,28 +71,62 @@ static bool claim(struct memleak_cell *cell, struct freed *freed)
 	case MEMLEAK_CELL_EMPTY:
 	case MEMLEAK_CELL_LIVE:
 		use(cell);
-		return take(cell, tag, MEMLEAK_CELL_HELD);
+		if (!take(cell, tag, MEMLEAK_CELL_HELD))
+			return false;
+		if (tag && cell->time_ns)
+			*past = (struct past){.tag = tag, .detail = cell->time_ns};
+		return true;
 	case MEMLEAK_CELL_FREED:
 		if (!take(cell, tag, MEMLEAK_CELL_TOLD))
 			return false;
-		*freed = (struct freed){.tag = tag, .weight = cell->weight, .caller = cell->caller};
+		*past = (struct past){.tag = tag, .weight = cell->weight, .detail = cell->caller};
 		return true;
 	default:
 		return false;
 	}
 }
 
-/* Who counts what is live subtracts what is freed and not told: it is not to be missing there
- * before it has been told. */
-static void put(const void *block, size_t size, uint64_t weight, uint64_t info, uintptr_t frame,
-		const struct freed *freed)
-{
-	uint64_t bytes = hook_cells ? __atomic_load_n(&hook_cells->bytes, __ATOMIC_RELAXED) : 0;
+static const struct hook_trail no_trail;
 
-	hook_site_put(block, size, weight, info, frame, freed->tag, freed->caller,
-		      bytes - freed->weight, hook_cells, freed->weight);
-	if (freed->tag)
-		count_bytes(-freed->weight);
+/*
+ * Who counts what is live subtracts what is freed and not told: it is not to be missing there
+ * before it has been told.
+ */
+static void tell(const struct hook_block *b, uint8_t generation, bool asks, struct hook_trail trail,
+		 const struct past *past)
+{
+	struct memleak_cells *cells = hook_cells;
+	uint64_t bytes = cells ? __atomic_load_n(&cells->bytes, __ATOMIC_RELAXED) : 0;
+	bool own = cells && !hook_is_vfork_child(&hook_thread);
+	__u64 low = own ? __atomic_load_n(&cells->low_bytes, __ATOMIC_RELAXED) : 0;
+	uint8_t flags =
+		b->flags | (asks ? MEMLEAK_SITE_ASKS : 0) | (trail.id ? MEMLEAK_SITE_KNOWN : 0);
+
+	if (own && unlikely(low < cells->told_bytes))
+		flags |= MEMLEAK_SITE_LOW;
+	hook_site_put(b->address, b->size, trail.id ? trail.stack : b->weight,
+		      MEMLEAK_SITE_INFO(b->family, flags, b->slack, b->here.cfa) |
+			      MEMLEAK_SITE_IN_CELL(generation),
+		      b->here.frame, past->tag, past->detail, bytes - past->weight, cells,
+		      past->weight);
+	if (past->weight)
+		hook_add(&cells->bytes, -past->weight);
+	if (!own)
+		return;
+	bytes = __atomic_load_n(&cells->bytes, __ATOMIC_RELAXED);
+	cells->told_bytes = bytes;
+	/* Unless it has gone lower meanwhile: that is to be told yet. */
+	__atomic_compare_exchange_n(&cells->low_bytes, &low, bytes, false, __ATOMIC_RELAXED,
+				    __ATOMIC_RELAXED);
+}
+
+void hook_tell_peak(void)
+{
+	const struct hook_block none = {0};
+	const struct past nothing = {0};
+
+	if (unlikely(hook_cells->low_bytes < hook_cells->told_bytes) && hook_is_attached(HOOK_PUT))
+		tell(&none, 0, false, no_trail, &nothing);
 }
 
 /* The cell is not to say that @block is live. */
@@ -136,38 +146,83 @@ static bool is_of(const struct memleak_cell *cell, const void *block)
 	return has(tag, block, MEMLEAK_CELL_STATE(tag));
 }
 
+/* @block is told of, and is not in the cell: what is known of it there holds no longer, whoever has
+ * it. Another one's cell is on no trail then, which does no harm. */
+static void leave(struct memleak_cell *cell, const void *block)
+{
+	if (is_of(cell, block))
+		__atomic_store_n(&cell->trail, 0, __ATOMIC_RELAXED);
+}
+
+/* Tell of @b, which is to be in @cell and on @trail, and note there what is known of it. */
+static void put_in_cell(struct memleak_cell *cell, const struct hook_block *b,
+			struct hook_trail trail, bool asks, const struct past *past)
+{
+	uint8_t generation = MEMLEAK_NEXT_GENERATION(cell->generation);
+
+	use(cell);
+	tell(b, generation, asks, trail, past);
+	cell->size = b->size;
+	cell->weight = b->size ? b->weight : 0; /* as bpf/sample.h counts them */
+	cell->time_ns = 0;
+	cell->call = hook_call(b);
+	cell->trail = trail.id;
+	cell->slack = b->slack;
+	cell->family = b->family;
+	cell->families = hook_families(b);
+	cell->generation = generation;
+	give(cell, MEMLEAK_CELL_TAG((uintptr_t)b->address, generation, MEMLEAK_CELL_LIVE));
+}
+
+/* The cell that may keep @b, or must not go on to keep what was at its address; NULL: none. */
+static struct memleak_cell *find_cell(const struct hook_block *b, bool keeps)
+{
+	struct memleak_cell *cell = hook_cells ? cell_of(b->address) : NULL;
+
+	if (cell && hook_is_vfork_child(&hook_thread)) {
+		forget(cell, b->address);
+		leave(cell, b->address);
+		return NULL;
+	}
+	return cell && (keeps || is_of(cell, b->address)) ? cell : NULL;
+}
+
 void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uint8_t family,
 	      uint8_t flags, struct hook_here here)
 {
-	struct memleak_cell *cell = hook_cells ? cell_of(block) : NULL;
-	struct freed freed = {0};
-	bool keeps = size <= MEMLEAK_MAX_DEFERRED && is_deferring();
-	uint8_t generation = 0;
+	struct hook_block b = {.address = block,
+			       .size = size,
+			       .weight = weight,
+			       .slack = slack,
+			       .family = family,
+			       .flags = flags,
+			       .here = here};
+	bool keeps = size <= MEMLEAK_MAX_DEFERRED && is_deferring(), asks;
+	struct memleak_cell *cell = find_cell(&b, keeps);
+	struct past past = {0};
+	struct hook_trail trail = no_trail;
 
-	if (hook_is_vfork_child(&hook_thread)) {
+	if (!cell || !claim(cell, &past)) {
 		if (cell)
-			forget(cell, block);
-		cell = NULL;
-	}
-	/* If it is not kept, nor may its cell keep what was at its address before. */
-	if (cell && !keeps && !is_of(cell, block))
-		cell = NULL;
-	if (cell && !claim(cell, &freed))
-		cell = NULL;
-	if (cell && keeps)
-		generation = MEMLEAK_NEXT_GENERATION(cell->generation);
-	put(block, size, weight,
-	    MEMLEAK_SITE_INFO(family, flags, slack, here.cfa) | MEMLEAK_SITE_IN_CELL(generation),
-	    here.frame, &freed);
-	if (!cell)
+			leave(cell, block);
+		tell(&b, 0, false, no_trail, &past);
 		return;
-	cell->size = size;
-	cell->weight = size ? weight : 0; /* as bpf/sample.h counts them */
-	cell->slack = slack;
-	cell->families = flags & MEMLEAK_SITE_INNER ? 0 : 1 << family;
-	if (keeps)
-		cell->generation = generation;
-	give(cell, keeps ? MEMLEAK_CELL_TAG((uintptr_t)block, generation, MEMLEAK_CELL_LIVE) : 0);
+	}
+	if (!keeps) {
+		tell(&b, 0, false, no_trail, &past);
+		give(cell, 0);
+		return;
+	}
+	if (hook_mode == HOOK_ALL)
+		trail = hook_find_trail(&b);
+	if (trail.id && trail.id == cell->trail && has(past.tag, block, MEMLEAK_CELL_FREED) &&
+	    hook_is_alike(cell, &b)) {
+		hook_come_again(cell);
+		give(cell, (past.tag & ~7ULL) | MEMLEAK_CELL_LIVE);
+		return;
+	}
+	asks = hook_mode == HOOK_ALL && !trail.id && hook_shall_ask(&b);
+	put_in_cell(cell, &b, trail, asks, &past);
 }
 
 /* As the kernel side judges it (bpf/wrong_free.bpf.h): what is wrong is told at once. */
@@ -179,21 +234,15 @@ static bool may_take(const struct memleak_cell *cell, size_t size, uint8_t famil
 	       (!(flags & MEMLEAK_SITE_SIZED) || size == cell->size - cell->slack);
 }
 
-/* The caller of the interposed function, by its frame: System V ABI, x86-64, 3.2.2; AAPCS64, 6.4.6.
- */
-static uint64_t caller_of(struct hook_here here)
-{
-	return ((const uint64_t *)here.frame)[1];
-}
-
 /* It is freed once more: tell of the first time. */
 static void tell_deferred(struct memleak_cell *cell)
 {
-	struct freed freed = {0};
+	const struct hook_block none = {0};
+	struct past past = {0};
 
-	if (!hook_is_attached(HOOK_PUT) || !claim(cell, &freed))
+	if (!hook_is_attached(HOOK_PUT) || !claim(cell, &past))
 		return;
-	put(NULL, 0, 0, MEMLEAK_SITE_INFO(0, 0, 0, 0), 0, &freed);
+	tell(&none, 0, false, no_trail, &past);
 	give(cell, 0);
 }
 
@@ -214,8 +263,32 @@ bool hook_defer(const void *block, size_t size, uint8_t family, uint8_t flags,
 	}
 	if (!take(cell, tag, MEMLEAK_CELL_HELD))
 		return false;
-	cell->caller = caller_of(here);
-	count_bytes(cell->weight);
+	cell->caller = hook_caller(here);
+	hook_add(&hook_cells->bytes, cell->weight);
 	give(cell, (tag & ~7ULL) | MEMLEAK_CELL_FREED);
 	return true;
+}
+
+struct memleak_cell *hook_hold(const void *block)
+{
+	struct memleak_cell *cell = hook_cells && hook_mode == HOOK_ALL ? cell_of(block) : NULL;
+	uint64_t tag = cell ? __atomic_load_n(&cell->tag, __ATOMIC_ACQUIRE) : 0;
+
+	if (!tag || !has(tag, block, MEMLEAK_CELL_LIVE) || !is_deferring() ||
+	    !may_take(cell, 0, MEMLEAK_FAMILY_MALLOC, 0) || hook_is_vfork_child(&hook_thread))
+		return NULL;
+	return take(cell, tag, MEMLEAK_CELL_HELD) ? cell : NULL;
+}
+
+void hook_let_go(struct memleak_cell *cell, bool freed, struct hook_here here)
+{
+	uint64_t tag = cell->tag & ~7ULL;
+
+	if (MEMLEAK_CELL_STATE(cell->tag) != MEMLEAK_CELL_HELD)
+		return; /* a child, forked meanwhile, has none */
+	if (freed) {
+		cell->caller = hook_caller(here);
+		hook_add(&hook_cells->bytes, cell->weight);
+	}
+	give(cell, tag | (freed ? MEMLEAK_CELL_FREED : MEMLEAK_CELL_LIVE));
 }

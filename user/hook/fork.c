@@ -41,6 +41,7 @@ void hook_watch_forks(void)
 		return;
 	}
 	own->settled = 1;
+	hook_begin_cells(&own->cells);
 	__atomic_store_n(&hook_cells, &own->cells, __ATOMIC_RELEASE);
 	__atomic_store_n(&hook_settled, &own->settled, __ATOMIC_RELEASE);
 }
@@ -74,6 +75,8 @@ void hook_settle(void)
 	 * hook_draw_in_children()) share the next one, if they are heard from the start. */
 	hook_thread.random = 0;
 	hook_thread.vforked = 0;
+	if (hook_cells)
+		hook_begin_cells(hook_cells);
 	for (i = 0; i < HOOK_SEMAPHORES; i++)
 		hook_inherited[i] = away[i] ? hook_semaphores[i] : 0;
 	__atomic_store_n(hook_settled, 1, __ATOMIC_RELEASE);

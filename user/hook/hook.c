@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The allocation functions of C, and the mmap family. */
+#include <dlfcn.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -162,20 +163,24 @@ static noinline void *move_early(void *old, size_t size)
 
 /*
  * The old block is told to be free before the call, since another thread can be given its address
- * before the return; if the call then fails, it is told to be there as it was. Between the two
- * nobody knows it, which a leak check must know.
+ * before the return; if the call then fails, it is told to be there as it was. In a cell it can
+ * wait for what comes of it. Meanwhile nobody knows where it is, which a leak check must know.
  */
 static always_inline void *reallocate(struct call *c, void *old, size_t size)
 {
 	__attribute__((unused)) volatile uint64_t mark = MEMLEAK_IN_REALLOC;
-	void *block;
-	bool told =
-		old && hook_tell_free(old, 0, MEMLEAK_FAMILY_MALLOC, MEMLEAK_SITE_REALLOC, c->here);
+	struct memleak_cell *held = old ? hook_hold(old) : NULL;
+	bool told = old && !held &&
+		    hook_tell_free(old, 0, MEMLEAK_FAMILY_MALLOC, MEMLEAK_SITE_REALLOC, c->here);
+	void *block = hook_next.realloc(old, size);
 
-	block = hook_next.realloc(old, size);
-	if (!block && size && told) {
+	if (held) {
+		hook_let_go(held, block || !size, c->here);
+	} else if (!block && size && told) {
 		if (hook_mode != HOOK_ALL)
 			hook_filter_add(old);
+		if (hook_cells)
+			hook_tell_peak();
 		hook_site_restore(old);
 	}
 	end(c, block, size);
@@ -245,6 +250,22 @@ HOOK_EXPORT void free(void *block)
 		hook_next.free(block);
 	else
 		free_told(block);
+}
+
+/* --- code --- */
+
+HOOK_EXPORT int dlclose(void *handle)
+{
+	int (*next)(void *) = (int (*)(void *))dlsym(RTLD_NEXT, "dlclose");
+	int ret;
+
+	if (!next)
+		return -1; /* nor is there anything to close */
+	/* Before, for others may load something there, and behind, for they run it until then. */
+	hook_begin_epoch();
+	ret = next(handle);
+	hook_begin_epoch();
+	return ret;
 }
 
 /* --- mappings --- */

@@ -15,8 +15,9 @@
  * caller is where a walk begins.
  *
  * The library allocates nothing, takes no lock, and calls nothing that does, but for dlsym(3) at
- * the first call of all, and for pthread_atfork(3) in its constructor if it is to draw samples. All
- * of a thread's state is in thread-local storage that exists before its first instruction.
+ * the first call of all and in dlclose(3), and for pthread_atfork(3) in its constructor if it is to
+ * draw samples. All of a thread's state is in thread-local storage that exists before its first
+ * instruction.
  */
 
 #include <errno.h>
@@ -48,9 +49,10 @@ HOOK_HIDDEN void hook_site_alloc(const void *block, size_t size, uint64_t weight
 HOOK_HIDDEN void hook_site_free(const void *block, size_t size, uint64_t unused, uint64_t info,
 				uintptr_t frame);
 HOOK_HIDDEN void hook_site_restore(const void *block);
-/* What `alloc` tells, and of a freed block: @freed is the tag of its cell, or 0. */
+/* What `alloc` tells, and of the block that was in its cell: @past is the tag, if that was freed
+ * (@detail: by whom) or has come again (@detail: when); or 0. */
 HOOK_HIDDEN void hook_site_put(const void *block, size_t size, uint64_t weight, uint64_t info,
-			       uintptr_t frame, uint64_t freed, uint64_t caller, uint64_t bytes,
+			       uintptr_t frame, uint64_t past, uint64_t detail, uint64_t bytes,
 			       const struct memleak_cells *cells, uint64_t freed_weight);
 extern HOOK_HIDDEN const uint8_t hook_nops_put[]; /* in it; the others begin with theirs */
 HOOK_HIDDEN void hook_site_map(const void *addr, size_t size, uintptr_t addr2, uint64_t info,
@@ -329,9 +331,24 @@ extern HOOK_HIDDEN struct memleak_cells *hook_cells;
 HOOK_HIDDEN void hook_put(const void *block, size_t size, uint64_t weight, size_t slack,
 			  uint8_t family, uint8_t flags, struct hook_here here);
 
+/* @cells are empty, and those of this process from now on. */
+HOOK_HIDDEN void hook_begin_cells(struct memleak_cells *cells);
+
+/* A free is told at once: before it, how much there was meanwhile. */
+HOOK_HIDDEN void hook_tell_peak(void);
+
+/* The code that lies somewhere may be another's from now on: no block comes again by what was
+ * known. */
+HOOK_HIDDEN void hook_begin_epoch(void);
+
 /* @block is about to be freed, as hook_tell_free() has it: false if that is to be told now. */
 HOOK_HIDDEN bool hook_defer(const void *block, size_t size, uint8_t family, uint8_t flags,
 			    struct hook_here here);
+
+/* @block is about to be handed to realloc: its cell, if its free may be deferred, which nobody else
+ * gets until it is let go: then it is freed, or it is as it was. */
+HOOK_HIDDEN struct memleak_cell *hook_hold(const void *block);
+HOOK_HIDDEN void hook_let_go(struct memleak_cell *cell, bool freed, struct hook_here here);
 
 /* --- telling --- */
 
@@ -368,6 +385,8 @@ static always_inline bool hook_tell_free(const void *block, size_t size, uint8_t
 		return false;
 	if (likely(hook_cells) && hook_defer(block, size, family, flags, here))
 		return true;
+	if (likely(hook_cells))
+		hook_tell_peak();
 	hook_site_free(block, size, 0, MEMLEAK_SITE_INFO(family, flags, 0, here.cfa), here.frame);
 	return true;
 }

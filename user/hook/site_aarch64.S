@@ -54,7 +54,7 @@ hook_site_\function:
 hook_nops_put:
 	nop
 	END put
-	NOTE hook_nops_put, put, memleak_bpf, put, "8@x0 8@x1 8@x2 8@x3 8@x4 8@x5 8@x6 8@x7 8@x8"
+	NOTE hook_nops_put, put, memleak_bpf, put2, "8@x0 8@x1 8@x2 8@x3 8@x4 8@x5 8@x6 8@x7 8@x8"
 
 	SITE free
 	NOTE hook_site_free, free, otel_memory, free, "8@x0"
@@ -98,6 +98,14 @@ hook_free_semaphore:
 hook_map_semaphore:
 	.2byte	0
 	.size	hook_semaphores, 8
+
+	/* Behind them, where the tool looks for it: MEMLEAK_PUT_SEMAPHORE_TO_CELLS (bpf/deferred.h). */
+	.globl	hook_cells
+	.hidden	hook_cells
+	.type	hook_cells, %object
+hook_cells:
+	.8byte	0
+	.size	hook_cells, 8
 	.popsection
 
 	.pushsection .stapsdt.base, "aG", %progbits, .stapsdt.base, comdat

@@ -70,7 +70,7 @@ hook_site_\function:
 hook_nops_put:
 	NOPS
 	END put
-	NOTE hook_nops_put, put, memleak_bpf, put, "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8 8@%r9 8@%r10 8@%r11 8@%rax"
+	NOTE hook_nops_put, put, memleak_bpf, put2, "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8 8@%r9 8@%r10 8@%r11 8@%rax"
 
 	SITE free
 	NOTE hook_site_free, free, otel_memory, free, "8@%rdi"
@@ -110,6 +110,14 @@ hook_free_semaphore:
 hook_map_semaphore:
 	.2byte	0
 	.size	hook_semaphores, 8
+
+	/* Behind them, where the tool looks for it: MEMLEAK_PUT_SEMAPHORE_TO_CELLS (bpf/deferred.h). */
+	.globl	hook_cells
+	.hidden	hook_cells
+	.type	hook_cells, @object
+hook_cells:
+	.8byte	0
+	.size	hook_cells, 8
 	.popsection
 
 	.pushsection .stapsdt.base, "aG", @progbits, .stapsdt.base, comdat

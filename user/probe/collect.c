@@ -297,12 +297,13 @@ static int add_activity(void *context, const void *key, const void *value)
 	struct activity *a = context;
 	const struct memleak_process *p = value;
 	uint64_t counts[] = {p->image, p->allocs, p->frees, p->end_ns};
-	CLEANUP(deferred__release) deferred_list deferred = {0};
+	CLEANUP(deferred__release) struct deferred deferred = {0};
 	int err = p->end_ns ? 0 : deferred__read(a->collector->t.processes_fd, p, &deferred);
 
 	(void)key;
-	a->sum += hash__bytes(counts, sizeof(counts)) +
-		  hash__bytes(deferred.items, deferred.count * sizeof(*deferred.items));
+	a->sum += hash__bytes(counts, sizeof(counts)) + deferred.again +
+		  hash__bytes(deferred.blocks.items,
+			      deferred.blocks.count * sizeof(*deferred.blocks.items));
 	return err;
 }
 

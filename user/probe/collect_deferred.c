@@ -12,33 +12,47 @@
 
 #include "probe/deferred.h"
 
-/* What is known of a block in a cell. */
-#define IN_CELL(generation, freed) ((uint32_t)(generation) | (uint32_t)(freed) << 8)
-
-static int read_cells(struct collector *c, struct pass *s, const struct memleak_process *p,
-		      deferred_list *list)
+static int read_cells(struct collector *c, struct pass *s, struct deferring *d)
 {
+	const struct memleak_process *p = &s->running.items[d->running];
+	CLEANUP(deferred__release) struct deferred read = {0};
 	size_t i;
-	int err;
+	int err = deferred__read(c->t.processes_fd, p, &read);
 
-	list->count = 0;
-	err = deferred__read(c->t.processes_fd, p, list);
-	for (i = 0; i < list->count && !err; i++)
-		err = hash__set(&s->deferred, list->items[i].addr, p->image,
-				IN_CELL(list->items[i].generation, list->items[i].freed));
+	for (i = 0; i < read.blocks.count && !err; i++) {
+		const struct deferred_block *b = &read.blocks.items[i];
+
+		err = vector_push(&s->cells, *b);
+		if (!err)
+			err = hash__set(&s->deferred, b->addr, p->image, s->cells.count - 1);
+	}
+	d->again = read.again;
+	d->again_bytes = read.again_bytes;
+	d->peak_bytes = read.peak_bytes;
 	return err;
 }
 
 static int read_all_cells(struct collector *c, struct pass *s)
 {
-	CLEANUP(deferred__release) deferred_list list = {0};
 	size_t i;
 	int err = 0;
 
 	hash__release(&s->deferred);
+	s->cells.count = 0;
 	for (i = 0; i < s->deferring.count && !err; i++)
-		err = read_cells(c, s, &s->running.items[s->deferring.items[i].running], &list);
+		err = read_cells(c, s, &s->deferring.items[i]);
 	return err;
+}
+
+/* What the cells say of the block at @key, if they know this one; NULL: nothing. */
+static const struct deferred_block *
+find_cell(const struct pass *s, const struct memleak_block_key *key, const struct memleak_block *b)
+{
+	uint32_t i = hash__get(&s->deferred, key->addr, key->image);
+
+	if (i == HASH_NONE || s->cells.items[i].generation != b->deferrable)
+		return NULL;
+	return &s->cells.items[i];
 }
 
 /* The times of these blocks are late (site.bpf.c), by a tick of a slow kernel at most. */
@@ -102,7 +116,7 @@ int collector__look_at_deferred(struct collector *c, struct pass *s,
 {
 	uint32_t deferring = hash__get(&s->deferring_index, key->image, 0);
 	struct postponed p = {.key = *key, .block = *b};
-	uint32_t known;
+	const struct deferred_block *known;
 
 	*counts = true;
 	if (deferring == HASH_NONE) {
@@ -114,11 +128,10 @@ int collector__look_at_deferred(struct collector *c, struct pass *s,
 	if (!*counts)
 		return 0;
 	if (b->deferrable) {
-		known = hash__get(&s->deferred, key->addr, key->image);
+		known = find_cell(s, key, b);
 		*counts = false;
-		if (known == IN_CELL(b->deferrable, true))
-			return 0;
-		if (known == IN_CELL(b->deferrable, false) || b->time_ns >= s->deferred_ns)
+		/* What is freed may come again meanwhile. */
+		if (known || b->time_ns >= s->deferred_ns)
 			return vector_push(&s->postponed, p);
 	}
 	*counts = true;
@@ -126,15 +139,17 @@ int collector__look_at_deferred(struct collector *c, struct pass *s,
 	return 0;
 }
 
-/* Whether the block is there still, and is not freed. */
-static bool is_live(struct collector *c, struct pass *s, const struct postponed *p)
+/* Whether the block is there still, and is not freed; then with the time at which it came. */
+static bool is_live(struct collector *c, struct pass *s, struct postponed *p)
 {
-	uint32_t known = hash__get(&s->deferred, p->key.addr, p->key.image);
+	const struct deferred_block *known = find_cell(s, &p->key, &p->block);
 	struct memleak_block now;
 
-	return known != IN_CELL(p->block.deferrable, true) &&
-	       !blocks__find(c->t.blocks, &p->key, &now) && now.deferrable == p->block.deferrable &&
-	       now.time_ns == p->block.time_ns;
+	if ((known && known->freed) || blocks__find(c->t.blocks, &p->key, &now) ||
+	    now.deferrable != p->block.deferrable || now.time_ns < p->block.time_ns)
+		return false;
+	p->block.time_ns = known && known->time_ns ? known->time_ns : now.time_ns;
+	return p->block.time_ns <= s->now_ns;
 }
 
 static int add_postponed(struct collector *c, struct pass *s)
@@ -143,7 +158,7 @@ static int add_postponed(struct collector *c, struct pass *s)
 	int err = 0;
 
 	for (i = 0; i < s->postponed.count && !err; i++) {
-		const struct postponed *p = &s->postponed.items[i];
+		struct postponed *p = &s->postponed.items[i];
 		uint32_t deferring = hash__get(&s->deferring_index, p->key.image, 0);
 
 		if (!is_live(c, s, p)) {
@@ -163,9 +178,13 @@ static void count_frees(struct collector *c, struct pass *s)
 
 	for (i = 0; i < s->deferring.count; i++) {
 		const struct deferring *d = &s->deferring.items[i];
+		const struct deferred again = {.again = d->again,
+					       .again_bytes = d->again_bytes,
+					       .peak_bytes = d->peak_bytes};
 		struct memleak_process *p = &s->running.items[d->running];
 
 		read_again(c, p);
+		deferred__count(&again, p, s->now_ns);
 		p->frees = p->allocs > d->blocks ? p->allocs - d->blocks : 0;
 		p->free_bytes = p->alloc_bytes > d->bytes ? p->alloc_bytes - d->bytes : 0;
 	}

@@ -18,6 +18,7 @@ void pass__release(struct pass *s)
 	hash__release(&s->shown);
 	vector_release(&s->deferring);
 	hash__release(&s->deferring_index);
+	vector_release(&s->cells);
 	hash__release(&s->deferred);
 	vector_release(&s->postponed);
 	hash__release(&s->needed);

@@ -10,6 +10,7 @@
  * clears the table of stacks, collect_build.c makes a profile of it all.
  */
 
+#include "probe/deferred.h"
 #include "probe/barrier.h"
 #include "probe/collect.h"
 #include "probe/path.h"
@@ -120,7 +121,8 @@ struct collector {
 struct deferring {
 	uint32_t running; /* number in pass.running */
 	uint32_t pad;
-	uint64_t blocks, bytes; /* weighed, as in a process */
+	uint64_t blocks, bytes;			 /* weighed, as in a process */
+	uint64_t again, again_bytes, peak_bytes; /* as in struct deferred */
 };
 
 /* A block that may be freed while the pass goes on, without a trace in the table. */
@@ -143,9 +145,10 @@ struct pass {
 	struct hash ended; /* (image, 0) to pasts.processes */
 	struct hash shown; /* (image, 0) to snapshots: in place of the tables */
 	VECTOR(struct deferring) deferring;
-	struct hash deferring_index; /* (image, 0) to these */
-	struct hash deferred;	     /* (address, image) of blocks in cells */
-	uint64_t deferred_ns;	     /* read then */
+	struct hash deferring_index;	     /* (image, 0) to these */
+	VECTOR(struct deferred_block) cells; /* what is in them */
+	struct hash deferred;		     /* (address, image) to these */
+	uint64_t deferred_ns;		     /* read then */
 	VECTOR(struct postponed) postponed;
 	bool clears; /* it finds out which stacks are needed */
 	struct hash needed;

@@ -3,12 +3,18 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "bpf/deferred.h"
+#include "bpf/sample.h"
 #include "target/process.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -24,43 +30,72 @@ static int read_pieces(pid_t thread, void *local, size_t room, const struct iove
 	return (size_t)got == room ? 0 : -EFAULT;
 }
 
-static int add_block(deferred_list *list, const struct memleak_cell *cell)
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+static int add_block(struct deferred *d, const struct memleak_cell *cell, uint64_t now_ns)
 {
 	enum memleak_cell_state state = MEMLEAK_CELL_STATE(cell->tag);
 	struct deferred_block b = {
 		.addr = MEMLEAK_CELL_ADDRESS(cell->tag),
+		.time_ns = cell->time_ns < now_ns ? cell->time_ns : now_ns,
 		.generation = MEMLEAK_CELL_GENERATION(cell->tag),
 		.freed = state == MEMLEAK_CELL_FREED || state == MEMLEAK_CELL_TOLD,
 	};
 
-	return state ? vector_push(list, b) : 0;
+	return state ? vector_push(&d->blocks, b) : 0;
 }
 
-static int read_cells(pid_t thread, const struct memleak_process *p, deferred_list *ret)
+/* What stands in front of the cells. */
+struct head {
+	uint64_t bytes, low_bytes, again, again_bytes, used[MEMLEAK_CELL_PARTS / 64], epoch, self,
+		told_bytes;
+};
+static_assert(offsetof(struct head, told_bytes) == offsetof(struct memleak_cells, told_bytes),
+	      "the same");
+
+static void take_numbers(const struct head *h, const struct memleak_process *p, struct deferred *d)
+{
+	uint64_t live = p->alloc_bytes - p->free_bytes, low = h->low_bytes - p->strange_bytes;
+
+	d->again = h->again - p->strange_again;
+	d->again_bytes = h->again_bytes - p->strange_again_bytes;
+	d->peak_bytes = h->low_bytes < h->told_bytes && (int64_t)low >= 0 ? live - low : 0;
+}
+
+static int read_cells(pid_t thread, const struct memleak_process *p, struct deferred *ret)
 {
 	struct iovec pieces[MEMLEAK_CELL_PARTS];
 	CLEANUP_FREE struct memleak_cell *cells = NULL;
 	size_t n = 0, i;
-	uint64_t used;
+	uint64_t now_ns = monotonic_ns();
+	struct head head;
 	int err;
 
-	pieces[0] = (struct iovec){(void *)(p->cells + offsetof(struct memleak_cells, used)),
-				   sizeof(used)};
-	err = read_pieces(thread, &used, sizeof(used), pieces, 1);
-	if (err || !used)
+	pieces[0] = (struct iovec){(void *)p->cells, sizeof(head)};
+	err = read_pieces(thread, &head, sizeof(head), pieces, 1);
+	if (err)
 		return err;
+	take_numbers(&head, p, ret);
 	for (i = 0; i < MEMLEAK_CELL_PARTS; i++)
-		if (used >> i & 1)
+		if (head.used[i / 64] >> i % 64 & 1)
 			pieces[n++] = (struct iovec){
 				(void *)(p->cells + offsetof(struct memleak_cells,
 							     cells[i * MEMLEAK_CELL_PART])),
 				MEMLEAK_CELL_PART * sizeof(*cells)};
+	if (!n)
+		return 0;
 	cells = calloc(n * MEMLEAK_CELL_PART, sizeof(*cells));
 	if (!cells)
 		return -ENOMEM;
 	err = read_pieces(thread, cells, n * MEMLEAK_CELL_PART * sizeof(*cells), pieces, n);
 	for (i = 0; i < n * MEMLEAK_CELL_PART && !err; i++)
-		err = add_block(ret, &cells[i]);
+		err = add_block(ret, &cells[i], now_ns);
 	return err;
 }
 
@@ -72,10 +107,22 @@ static bool is_over(int processes_fd, const struct memleak_process *p)
 	return bpf_map_lookup_elem(processes_fd, &p->tgid, &now) || now.image != p->image;
 }
 
-int deferred__read(int processes_fd, const struct memleak_process *p, deferred_list *ret)
+/* Whether the kernel side has been told something since @p was read. */
+static bool is_later(int processes_fd, const struct memleak_process *p)
+{
+	struct memleak_process now;
+
+	return bpf_map_lookup_elem(processes_fd, &p->tgid, &now) || now.allocs != p->allocs ||
+	       now.frees != p->frees;
+}
+
+int deferred__read(int processes_fd, const struct memleak_process *p, struct deferred *ret)
 {
 	int err = p->cells ? read_cells(process__live_thread(p->tgid), p, ret) : 0;
 
+	/* What belongs to another time: the kernel side has looked itself. */
+	if (ret->peak_bytes && is_later(processes_fd, p))
+		ret->peak_bytes = 0;
 	if (!err || err == -ENOMEM)
 		return err;
 	if (!is_over(processes_fd, p))
@@ -85,7 +132,130 @@ int deferred__read(int processes_fd, const struct memleak_process *p, deferred_l
 	return 0;
 }
 
-void deferred__release(deferred_list *list)
+void deferred__count(const struct deferred *d, struct memleak_process *p, uint64_t now_ns)
 {
-	vector_release(list);
+	if ((int64_t)d->peak_bytes > (int64_t)p->peak_bytes) {
+		p->peak_bytes = d->peak_bytes;
+		p->peak_ns = now_ns;
+	}
+	p->allocs += d->again * SAMPLE_WEIGHT_ONE;
+	p->frees += d->again * SAMPLE_WEIGHT_ONE;
+	p->alloc_bytes += d->again_bytes;
+	p->free_bytes += d->again_bytes;
+}
+
+/* A process whose cells are written to. */
+struct writing {
+	int fd; /* its memory; stays that of this program, whatever the process executes */
+	pid_t thread;
+};
+
+static void end_writing(struct writing *w)
+{
+	cleanup_close(&w->fd);
+}
+
+/* Open the memory of @pid, if its cells are at @cells. 0; -ENOENT if they are not; or another
+ * -errno. */
+static int begin_writing(pid_t pid, uint64_t cells, struct writing *ret)
+{
+	CLEANUP(end_writing) struct writing w = {.thread = process__live_thread(pid)};
+	uint64_t self;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", w.thread);
+	w.fd = open(path, O_RDWR | O_CLOEXEC);
+	if (w.fd < 0 && errno == EACCES) /* of another user; that right was given up */
+		w.fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (w.fd < 0)
+		return -errno;
+	if (pread(w.fd, &self, sizeof(self), cells + offsetof(struct memleak_cells, self)) !=
+		    sizeof(self) ||
+	    self != cells)
+		return -ENOENT;
+	*ret = w;
+	w.fd = -1;
+	return 0;
+}
+
+static bool write_at(const struct writing *w, uint64_t addr, const void *from, size_t size)
+{
+	struct iovec here = {(void *)from, size}, there = {(void *)addr, size};
+	ssize_t n = pwrite(w->fd, from, size, addr);
+
+	if (n < 0 && errno == EBADF)
+		n = process_vm_writev(w->thread, &here, 1, &there, 1, 0);
+	return n == (ssize_t)size;
+}
+
+/* What is hidden, as it is in a process. */
+static struct memleak_trail hidden(const struct memleak_trail *t)
+{
+	struct memleak_trail h = *t;
+	size_t i;
+
+	h.frame = MEMLEAK_TRAIL_HIDDEN(t->frame);
+	for (i = 0; i < MEMLEAK_TRAIL_WORDS; i++)
+		h.words[i] = MEMLEAK_TRAIL_HIDDEN(t->words[i]);
+	return h;
+}
+
+static void write_trail(const struct writing *w, const struct memleak_trail_answer *a)
+{
+	uint64_t set = MEMLEAK_TRAIL_SET(MEMLEAK_CALL(a->trail.frame, a->trail.words[0]));
+	uint64_t there = a->cells + offsetof(struct memleak_cells, trails) +
+			 set * sizeof(struct memleak_trail_set) + a->way * sizeof(a->trail);
+	const struct memleak_trail t = hidden(&a->trail);
+	uint64_t none = 0, epoch;
+
+	/* Of another program, perhaps, or out of date. */
+	if (pread(w->fd, &epoch, sizeof(epoch), a->cells + offsetof(struct memleak_cells, epoch)) !=
+		    sizeof(epoch) ||
+	    epoch != t.epoch)
+		return;
+	/* Who reads it meanwhile sees by the id that it changes. */
+	if (write_at(w, there, &none, sizeof(none)) &&
+	    write_at(w, there + sizeof(t.id), (const char *)&t + sizeof(t.id),
+		     sizeof(t) - sizeof(t.id)))
+		write_at(w, there, &t.id, sizeof(t.id));
+}
+
+void deferred__answer(const struct memleak_trail_answer *a)
+{
+	CLEANUP(end_writing) struct writing w = {.fd = -1};
+	uint64_t none = 0;
+
+	/* Another tool must not write at the same time: until it is closed. */
+	if (begin_writing(a->tgid, a->cells, &w) || flock(w.fd, LOCK_EX))
+		return;
+	if (a->forgotten == MEMLEAK_TRAIL_NONE)
+		write_trail(&w, a);
+	else if (a->forgotten < MEMLEAK_CELLS)
+		write_at(&w, a->cells + offsetof(struct memleak_cells, cells[a->forgotten].trail),
+			 &none, sizeof(none));
+}
+
+int deferred__begin_epoch(pid_t pid, uint64_t semaphore)
+{
+	struct iovec there = {(void *)(semaphore + MEMLEAK_PUT_SEMAPHORE_TO_CELLS), 8};
+	CLEANUP(end_writing) struct writing w = {.fd = -1};
+	uint64_t cells, epoch;
+	int err = read_pieces(process__live_thread(pid), &cells, sizeof(cells), &there, 1);
+
+	if (err == -EFAULT || (!err && !cells))
+		return 0; /* it is being loaded */
+	if (err)
+		return err;
+	err = begin_writing(pid, cells, &w);
+	if (err)
+		return err == -ENOENT ? 0 : err; /* a child that has none of its own so far */
+	epoch = monotonic_ns();			 /* another one than ever before */
+	return write_at(&w, cells + offsetof(struct memleak_cells, epoch), &epoch, sizeof(epoch))
+		       ? 0
+		       : -errno;
+}
+
+void deferred__release(struct deferred *d)
+{
+	vector_release(&d->blocks);
 }

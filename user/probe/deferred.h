@@ -2,32 +2,58 @@
 #ifndef MEMLEAK_PROBE_DEFERRED_H
 #define MEMLEAK_PROBE_DEFERRED_H
 
-/* Frees that a process has not told of so far (bpf/deferred.h), read from its memory. */
+/* What a process has not told of so far (bpf/deferred.h), read from its memory. */
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
+#include "bpf/deferred.h"
 #include "bpf/memleak.h"
 #include "util/vector.h"
 
 /* A block whose free is deferred, or may be. */
 struct deferred_block {
 	uint64_t addr;
+	uint64_t time_ns;   /* when it came again last, CLOCK_MONOTONIC; 0: as the table has it */
 	uint8_t generation; /* of the block: its `deferrable` in the table, or it is another one */
 	bool freed;	    /* whatever the table says */
 	uint8_t pad[6];
 };
 
-typedef VECTOR(struct deferred_block) deferred_list;
+struct deferred {
+	VECTOR(struct deferred_block) blocks;
+	/* Blocks that have come again, which is an allocation and a free each, and their bytes;
+	 * without those that the kernel side has not seen. */
+	uint64_t again, again_bytes;
+	uint64_t peak_bytes; /* what it had at most since the kernel side looked last; 0: no more */
+};
 
 /*
- * The blocks in the cells of @p, freed or not, added to @ret: none where it defers no frees, or has
- * ended (then the kernel side has read them). Exact while the process is stopped. It is warned of
- * where the memory cannot be read of a process that @processes_fd, the kernel side's table, has
- * still. 0 or -ENOMEM.
+ * What @p has in its cells, freed or not: added to the blocks of @ret, whose numbers are set.
+ * Nothing, and 0, where it defers no frees, or has ended (then the kernel side has read them).
+ * Exact while the process is stopped. It is warned of where the memory cannot be read of a process
+ * that @processes_fd, the kernel side's table, has still. 0 or -ENOMEM.
  */
-int deferred__read(int processes_fd, const struct memleak_process *p, deferred_list *ret);
+int deferred__read(int processes_fd, const struct memleak_process *p, struct deferred *ret);
 
-void deferred__release(deferred_list *list);
+/* Add what has come again to the numbers of @p, as they were at that time, and the peak. */
+void deferred__count(const struct deferred *d, struct memleak_process *p, uint64_t now_ns);
+
+/*
+ * Write the trail that a process has asked for into its memory, or that one of its cells is on
+ * none. Nothing is done where the process has ended, or another program is in its place; what has
+ * not come is asked for again.
+ */
+void deferred__answer(const struct memleak_trail_answer *a);
+
+/*
+ * From now on process @pid is to tell of each block that is not in the table of who has just been
+ * attached to it: libmemleak.so has the semaphore of its site `put` at @semaphore there. 0 or
+ * -errno.
+ */
+int deferred__begin_epoch(pid_t pid, uint64_t semaphore);
+
+void deferred__release(struct deferred *d);
 
 #endif

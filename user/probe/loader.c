@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "bpf/memleak.skel.h"
@@ -79,6 +80,8 @@ static void configure(struct memleak *s, const struct probe_options *o, unsigned
 	s->rodata->guard = o->guard;
 	s->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
 	s->rodata->own_tgid = getpid();
+	if (getrandom((void *)&s->rodata->trail_secret, sizeof(s->rodata->trail_secret), 0) < 0)
+		s->rodata->trail_secret = getpid();
 	configure_blocks(s, o->max_blocks, bucket_bits);
 	bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
 	if (o->sites)

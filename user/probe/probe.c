@@ -125,6 +125,9 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 					   probe__handle_event, p, NULL);
 		err = p->ring ? 0 : -errno;
 	}
+	if (!err)
+		err = ring_buffer__add(p->ring, bpf_map__fd(p->skeleton->maps.trails),
+				       probe__handle_trail, p);
 	if (err) {
 		probe__destroy(p);
 		return err;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "probe/deferred.h"
 #include "target/preload.h"
 #include "target/process.h"
 #include "util/cleanup.h"
@@ -225,6 +226,29 @@ static int note_late(struct probe *p, pid_t pid, uint32_t id, uint64_t could_ns)
 			  attachments__since(p->attachments, p->options.all ? 0 : pid, id));
 }
 
+/*
+ * Blocks that @pid allocated before libmemleak.so, file @id of its mappings @vmas, was attached to,
+ * and before the kernel side was enabled, are in no table here: their like must be told of. So it
+ * is, too, when its libraries have changed. 0 or -errno.
+ */
+static int begin_epoch(struct probe *p, pid_t pid, uint32_t id, const vma_list *vmas)
+{
+	const struct file *f = files__get(p->files, id);
+	uint64_t code, semaphore;
+	size_t i, k;
+
+	for (i = 0; i < vmas->count && vmas->items[i].mapping.file != id; i++)
+		;
+	for (k = 0; k < f->allocator.sites.count; k++)
+		if (f->allocator.sites.items[k].kind == NOTES_PUT)
+			break;
+	if (i == vmas->count || k == f->allocator.sites.count ||
+	    !object__offset_to_vaddr(f->object, vmas->items[i].mapping.offset, &code) ||
+	    !object__offset_to_vaddr(f->object, f->allocator.sites.items[k].semaphore, &semaphore))
+		return 0; /* one without cells */
+	return deferred__begin_epoch(pid, vmas->items[i].mapping.start - code + semaphore);
+}
+
 /* probe__attach; what is new in the process can run from @could_ns on (0: not yet). */
 static int attach(struct probe *p, pid_t pid, bool starts, uint64_t could_ns, char *why,
 		  size_t size)
@@ -257,6 +281,8 @@ static int attach(struct probe *p, pid_t pid, bool starts, uint64_t could_ns, ch
 	/* What defers frees must not meet others that tell of them. */
 	if (shares.hook && !p->options.all) {
 		err = attach_file(p, pid, process.image, shares.hook, &shares);
+		if (!err)
+			err = begin_epoch(p, pid, shares.hook, &vmas);
 		if (err) {
 			snprintf(why, size, "%s", strerror(-err));
 			return err;

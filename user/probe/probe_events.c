@@ -4,6 +4,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "probe/deferred.h"
+
 /* A mapping that an allocator made for itself: its caller is the library that the heap is in, or,
  * where that is the program itself, a function that does nothing else. */
 static bool is_internal(struct probe *p, const struct memleak_event *e)
@@ -114,6 +116,14 @@ int probe__handle_event(void *context, void *data, size_t size)
 	default:
 		return handle_mapping(p, e);
 	}
+}
+
+int probe__handle_trail(void *context, void *data, size_t size)
+{
+	(void)context;
+	if (size >= sizeof(struct memleak_trail_answer))
+		deferred__answer(data);
+	return 0;
 }
 
 int probe__event_fd(const struct probe *p)

@@ -90,7 +90,7 @@ bool sites__may_defer(struct sites *s, const struct file *file, const struct sha
 {
 	const struct probe_options *o = s->options;
 
-	if (!share->alone || !share->sites || !has_site(file, NOTES_PUT) || o->trace ||
+	if (!share->alone || !share->sites || !has_site(file, NOTES_PUT) || o->trace || o->sites ||
 	    leaves_out(o, share) || o->max_blocks < DEFERRING_MIN_BLOCKS)
 		return false;
 	if (!s->sees_end)

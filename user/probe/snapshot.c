@@ -68,7 +68,7 @@ void snapshot__destroy(struct snapshot *s)
 	vector_release(&s->paths);
 	vector_release(&s->blocks);
 	vector_release(&s->changed);
-	deferred__release(&s->freed);
+	deferred__release(&s->deferred);
 	changes__end(&s->changes);
 	free(s->items);
 	free(s->spare);
@@ -310,8 +310,8 @@ static int compare_items(const void *addr, const void *item)
 
 #define LEFT_OUT UINT32_MAX
 
-/* Mark the block of @f in the order, if it is there: its place, or s->nr. */
-static size_t mark_freed(struct snapshot *s, const struct deferred_block *f)
+/* The place of the block of @f in the order, or s->nr. */
+static size_t find_deferred(const struct snapshot *s, const struct deferred_block *f)
 {
 	uint64_t addr = f->addr;
 	struct snapshot_item *i =
@@ -324,12 +324,9 @@ static size_t mark_freed(struct snapshot *s, const struct deferred_block *f)
 	while (i > s->items && i[-1].addr == addr)
 		i--;
 	for (at = i - s->items; at < s->nr && s->items[at].addr == addr; at++) {
-		if (s->items[at].index == LEFT_OUT ||
-		    s->blocks.items[s->items[at].index].block.deferrable != f->generation)
-			continue;
-		s->items[at].index = LEFT_OUT;
-		s->merged = true;
-		return at;
+		if (s->items[at].index != LEFT_OUT &&
+		    s->blocks.items[s->items[at].index].block.deferrable == f->generation)
+			return at;
 	}
 	return s->nr;
 }
@@ -344,34 +341,79 @@ static void remove_marked(struct snapshot *s, size_t first)
 	s->nr = kept;
 }
 
-/* Leave out what is freed and not told to be; it counts as freed where @counts. */
-static int leave_out_freed(struct snapshot *s, bool counts)
+/* The block of @f in the table was freed. 0 or -errno. */
+static int count_freed(struct snapshot *s, const struct deferred_block *f)
 {
 	const struct probe_tables *t = &s->changes.tables;
+	struct memleak_block_key key = {.addr = f->addr, .image = s->process.image};
 	struct sample sample = t->sample;
 	struct sample_weight weight;
 	struct memleak_block block;
-	size_t first = s->nr, at, i;
+	int err = blocks__find(t->blocks, &key, &block);
+
+	if (err || block.deferrable != f->generation)
+		return err == -ENOENT ? 0 : err;
+	sample.weight = block.weight;
+	weight = sample_weigh(sample, block.size);
+	s->process.frees += weight.blocks;
+	s->process.free_bytes += weight.bytes;
+	return 0;
+}
+
+/* Whoever was left out as free, and has come again, is in the table as it was: nothing there has
+ * changed. 0 or -errno. */
+static int bring_back(struct snapshot *s)
+{
+	size_t i;
+	int err = 0;
+
+	s->changed.count = 0;
+	for (i = 0; i < s->deferred.blocks.count && !err; i++) {
+		const struct deferred_block *b = &s->deferred.blocks.items[i];
+
+		if (!b->freed && b->time_ns && find_deferred(s, b) == s->nr)
+			err = vector_push(&s->changed, MEMLEAK_CHANGE(b->addr, 0));
+	}
+	if (!err && s->changed.count) {
+		qsort(s->changed.items, s->changed.count, sizeof(*s->changed.items),
+		      compare_changes);
+		err = merge_changes(s);
+	}
+	s->changed.count = 0;
+	return err;
+}
+
+/* Leave out what is freed and not told to be, and correct what has come again; what was not told
+ * counts where @counts. */
+static int apply_deferred(struct snapshot *s, bool counts)
+{
+	size_t first, at, i;
 	int err;
 
-	s->freed.count = 0;
-	err = deferred__read(t->processes_fd, &s->process, &s->freed);
-	for (i = 0; i < s->freed.count && !err; i++) {
-		const struct deferred_block *f = &s->freed.items[i];
-		struct memleak_block_key key = {.addr = f->addr, .image = s->process.image};
+	s->deferred.blocks.count = 0;
+	err = deferred__read(s->changes.tables.processes_fd, &s->process, &s->deferred);
+	if (!err && counts)
+		deferred__count(&s->deferred, &s->process, s->now_ns);
+	if (!err)
+		err = bring_back(s);
+	first = s->nr;
+	for (i = 0; i < s->deferred.blocks.count && !err; i++) {
+		const struct deferred_block *f = &s->deferred.blocks.items[i];
 
-		if (!f->freed)
+		if (!f->freed && !f->time_ns)
 			continue;
-		at = mark_freed(s, f);
-		first = at < first ? at : first;
-		err = counts ? blocks__find(t->blocks, &key, &block) : -ENOENT;
-		if (!err && block.deferrable == f->generation) {
-			sample.weight = block.weight;
-			weight = sample_weigh(sample, block.size);
-			s->process.frees += weight.blocks;
-			s->process.free_bytes += weight.bytes;
+		at = find_deferred(s, f);
+		if (f->freed && counts)
+			err = count_freed(s, f);
+		if (at == s->nr)
+			continue;
+		if (f->freed) {
+			s->items[at].index = LEFT_OUT;
+			s->merged = true;
+			first = at < first ? at : first;
+		} else {
+			s->blocks.items[s->items[at].index].block.time_ns = f->time_ns;
 		}
-		err = err == -ENOENT ? 0 : err;
 	}
 	remove_marked(s, first);
 	return err;
@@ -424,7 +466,7 @@ int snapshot__create(const struct probe *p, pid_t pid, struct snapshot **ret)
 	if (!err)
 		err = follow(s);
 	if (!err)
-		err = leave_out_freed(s, false);
+		err = apply_deferred(s, false);
 	s->changed.count = 0;
 	s->merged = false;
 	if (err)
@@ -451,7 +493,7 @@ int snapshot__read(struct snapshot *s, const struct probe *p, bool *changed)
 		err = read_blocks(s, p);
 	}
 	if (!err)
-		err = leave_out_freed(s, true);
+		err = apply_deferred(s, true);
 	*changed = s->merged;
 	changes__end(&s->changes);
 	return err;

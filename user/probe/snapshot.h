@@ -51,8 +51,8 @@ struct snapshot {
 	size_t max_items;	     /* room in both */
 	struct changes changes;
 	VECTOR(uint64_t) changed;
-	bool merged;	     /* something, since it was created */
-	deferred_list freed; /* deferred frees, as last read */
+	bool merged;		  /* something, since it was created */
+	struct deferred deferred; /* what it had not told of, as last read */
 };
 
 /*
