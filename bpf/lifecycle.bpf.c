@@ -19,6 +19,9 @@ static __always_inline void end_image(__u32 tgid, struct task_struct *exiting)
 
 	if (!p)
 		return;
+	/* If several threads end at once, each may be the last. */
+	if (exiting && __sync_val_compare_and_swap(&p->ending, 0, 1))
+		return;
 	if (exiting)
 		settle(p);
 	copy = *p;

@@ -325,9 +325,9 @@ struct memleak_stack {
 struct memleak_process {
 	__u32 image;
 	__u32 tgid;
-	__u32 shares;	    /* not 0: a vfork child, running in the memory of this process */
-	__u32 shares_image; /* ... which was this image then */
-	__u32 pad;
+	__u32 shares;	     /* not 0: a vfork child, running in the memory of this process */
+	__u32 shares_image;  /* ... which was this image then */
+	__u32 ending;	     /* one of its threads, the last ones, sees to its end */
 	__u32 exe;	     /* number of the program's file; 0: unknown */
 	__u16 complete;	     /* every block that it has had was seen */
 	__u16 drawn;	     /* it has drawn blocks itself: `allocs` is not how many there are */

@@ -28,9 +28,10 @@ struct own {
 /* By system calls alone: the functions for them are this library's. */
 void hook_watch_forks(void)
 {
+	struct memleak_cells *none = NULL;
 	struct own *own;
 
-	if (hook_settled != &never_cleared)
+	if (__atomic_load_n(&hook_cells, __ATOMIC_RELAXED))
 		return;
 	own = (struct own *)syscall(SYS_mmap, NULL, sizeof(*own), PROT_READ | PROT_WRITE,
 				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -42,7 +43,12 @@ void hook_watch_forks(void)
 	}
 	own->settled = 1;
 	hook_begin_cells(&own->cells);
-	__atomic_store_n(&hook_cells, &own->cells, __ATOMIC_RELEASE);
+	/* Several threads may make their first call at once: there is one page for all. */
+	if (!__atomic_compare_exchange_n(&hook_cells, &none, &own->cells, false, __ATOMIC_RELEASE,
+					 __ATOMIC_RELAXED)) {
+		syscall(SYS_munmap, own, sizeof(*own));
+		return;
+	}
 	__atomic_store_n(&hook_settled, &own->settled, __ATOMIC_RELEASE);
 }
 
