@@ -19,11 +19,12 @@ static __always_inline void end_image(__u32 tgid, struct task_struct *exiting)
 
 	if (!p)
 		return;
-	/* If several threads end at once, each may be the last. */
-	if (exiting && __sync_val_compare_and_swap(&p->ending, 0, 1))
-		return;
-	if (exiting)
+	if (exiting) {
+		/* If several threads end at once, each may be the last. */
+		if (__sync_val_compare_and_swap(&p->ending, 0, 1))
+			return;
 		settle(p);
+	}
 	copy = *p;
 	if (bpf_map_delete_elem(&processes, &tgid))
 		return;	   /* two threads have ended at once, and the other was faster */

@@ -142,8 +142,8 @@ struct memleak_site_arguments {
 #define MEMLEAK_SITE_SLACK(info)	 ((__u8)((info) >> 16))
 #define MEMLEAK_SITE_CFA(info)		 ((__u32)((info) >> 32))
 
-/* On the stack of a thread whose block sites have told to be gone, but not yet where it is now: a
- * leak check knows by it that the block is in no table. */
+/* On the stack of a thread whose block realloc has, while nobody knows where it is: a leak check
+ * sees by it that what is in its tables of that block does not hold. */
 #define MEMLEAK_IN_REALLOC 0xa3f1c5d27b9e8046ULL
 
 /* What of a block may exceed what operator new was asked for: an alignment, a length. */

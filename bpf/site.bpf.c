@@ -299,20 +299,30 @@ static __noinline int begin_asked(struct memleak_process *p, struct walk *w, __u
 	return 0;
 }
 
-/* Have the loader write where the walk has gone that is over. What finds no room is asked for
- * again. */
+/* Something for the loader to write; NULL: there is no room. */
+static __always_inline struct memleak_trail_answer *reserve_answer(struct memleak_process *p,
+								   __u32 forgotten)
+{
+	struct memleak_trail_answer *a = bpf_ringbuf_reserve(&trails, sizeof(*a), 0);
+
+	if (!a)
+		return NULL;
+	a->cells = p->cells;
+	a->tgid = p->tgid;
+	a->forgotten = forgotten;
+	return a;
+}
+
+/* Where the walk has gone that is over. What finds no room is asked for again. */
 static __noinline int answer(struct memleak_process *p, struct walk *w)
 {
 	struct memleak_trail_answer *a;
 
 	if (!p || !w || !w->put_stack || !has_trail(w))
 		return 0;
-	a = bpf_ringbuf_reserve(&trails, sizeof(*a), 0);
+	a = reserve_answer(p, MEMLEAK_TRAIL_NONE);
 	if (!a)
 		return 0;
-	a->cells = p->cells;
-	a->tgid = p->tgid;
-	a->forgotten = MEMLEAK_TRAIL_NONE;
 	a->way = __sync_fetch_and_add(&nr_trails, 1) & (MEMLEAK_TRAIL_WAYS - 1);
 	a->trail = w->trail;
 	a->trail.id = bpf_ktime_get_ns();
@@ -325,17 +335,10 @@ static __noinline int answer(struct memleak_process *p, struct walk *w)
  * of. */
 static __noinline int forget_trail(struct memleak_process *p, __u64 addr)
 {
-	struct memleak_trail_answer *a;
+	struct memleak_trail_answer *a = p ? reserve_answer(p, MEMLEAK_CELL_OF(addr)) : NULL;
 
-	if (!p)
-		return 0;
-	a = bpf_ringbuf_reserve(&trails, sizeof(*a), 0);
-	if (!a)
-		return 0;
-	a->cells = p->cells;
-	a->tgid = p->tgid;
-	a->forgotten = MEMLEAK_CELL_OF(addr);
-	bpf_ringbuf_submit(a, 0);
+	if (a)
+		bpf_ringbuf_submit(a, 0);
 	return 0;
 }
 

@@ -167,7 +167,8 @@ static char *expand(const struct cell *c, const char *word)
 	const char *percent = strchr(word, '%'), *value = "";
 	char record[4200], *text;
 
-	snprintf(record, sizeof(record), "%s.record", c->place.output);
+	snprintf(record, sizeof(record), "%s.%s", c->place.output,
+		 percent && percent[1] == 'j' ? "report" : "record");
 	if (!percent)
 		return strdup(word);
 	value = percent[1] == 'f' ? c->place.file : percent[1] == 'o' ? c->place.output : record;
@@ -176,20 +177,39 @@ static char *expand(const struct cell *c, const char *word)
 	return text;
 }
 
-/* Its processor time, measured by child__time(): -ENODATA if it was not. */
-static int read_time(const struct cell *c, double *seconds)
+/* What the tool saw, by its final report. */
+static int count_allocs(struct cell *c, const char *line)
 {
-	CLEANUP_FREE char *path = expand(c, "%r");
-	CLEANUP_FCLOSE FILE *f = path ? fopen(path, "re") : NULL;
+	struct json_object *report = json_tokener_parse(line), *processes, *n;
+	size_t i;
 
-	return f && fscanf(f, "%lf", seconds) == 1 ? 0 : -ENODATA;
+	if (json_object_object_get_ex(report, "processes", &processes))
+		for (i = 0; i < json_object_array_length(processes); i++)
+			if (json_object_object_get_ex(json_object_array_get_idx(processes, i),
+						      "allocs", &n))
+				c->allocs += json_object_get_int64(n);
+	json_object_put(report);
+	return c->allocs ? 0 : -ENODATA;
+}
+
+/* The processor time that child__time() has measured, if the tool saw the program. */
+static int read_time(struct cell *c, double *seconds)
+{
+	CLEANUP_FREE char *path = expand(c, "%r"), *report = expand(c, "%j"), *line = NULL;
+	CLEANUP_FCLOSE FILE *f = path ? fopen(path, "re") : NULL;
+	CLEANUP_FCLOSE FILE *r = report ? fopen(report, "re") : NULL;
+	size_t size = 0;
+
+	if (!f || fscanf(f, "%lf", seconds) != 1 || !r || getline(&line, &size, r) < 0)
+		return -ENODATA;
+	return count_allocs(c, line);
 }
 
 /* The words before the program's own: of the tool that starts it, and of who takes its time. */
 static size_t add_preload(const struct cell *c, char **argv)
 {
 	static const char *const quietly[] = {"--preload", "-qfjson",	   "-i3600", "--output",
-					      "/dev/null", "--leak-check", "no"};
+					      "%j",	   "--leak-check", "no"};
 	const char *const *tool = c->bench->o->tool;
 	char cpu[16], self[PATH_MAX];
 	size_t n = 0, i;
@@ -197,7 +217,7 @@ static size_t add_preload(const struct cell *c, char **argv)
 	for (; *tool; tool++)
 		argv[n++] = strdup(*tool);
 	for (i = 0; i < ARRAY_SIZE(quietly); i++)
-		argv[n++] = strdup(quietly[i]);
+		argv[n++] = expand(c, quietly[i]);
 	for (i = 0; i < ARRAY_SIZE(c->way->mode) && c->way->mode[i]; i++)
 		argv[n++] = strdup(c->way->mode[i]);
 	snprintf(cpu, sizeof(cpu), "%d", c->bench->o->workload_cpu);
@@ -273,20 +293,9 @@ static int attach_bcc(struct cell *c)
 static int read_allocs(struct cell *c)
 {
 	CLEANUP_FREE char *line = NULL;
-	struct json_object *report, *processes, *n;
-	size_t i;
 	int err = child__read_line(&c->tool, ATTACH_SECONDS, &line);
 
-	if (err)
-		return err;
-	report = json_tokener_parse(line);
-	if (json_object_object_get_ex(report, "processes", &processes))
-		for (i = 0; i < json_object_array_length(processes); i++)
-			if (json_object_object_get_ex(json_object_array_get_idx(processes, i),
-						      "allocs", &n))
-				c->allocs += json_object_get_int64(n);
-	json_object_put(report);
-	return c->allocs ? 0 : -ENODATA;
+	return err ? err : count_allocs(c, line);
 }
 
 /* Give a server its work, then have it end. */

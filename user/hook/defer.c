@@ -125,7 +125,8 @@ void hook_tell_peak(void)
 	const struct hook_block none = {0};
 	const struct past nothing = {0};
 
-	if (unlikely(hook_cells->low_bytes < hook_cells->told_bytes) && hook_is_attached(HOOK_PUT))
+	if (likely(hook_cells) && unlikely(hook_cells->low_bytes < hook_cells->told_bytes) &&
+	    hook_is_attached(HOOK_PUT))
 		tell(&none, 0, false, no_trail, &nothing);
 }
 

@@ -179,8 +179,7 @@ static always_inline void *reallocate(struct call *c, void *old, size_t size)
 	} else if (!block && size && told) {
 		if (hook_mode != HOOK_ALL)
 			hook_filter_add(old);
-		if (hook_cells)
-			hook_tell_peak();
+		hook_tell_peak();
 		hook_site_restore(old);
 	}
 	end(c, block, size);

@@ -327,14 +327,14 @@ static always_inline bool hook_is_free_quick(const void *block)
 /* NULL: there is no memory that a forked child does not share. */
 extern HOOK_HIDDEN struct memleak_cells *hook_cells;
 
-/* Tell of @block, as hook_tell_alloc() has it; its free may be deferred. */
+/* Tell of @block, as hook_tell_alloc() has it, unless it comes again; its free may be deferred. */
 HOOK_HIDDEN void hook_put(const void *block, size_t size, uint64_t weight, size_t slack,
 			  uint8_t family, uint8_t flags, struct hook_here here);
 
 /* @cells are empty, and those of this process from now on. */
 HOOK_HIDDEN void hook_begin_cells(struct memleak_cells *cells);
 
-/* A free is told at once: before it, how much there was meanwhile. */
+/* Before something is told at another site: how much there was meanwhile, if that was more. */
 HOOK_HIDDEN void hook_tell_peak(void);
 
 /* The code that lies somewhere may be another's from now on: no block comes again by what was
@@ -385,8 +385,7 @@ static always_inline bool hook_tell_free(const void *block, size_t size, uint8_t
 		return false;
 	if (likely(hook_cells) && hook_defer(block, size, family, flags, here))
 		return true;
-	if (likely(hook_cells))
-		hook_tell_peak();
+	hook_tell_peak();
 	hook_site_free(block, size, 0, MEMLEAK_SITE_INFO(family, flags, 0, here.cfa), here.frame);
 	return true;
 }

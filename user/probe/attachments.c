@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bpf/memleak.skel.h"
@@ -15,6 +14,7 @@
 #include "probe/places.h"
 #include "probe/sites.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/hash.h"
 #include "util/log.h"
 
@@ -311,14 +311,6 @@ static int link_file(struct attachments *all, struct attachment *a, const struct
 	return err;
 }
 
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
-
 /* Close the links of the @i-th; the last one takes its place. 0 or -ENOMEM. */
 static int remove_at(struct attachments *all, size_t i)
 {
@@ -384,7 +376,7 @@ int attachments__add(struct attachments *all, pid_t pid, uint32_t image, uint32_
 	}
 	err = link_file(all, &a, file, share);
 	if (known == HASH_NONE)
-		a.since_ns = monotonic_ns();
+		a.since_ns = clock__monotonic_ns();
 	if (!err)
 		err = vector_push(&all->list, a);
 	if (err) {

@@ -14,11 +14,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "probe/batch.h"
 #include "probe/collect_pass.h"
 #include "probe/deferred.h"
+#include "util/clock.h"
 
 int collector__create(struct probe *p, bool history, struct collector **ret)
 {
@@ -72,14 +72,6 @@ void collector__destroy(struct collector *c)
 	timeline__release(&c->timeline);
 	hash__release(&c->head_types);
 	free(c);
-}
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
 /* --- reading the maps --- */
@@ -240,7 +232,7 @@ static int read_tables(struct collector *c, struct pass *s)
 		err = collector__choose_snapshots(c, s);
 	if (!err)
 		err = collector__begin_deferred(c, s);
-	s->now_ns = monotonic_ns();
+	s->now_ns = clock__monotonic_ns();
 	if (!err)
 		err = blocks__read(c->t.blocks, read_block, &r);
 	if (!err)
@@ -301,7 +293,7 @@ static int add_activity(void *context, const void *key, const void *value)
 	int err = p->end_ns ? 0 : deferred__read(a->collector->t.processes_fd, p, &deferred);
 
 	(void)key;
-	a->sum += hash__bytes(counts, sizeof(counts)) + deferred.again +
+	a->sum += hash__bytes(counts, sizeof(counts)) + deferred.numbers.again +
 		  hash__bytes(deferred.blocks.items,
 			      deferred.blocks.count * sizeof(*deferred.blocks.items));
 	return err;

@@ -8,9 +8,9 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <time.h>
 
 #include "probe/deferred.h"
+#include "util/clock.h"
 
 static int read_cells(struct collector *c, struct pass *s, struct deferring *d)
 {
@@ -26,9 +26,7 @@ static int read_cells(struct collector *c, struct pass *s, struct deferring *d)
 		if (!err)
 			err = hash__set(&s->deferred, b->addr, p->image, s->cells.count - 1);
 	}
-	d->again = read.again;
-	d->again_bytes = read.again_bytes;
-	d->peak_bytes = read.peak_bytes;
+	d->numbers = read.numbers;
 	return err;
 }
 
@@ -57,14 +55,6 @@ find_cell(const struct pass *s, const struct memleak_block_key *key, const struc
 
 /* The times of these blocks are late (site.bpf.c), by a tick of a slow kernel at most. */
 #define LATE_NS 12000000
-
-static uint64_t early_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec - LATE_NS;
-}
 
 /* As it is now: the first of its frees may have been deferred since it was read. */
 static void read_again(struct collector *c, struct memleak_process *p)
@@ -95,7 +85,7 @@ int collector__begin_deferred(struct collector *c, struct pass *s)
 		if (!err)
 			err = hash__set(&s->deferring_index, p->image, 0, s->deferring.count - 1);
 	}
-	s->deferred_ns = early_ns();
+	s->deferred_ns = clock__monotonic_ns() - LATE_NS;
 	return err ? err : read_all_cells(c, s);
 }
 
@@ -178,13 +168,10 @@ static void count_frees(struct collector *c, struct pass *s)
 
 	for (i = 0; i < s->deferring.count; i++) {
 		const struct deferring *d = &s->deferring.items[i];
-		const struct deferred again = {.again = d->again,
-					       .again_bytes = d->again_bytes,
-					       .peak_bytes = d->peak_bytes};
 		struct memleak_process *p = &s->running.items[d->running];
 
 		read_again(c, p);
-		deferred__count(&again, p, s->now_ns);
+		deferred__count(&d->numbers, p, s->now_ns);
 		p->frees = p->allocs > d->blocks ? p->allocs - d->blocks : 0;
 		p->free_bytes = p->alloc_bytes > d->bytes ? p->alloc_bytes - d->bytes : 0;
 	}

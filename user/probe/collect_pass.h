@@ -10,9 +10,9 @@
  * clears the table of stacks, collect_build.c makes a profile of it all.
  */
 
-#include "probe/deferred.h"
 #include "probe/barrier.h"
 #include "probe/collect.h"
+#include "probe/deferred.h"
 #include "probe/path.h"
 #include "probe/recall.h"
 #include "probe/stacks.h"
@@ -121,8 +121,8 @@ struct collector {
 struct deferring {
 	uint32_t running; /* number in pass.running */
 	uint32_t pad;
-	uint64_t blocks, bytes;			 /* weighed, as in a process */
-	uint64_t again, again_bytes, peak_bytes; /* as in struct deferred */
+	uint64_t blocks, bytes; /* weighed, as in a process */
+	struct deferred_numbers numbers;
 };
 
 /* A block that may be freed while the pass goes on, without a trace in the table. */

@@ -10,13 +10,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bpf/deferred.h"
 #include "bpf/sample.h"
 #include "target/process.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 /* Read @n @remote pieces, as much as there is @room for. 0 or -errno. */
@@ -28,14 +28,6 @@ static int read_pieces(pid_t thread, void *local, size_t room, const struct iove
 	if (got < 0)
 		return -errno;
 	return (size_t)got == room ? 0 : -EFAULT;
-}
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
 static int add_block(struct deferred *d, const struct memleak_cell *cell, uint64_t now_ns)
@@ -59,7 +51,8 @@ struct head {
 static_assert(offsetof(struct head, told_bytes) == offsetof(struct memleak_cells, told_bytes),
 	      "the same");
 
-static void take_numbers(const struct head *h, const struct memleak_process *p, struct deferred *d)
+static void take_numbers(const struct head *h, const struct memleak_process *p,
+			 struct deferred_numbers *d)
 {
 	uint64_t live = p->alloc_bytes - p->free_bytes, low = h->low_bytes - p->strange_bytes;
 
@@ -73,7 +66,7 @@ static int read_cells(pid_t thread, const struct memleak_process *p, struct defe
 	struct iovec pieces[MEMLEAK_CELL_PARTS];
 	CLEANUP_FREE struct memleak_cell *cells = NULL;
 	size_t n = 0, i;
-	uint64_t now_ns = monotonic_ns();
+	uint64_t now_ns = clock__monotonic_ns();
 	struct head head;
 	int err;
 
@@ -81,7 +74,7 @@ static int read_cells(pid_t thread, const struct memleak_process *p, struct defe
 	err = read_pieces(thread, &head, sizeof(head), pieces, 1);
 	if (err)
 		return err;
-	take_numbers(&head, p, ret);
+	take_numbers(&head, p, &ret->numbers);
 	for (i = 0; i < MEMLEAK_CELL_PARTS; i++)
 		if (head.used[i / 64] >> i % 64 & 1)
 			pieces[n++] = (struct iovec){
@@ -121,8 +114,8 @@ int deferred__read(int processes_fd, const struct memleak_process *p, struct def
 	int err = p->cells ? read_cells(process__live_thread(p->tgid), p, ret) : 0;
 
 	/* What belongs to another time: the kernel side has looked itself. */
-	if (ret->peak_bytes && is_later(processes_fd, p))
-		ret->peak_bytes = 0;
+	if (ret->numbers.peak_bytes && is_later(processes_fd, p))
+		ret->numbers.peak_bytes = 0;
 	if (!err || err == -ENOMEM)
 		return err;
 	if (!is_over(processes_fd, p))
@@ -132,7 +125,7 @@ int deferred__read(int processes_fd, const struct memleak_process *p, struct def
 	return 0;
 }
 
-void deferred__count(const struct deferred *d, struct memleak_process *p, uint64_t now_ns)
+void deferred__count(const struct deferred_numbers *d, struct memleak_process *p, uint64_t now_ns)
 {
 	if ((int64_t)d->peak_bytes > (int64_t)p->peak_bytes) {
 		p->peak_bytes = d->peak_bytes;
@@ -249,7 +242,7 @@ int deferred__begin_epoch(pid_t pid, uint64_t semaphore)
 	err = begin_writing(pid, cells, &w);
 	if (err)
 		return err == -ENOENT ? 0 : err; /* a child that has none of its own so far */
-	epoch = monotonic_ns();			 /* another one than ever before */
+	epoch = clock__monotonic_ns();		 /* another one than ever before */
 	return write_at(&w, cells + offsetof(struct memleak_cells, epoch), &epoch, sizeof(epoch))
 		       ? 0
 		       : -errno;

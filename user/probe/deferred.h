@@ -21,12 +21,16 @@ struct deferred_block {
 	uint8_t pad[6];
 };
 
-struct deferred {
-	VECTOR(struct deferred_block) blocks;
+struct deferred_numbers {
 	/* Blocks that have come again, which is an allocation and a free each, and their bytes;
 	 * without those that the kernel side has not seen. */
 	uint64_t again, again_bytes;
 	uint64_t peak_bytes; /* what it had at most since the kernel side looked last; 0: no more */
+};
+
+struct deferred {
+	VECTOR(struct deferred_block) blocks;
+	struct deferred_numbers numbers;
 };
 
 /*
@@ -38,7 +42,7 @@ struct deferred {
 int deferred__read(int processes_fd, const struct memleak_process *p, struct deferred *ret);
 
 /* Add what has come again to the numbers of @p, as they were at that time, and the peak. */
-void deferred__count(const struct deferred *d, struct memleak_process *p, uint64_t now_ns);
+void deferred__count(const struct deferred_numbers *d, struct memleak_process *p, uint64_t now_ns);
 
 /*
  * Write the trail that a process has asked for into its memory, or that one of its cells is on

@@ -80,8 +80,6 @@ static void configure(struct memleak *s, const struct probe_options *o, unsigned
 	s->rodata->guard = o->guard;
 	s->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
 	s->rodata->own_tgid = getpid();
-	if (getrandom((void *)&s->rodata->trail_secret, sizeof(s->rodata->trail_secret), 0) < 0)
-		s->rodata->trail_secret = getpid();
 	configure_blocks(s, o->max_blocks, bucket_bits);
 	bpf_map__set_max_entries(s->maps.stacks, o->max_stacks);
 	if (o->sites)
@@ -183,6 +181,11 @@ static int try_buckets(const struct probe_options *o, enum probe_link link,
 
 	if (!s)
 		return -errno;
+	if (getrandom((void *)&s->rodata->trail_secret, sizeof(s->rodata->trail_secret), 0) < 0) {
+		err = -errno;
+		memleak__destroy(s);
+		return err;
+	}
 	configure(s, o, bucket_bits);
 	configure_programs(s, link, o->diagnose);
 	choose_programs(s, LOADER_COMMON);

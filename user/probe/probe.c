@@ -7,11 +7,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bpf/unwind.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 static void cleanup_object(struct object **o)
@@ -166,10 +166,7 @@ void probe__destroy(struct probe *p)
 
 void probe__enable(struct probe *p)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	p->start_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	p->start_ns = clock__monotonic_ns();
 	__atomic_store_n(&p->skeleton->bss->enabled, true, __ATOMIC_RELEASE);
 }
 

@@ -61,7 +61,7 @@ void probe__attach_grown(struct probe *p);
 
 /* --- probe_events.c --- */
 
-/* Of the ring buffer, with the probe as @context. 0 or -errno. */
+/* Of the ring buffers, with the probe as @context. 0 or -errno. */
 int probe__handle_event(void *context, void *data, size_t size);
 int probe__handle_trail(void *context, void *data, size_t size);
 

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 /* Room for what comes between the look at the counters and the stop. */
 #define SPARE_BLOCKS 4096
@@ -393,7 +393,7 @@ static int apply_deferred(struct snapshot *s, bool counts)
 	s->deferred.blocks.count = 0;
 	err = deferred__read(s->changes.tables.processes_fd, &s->process, &s->deferred);
 	if (!err && counts)
-		deferred__count(&s->deferred, &s->process, s->now_ns);
+		deferred__count(&s->deferred.numbers, &s->process, s->now_ns);
 	if (!err)
 		err = bring_back(s);
 	first = s->nr;
@@ -478,15 +478,13 @@ int snapshot__create(const struct probe *p, pid_t pid, struct snapshot **ret)
 int snapshot__read(struct snapshot *s, const struct probe *p, bool *changed)
 {
 	uint32_t image = s->process.image;
-	struct timespec now;
 	int err = read_process(s, p, s->process.tgid);
 
 	if (!err)
 		err = follow(s);
 	if (err)
 		return err;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	s->now_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	s->now_ns = clock__monotonic_ns();
 	if (s->process.image != image || !changes__are_complete(&s->changes)) {
 		s->merged = true;
 		s->changed.count = 0;
