@@ -26,7 +26,7 @@ static __always_inline void trace_event(__u32 type, __u32 image, __u64 addr, __u
 	event.stack = stack;
 	event.frame = frame;
 	bpf_get_current_comm(event.comm, sizeof(event.comm));
-	send_event(&event, MEMLEAK_LOSS_TRACE);
+	send_event(&event, event_wakes(), MEMLEAK_LOSS_TRACE);
 }
 
 static __always_inline struct sample sampling(void)

@@ -134,7 +134,7 @@ static __always_inline void announce_file(struct memleak_mapping *m)
 	event->addr = m->start;
 	event->size = m->end - m->start;
 	event->file = file;
-	bpf_ringbuf_submit(event, 0);
+	bpf_ringbuf_submit(event, event_wakes());
 	table->state = MEMLEAK_TABLE_ANNOUNCED;
 }
 

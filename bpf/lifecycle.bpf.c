@@ -184,6 +184,6 @@ int probe_libraries(struct pt_regs *regs)
 	event.tgid = tgid;
 	event.tid = tid;
 	event.time_ns = bpf_ktime_get_ns();
-	send_event(&event, MEMLEAK_LOSS_EVENT);
+	send_event(&event, event_wakes(), MEMLEAK_LOSS_EVENT);
 	return 0;
 }

@@ -54,7 +54,7 @@ static __always_inline void send_mapping_event(struct memleak_process *p, struct
 	event.addr2 = m->addr2;
 	event.size2 = m->size2;
 	bpf_get_current_comm(event.comm, sizeof(event.comm));
-	send_event(&event, MEMLEAK_LOSS_EVENT);
+	send_event(&event, event_waits(), MEMLEAK_LOSS_EVENT);
 }
 
 #endif

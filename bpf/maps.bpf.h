@@ -230,9 +230,11 @@ struct {
 	__type(value, __u32);
 } cgroups __weak SEC(".maps");
 
+#define EVENTS_BYTES (1 << 20)
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, EVENTS_BYTES);
 } events __weak SEC(".maps");
 
 /* struct memleak_trail_answer: see bpf/deferred.h. */
@@ -275,10 +277,30 @@ static __always_inline void count_loss(enum memleak_loss reason)
 	__sync_fetch_and_add(&losses[reason], 1);
 }
 
-/* Send one event; what does not fit is counted as @reason. */
-static __always_inline int send_event(struct memleak_event *event, enum memleak_loss reason)
+/*
+ * To wake the loader takes an interrupt, which costs more than all else of an event. Some can wait
+ * until it reads the ring for another reason, or there are many. Behind these the kernel's own rule
+ * (whoever has read all that is before is woken; Documentation/bpf/ringbuf.rst) would wake nobody,
+ * so that all others do always; but where each call is traced, that rule is good enough for all.
+ */
+static __always_inline __u64 event_wakes(void)
 {
-	if (bpf_ringbuf_output(&events, event, sizeof(*event), 0) == 0)
+	return trace_events ? 0 : BPF_RB_FORCE_WAKEUP;
+}
+
+static __always_inline __u64 event_waits(void)
+{
+	if (trace_events || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > EVENTS_BYTES / 8)
+		return event_wakes();
+	return BPF_RB_NO_WAKEUP;
+}
+
+/* Send one event, with the @flags of bpf_ringbuf_output(); what does not fit is counted as @reason.
+ */
+static __always_inline int send_event(struct memleak_event *event, __u64 flags,
+				      enum memleak_loss reason)
+{
+	if (bpf_ringbuf_output(&events, event, sizeof(*event), flags) == 0)
 		return 0;
 	count_loss(reason);
 	return -1;

@@ -34,7 +34,7 @@ static __always_inline void tell_process(__u32 type, struct memleak_process *p, 
 	event.addr = by_thread;
 	event.time_ns = bpf_ktime_get_ns();
 	__builtin_memcpy(event.comm, p->comm, sizeof(event.comm));
-	send_event(&event, MEMLEAK_LOSS_EVENT);
+	send_event(&event, event_wakes(), MEMLEAK_LOSS_EVENT);
 }
 
 /* -A: a process that was there before its first event. 1: added; 0: known; -1: not to be followed.

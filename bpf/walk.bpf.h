@@ -280,7 +280,7 @@ static __always_inline void count_stack(void)
 	if (!event)
 		return;
 	event->type = MEMLEAK_EVENT_STACKS;
-	bpf_ringbuf_submit(event, 0);
+	bpf_ringbuf_submit(event, event_wakes());
 }
 
 /*

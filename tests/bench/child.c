@@ -465,24 +465,50 @@ void child__stop(struct child *c, int signal)
 	c->pid = 0;
 }
 
+/* Until whoever opens it for writing closes it again. */
+static int wait_at(const char *gate)
+{
+	CLEANUP_CLOSE int fd = open(gate, O_RDONLY | O_CLOEXEC);
+	char nothing;
+
+	return fd >= 0 && read(fd, &nothing, 1) == 0 ? 0 : -EIO;
+}
+
+int child__open_gate(const struct child *c, const char *gate, int seconds)
+{
+	time_t end = time(NULL) + seconds;
+	int fd = -ENXIO, err = 0;
+
+	while (fd == -ENXIO && !err) {
+		fd = open(gate, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0)
+			fd = -errno;
+		if (fd == -ENXIO) /* nobody has it open: fifo(7) */
+			err = has_ended(c->pid) ? -ECHILD : time(NULL) > end ? -ETIME : nap();
+	}
+	return err ? err : fd;
+}
+
 int child__time(char **argv)
 {
-	const char *path = argv[0];
 	struct rusage usage;
-	int status;
+	int status, i;
 	FILE *f;
 	pid_t pid;
 
-	if (!argv[0] || !argv[1] || !argv[2])
-		return 2;
+	for (i = 0; i < 4; i++)
+		if (!argv[i])
+			return 2;
 	pid = fork();
 	if (!pid) {
-		settle(atoi(argv[1]));
-		execute(argv + 2);
+		settle(atoi(argv[2]));
+		if (wait_at(argv[1]))
+			_exit(2);
+		execute(argv + 3);
 	}
 	if (pid < 0 || wait4(pid, &status, 0, &usage) != pid || !WIFEXITED(status))
 		return 2;
-	f = fopen(path, "we");
+	f = fopen(argv[0], "we");
 	if (!f)
 		return 2;
 	fprintf(f, "%.6f\n",

@@ -59,12 +59,19 @@ int child__wait_settled(const struct child *c, int seconds);
 int child__run_quietly(char *const *argv, int cpu);
 
 /*
- * Run what follows in @argv, "FILE CPU COMMAND...", bound to @cpu, and write how much processor
- * time it took to the file, in seconds. Its exit status. For a program that somebody else starts:
- * by this one with CHILD_TIME before those words.
+ * Run what follows in @argv, "FILE GATE CPU COMMAND...", bound to @cpu, and write how much processor
+ * time it took to the file, in seconds. Its exit status. It begins when the FIFO "GATE" has been
+ * opened and closed again. For a program that somebody else starts, or that is to begin at the same
+ * moment as another: by this one with CHILD_TIME before those words.
  */
 #define CHILD_TIME "--time-of"
 int child__time(char **argv);
+
+/*
+ * Open the @gate that @c, or what it has started, waits at, when it has come there: a descriptor,
+ * whose close lets it go; or -ETIME after @seconds, -ECHILD if @c has ended, -EINTR or -errno.
+ */
+int child__open_gate(const struct child *c, const char *gate, int seconds);
 
 /* Whether the tool @command accepts the words @mode (of at most two, ended by NULL). */
 bool child__knows_mode(const char *const *command, const char *const mode[2]);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@
 #define SLOW_SECONDS   25 /* what takes longer is measured once */
 #define ATTACH_SECONDS 60
 #define MAX_ROUNDS     5
-#define LARGE_TIMES    3 /* cells a round of a large program: differences are small */
+#define LARGE_TIMES    3 /* pairs a round of a large program: differences are small */
 #define MAX_WORDS      32
 
 /* Where a program's files lie, and how much it is to do. */
@@ -42,7 +43,7 @@ struct way {
 	bool preload;	      /* started by it, with --preload */
 	const char *under[8]; /* the program runs under it; %r: a file for its record */
 	const char *bcc;      /* attached as bcc's memleak is */
-	bool light;	      /* measured on large programs too */
+	bool beside;	      /* measured on large programs, side by side with its base */
 	const char *base;     /* the way that its ratio is to; NULL: the first */
 };
 
@@ -92,7 +93,7 @@ static void add_way(struct bench *b, const struct way *way, const char *missing)
 static void add_ways(struct bench *b)
 {
 	static const struct way own[] = {
-		{.name = "bare", .light = true},
+		{.name = "bare"},
 		{.name = "memleak-bpf", .tool = true},
 		{.name = "  -s 100", .tool = true, .mode = {"-s", "100"}},
 		{.name = "  --sample-bytes 512K", .tool = true, .mode = {"--sample-bytes", "512K"}},
@@ -100,15 +101,15 @@ static void add_ways(struct bench *b)
 		{.name = "  --preload, 512K",
 		 .preload = true,
 		 .mode = {"--sample-bytes", "512K"},
-		 .light = true},
+		 .beside = true},
 	};
 	/* jemalloc(3): a sample every 2^19 bytes, to be compared with its allocator alone. */
 	static const struct way jemalloc[] = {
-		{.name = "jemalloc, bare", .under = {"env", "LD_PRELOAD=" JEMALLOC}, .light = true},
+		{.name = "jemalloc, bare", .under = {"env", "LD_PRELOAD=" JEMALLOC}},
 		{.name = "  its profiler, 512K",
 		 .under = {"env", "LD_PRELOAD=" JEMALLOC,
 			   "MALLOC_CONF=prof:true,lg_prof_sample:19"},
-		 .light = true,
+		 .beside = true,
 		 .base = "jemalloc, bare"},
 	};
 	static const struct way heaptrack = {.name = "heaptrack",
@@ -147,8 +148,8 @@ struct cell {
 	const struct work *program;
 	const struct way *way;
 	struct place place;
+	bool timed; /* the program waits at a gate, and somebody beside this one takes its time */
 	struct child child, tool;
-	struct child other; /* what the tool is attached to where the program runs without it */
 	uint64_t allocs;
 };
 
@@ -168,7 +169,9 @@ static char *expand(const struct cell *c, const char *word)
 	char record[4200], *text;
 
 	snprintf(record, sizeof(record), "%s.%s", c->place.output,
-		 percent && percent[1] == 'j' ? "report" : "record");
+		 percent && percent[1] == 'j'	? "report"
+		 : percent && percent[1] == 'g' ? "gate"
+						: "record");
 	if (!percent)
 		return strdup(word);
 	value = percent[1] == 'f' ? c->place.file : percent[1] == 'o' ? c->place.output : record;
@@ -192,26 +195,29 @@ static int count_allocs(struct cell *c, const char *line)
 	return c->allocs ? 0 : -ENODATA;
 }
 
-/* The processor time that child__time() has measured, if the tool saw the program. */
+/* The processor time that child__time() has measured; if the tool saw the program, where it has to.
+ */
 static int read_time(struct cell *c, double *seconds)
 {
 	CLEANUP_FREE char *path = expand(c, "%r"), *report = expand(c, "%j"), *line = NULL;
 	CLEANUP_FCLOSE FILE *f = path ? fopen(path, "re") : NULL;
-	CLEANUP_FCLOSE FILE *r = report ? fopen(report, "re") : NULL;
+	CLEANUP_FCLOSE FILE *r = NULL;
 	size_t size = 0;
 
-	if (!f || fscanf(f, "%lf", seconds) != 1 || !r || getline(&line, &size, r) < 0)
-		return -ENODATA;
-	return count_allocs(c, line);
+	if (!f || fscanf(f, "%lf", seconds) != 1)
+		return -EIO;
+	if (!c->way->preload)
+		return 0;
+	r = report ? fopen(report, "re") : NULL;
+	return r && getline(&line, &size, r) >= 0 ? count_allocs(c, line) : -ENODATA;
 }
 
-/* The words before the program's own: of the tool that starts it, and of who takes its time. */
+/* The words of the tool that starts the program. */
 static size_t add_preload(const struct cell *c, char **argv)
 {
 	static const char *const quietly[] = {"--preload", "-qfjson",	   "-i3600", "--output",
 					      "%j",	   "--leak-check", "no"};
 	const char *const *tool = c->bench->o->tool;
-	char cpu[16], self[PATH_MAX];
 	size_t n = 0, i;
 
 	for (; *tool; tool++)
@@ -220,11 +226,21 @@ static size_t add_preload(const struct cell *c, char **argv)
 		argv[n++] = expand(c, quietly[i]);
 	for (i = 0; i < ARRAY_SIZE(c->way->mode) && c->way->mode[i]; i++)
 		argv[n++] = strdup(c->way->mode[i]);
-	snprintf(cpu, sizeof(cpu), "%d", c->bench->o->workload_cpu);
 	argv[n++] = strdup("--");
+	return n;
+}
+
+/* The words of who takes its time. */
+static size_t add_timer(const struct cell *c, char **argv)
+{
+	char cpu[16], self[PATH_MAX];
+	size_t n = 0;
+
+	snprintf(cpu, sizeof(cpu), "%d", c->bench->o->workload_cpu);
 	argv[n++] = strdup(realpath("/proc/self/exe", self) ? self : "");
 	argv[n++] = strdup(CHILD_TIME);
 	argv[n++] = expand(c, "%r");
+	argv[n++] = expand(c, "%g");
 	argv[n++] = strdup(cpu);
 	return n;
 }
@@ -236,16 +252,29 @@ static int start(struct cell *c)
 	size_t n = c->way->preload ? add_preload(c, argv) : 0, i;
 	int err;
 
+	if (c->timed)
+		n += add_timer(c, argv + n);
 	for (i = 0; i < ARRAY_SIZE(c->way->under) && c->way->under[i]; i++)
 		argv[n++] = expand(c, c->way->under[i]);
 	for (i = 0; i < ARRAY_SIZE(c->program->command) && c->program->command[i]; i++)
 		argv[n++] = expand(c, c->program->command[i]);
-	err = child__start_waiting(
-		argv, c->program->environment,
-		c->way->preload ? c->bench->o->tool_cpu : c->bench->o->workload_cpu, &c->child);
+	err = child__start_waiting(argv, c->program->environment,
+				   c->timed ? c->bench->o->tool_cpu : c->bench->o->workload_cpu,
+				   &c->child);
 	while (n)
 		free(argv[--n]);
 	return err;
+}
+
+/* The same, through its gate: a descriptor, whose close lets it go; or -errno. */
+static int start_timed(struct cell *c)
+{
+	CLEANUP_FREE char *gate = expand(c, "%g");
+	int err = !gate ? -ENOMEM : mkfifo(gate, 0600) && errno != EEXIST ? -errno : start(c);
+
+	if (!err)
+		err = child__let_go(&c->child);
+	return err ? err : child__open_gate(&c->child, gate, ATTACH_SECONDS);
 }
 
 static int attach_tool(struct cell *c)
@@ -254,25 +283,6 @@ static int attach_tool(struct cell *c)
 	const char *words[] = {"--follow", "-p", pid, c->way->mode[0], c->way->mode[1], NULL};
 
 	snprintf(pid, sizeof(pid), "%d", c->child.pid);
-	return child__start_attached(c->bench->o->tool, words, c->bench->o->tool_cpu,
-				     ATTACH_SECONDS, &c->tool);
-}
-
-/*
- * A processor that has just loaded the tool is slower for a while than one that was idle. Where
- * differences are small, programs without the tool begin behind it too: it is attached to another.
- */
-static int attach_elsewhere(struct cell *c)
-{
-	static const char *const environment[2];
-	char pid[16];
-	char *const argv[] = {"true", NULL};
-	const char *words[] = {"-p", pid, NULL};
-	int err = child__start_waiting(argv, environment, c->bench->o->tool_cpu, &c->other);
-
-	if (err)
-		return err;
-	snprintf(pid, sizeof(pid), "%d", c->other.pid);
 	return child__start_attached(c->bench->o->tool, words, c->bench->o->tool_cpu,
 				     ATTACH_SECONDS, &c->tool);
 }
@@ -319,35 +329,60 @@ static int serve(struct cell *c)
 	return err;
 }
 
-/* 0; -ETIME if it took too long; or -errno. */
-static int measure(struct cell *c, double *seconds)
+/* Wait until the program has ended. 0; -ETIME if it took too long; or -errno. */
+static int finish(struct cell *c, double *seconds)
 {
 	struct rusage usage;
-	int err = start(c), status = 0;
+	int status, err = child__wait(&c->child, CELL_SECONDS, &status, &usage);
 
-	if (!err && c->way->tool)
-		err = attach_tool(c);
-	else if (!err && c->way->bcc)
-		err = attach_bcc(c);
-	else if (!err && c->program->large && !c->way->preload)
-		err = attach_elsewhere(c);
-	if (!err)
-		err = child__let_go(&c->child);
-	if (!err && c->program->server)
-		err = serve(c);
-	if (!err)
-		err = child__wait(&c->child, CELL_SECONDS, &status, &usage);
 	if (!err && status)
 		err = -ECHILD;
 	if (!err && c->way->tool)
 		err = read_allocs(c);
-	if (err)
-		return err;
-	if (c->way->preload)
-		return read_time(c, seconds);
+	if (err || c->timed)
+		return err ? err : read_time(c, seconds);
 	*seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
 		   (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 	return 0;
+}
+
+static int measure(struct cell *c, double *seconds)
+{
+	int gate = c->timed ? start_timed(c) : 0, err = gate < 0 ? gate : 0;
+
+	if (c->timed) {
+		if (!err)
+			close(gate);
+	} else {
+		err = start(c);
+		if (!err && c->way->tool)
+			err = attach_tool(c);
+		else if (!err && c->way->bcc)
+			err = attach_bcc(c);
+		if (!err)
+			err = child__let_go(&c->child);
+	}
+	if (!err && c->program->server)
+		err = serve(c);
+	return err ? err : finish(c, seconds);
+}
+
+/*
+ * Both at the same time on one processor, which they share by turns of some milliseconds: what makes
+ * it slower for a while, and is more than what there is to be seen, does it to both.
+ */
+static int measure_both(struct cell *a, struct cell *b, double *seconds_a, double *seconds_b)
+{
+	int gate_a = start_timed(a), gate_b = gate_a < 0 ? -1 : start_timed(b), err;
+
+	if (gate_a >= 0)
+		close(gate_a);
+	if (gate_b >= 0)
+		close(gate_b);
+	if (gate_a < 0 || gate_b < 0)
+		return gate_a < 0 ? gate_a : gate_b;
+	err = finish(a, seconds_a);
+	return err ? err : finish(b, seconds_b);
 }
 
 static const char *reason(int err)
@@ -358,45 +393,79 @@ static const char *reason(int err)
 				 : strerror(-err);
 }
 
-static int run_cell(struct bench *b, size_t program, size_t way)
+static size_t base_of(const struct bench *b, size_t way)
 {
-	struct cell c = {
+	size_t i;
+
+	for (i = 0; b->ways[way].base && i < b->nr_ways; i++)
+		if (strcmp(b->ways[i].name, b->ways[way].base) == 0)
+			return i;
+	return 0;
+}
+
+/* Which is to be released. */
+static int make_cell(struct bench *b, size_t program, size_t way, struct cell *c)
+{
+	CLEANUP_FCLOSE FILE *f = NULL;
+
+	*c = (struct cell){
 		.bench = b,
 		.program = &works[program],
 		.way = &b->ways[way],
+		.timed = b->ways[way].preload || works[program].large,
 		.place = {.scratch = b->o->scratch, .scale = b->o->quick ? 4 : 100},
 	};
-	CLEANUP_FCLOSE FILE *f = NULL;
-	time_t begin = time(NULL);
-	double seconds;
-	int err;
-
-	if (begin > b->end) {
-		if (!b->seconds[program][way].ns.count)
-			b->failed[program][way] = "no time left";
-		return 0;
-	}
-	snprintf(c.place.file, sizeof(c.place.file), "%s/input.%zu", b->o->scratch, program);
-	snprintf(c.place.output, sizeof(c.place.output), "%s/output.%zu.%zu", b->o->scratch,
+	snprintf(c->place.file, sizeof(c->place.file), "%s/input.%zu", b->o->scratch, program);
+	snprintf(c->place.output, sizeof(c->place.output), "%s/output.%zu.%zu", b->o->scratch,
 		 program, way);
-	if (c.program->write_input) {
-		f = fopen(c.place.file, "we");
-		if (!f)
-			return -errno;
-		c.program->write_input(f, c.place.scale);
-		if (fflush(f))
-			return -errno;
-	}
-	err = measure(&c, &seconds);
-	child__stop(&c.child, 0);
-	child__stop(&c.tool, SIGINT);
-	child__stop(&c.other, 0);
+	if (!c->program->write_input)
+		return 0;
+	f = fopen(c->place.file, "we");
+	if (!f)
+		return -errno;
+	c->program->write_input(f, c->place.scale);
+	return fflush(f) ? -errno : 0;
+}
+
+static void release_cell(struct cell *c)
+{
+	child__stop(&c->child, 0);
+	child__stop(&c->tool, SIGINT);
+}
+
+/* Whether there is time left for this program and @way. */
+static bool is_in_time(struct bench *b, size_t program, size_t way)
+{
+	if (time(NULL) <= b->end)
+		return true;
+	if (!b->seconds[program][way].ns.count)
+		b->failed[program][way] = "no time left";
+	return false;
+}
+
+/* What came of it: that it failed is shown, and no error here. */
+static int note_failure(struct bench *b, size_t program, size_t way, int err)
+{
 	if (*b->interrupted)
 		return -EINTR;
-	if (err) {
+	if (err)
 		b->failed[program][way] = reason(err);
+	return 0;
+}
+
+static int run_cell(struct bench *b, size_t program, size_t way)
+{
+	CLEANUP(release_cell) struct cell c = {0};
+	time_t begin = time(NULL);
+	double seconds;
+	int err = make_cell(b, program, way, &c);
+
+	if (err || !is_in_time(b, program, way))
+		return err;
+	err = measure(&c, &seconds);
+	if (err || *b->interrupted) {
 		b->slow[program][way] = err == -ETIME;
-		return 0;
+		return note_failure(b, program, way, err);
 	}
 	if (c.way->tool && !c.way->mode[0] && !c.way->under[0])
 		b->allocs[program] = c.allocs;
@@ -404,12 +473,31 @@ static int run_cell(struct bench *b, size_t program, size_t way)
 	return vector_push(&b->seconds[program][way].ns, seconds);
 }
 
+static int run_pair(struct bench *b, size_t program, size_t way)
+{
+	size_t base = base_of(b, way);
+	CLEANUP(release_cell) struct cell bare = {0};
+	CLEANUP(release_cell) struct cell watched = {0};
+	double seconds[2];
+	int err = make_cell(b, program, base, &bare);
+
+	if (!err)
+		err = make_cell(b, program, way, &watched);
+	if (err || !is_in_time(b, program, way))
+		return err;
+	err = measure_both(&bare, &watched, &seconds[0], &seconds[1]);
+	if (err || *b->interrupted)
+		return note_failure(b, program, way, err);
+	err = vector_push(&b->seconds[program][base].ns, seconds[0]);
+	return err ? err : vector_push(&b->seconds[program][way].ns, seconds[1]);
+}
+
 /* --- all of them --- */
 
 static bool is_wanted(const struct bench *b, size_t program, size_t way)
 {
 	return !b->missing[way] && !b->failed[program][way] && !b->slow[program][way] &&
-	       (!works[program].large || b->ways[way].light);
+	       (!works[program].large || b->ways[way].beside);
 }
 
 static int run_round(struct bench *b)
@@ -418,13 +506,16 @@ static int run_round(struct bench *b)
 	int err = 0, i, times;
 
 	for (program = 0; program < WORKS; program++) {
+		bool large = works[program].large;
+
 		if (!child__is_on_path(works[program].command[0]))
 			continue;
-		times = works[program].large && !b->o->quick ? LARGE_TIMES : 1;
+		times = large && !b->o->quick ? LARGE_TIMES : 1;
 		for (i = 0; i < times; i++)
 			for (way = 0; way < b->nr_ways && !err; way++)
 				if (is_wanted(b, program, way))
-					err = run_cell(b, program, way);
+					err = large ? run_pair(b, program, way)
+						    : run_cell(b, program, way);
 	}
 	return err;
 }
@@ -442,41 +533,45 @@ static int run_rounds(struct bench *b)
 	return err;
 }
 
-static const struct samples *base_of(const struct bench *b, size_t program, size_t way)
+/* Whether a row of the program's table is this way's. */
+static bool has_row(const struct bench *b, size_t program, size_t way)
 {
 	size_t i;
 
-	for (i = 0; b->ways[way].base && i < b->nr_ways; i++)
-		if (strcmp(b->ways[i].name, b->ways[way].base) == 0)
-			return &b->seconds[program][i];
-	return &b->seconds[program][0];
+	for (i = 0; works[program].large && i < b->nr_ways; i++)
+		if (b->ways[i].beside && (i == way || base_of(b, i) == way))
+			return true;
+	return !works[program].large;
+}
+
+static void print_way(const struct bench *b, size_t program, size_t way)
+{
+	const struct samples *s = &b->seconds[program][way];
+	const char *why = b->missing[way] ? b->missing[way] : b->failed[program][way];
+	bool has_ratio = !works[program].large || b->ways[way].beside;
+
+	printf("  %-22s", b->ways[way].name);
+	if (s->ns.count)
+		table__print_seconds(s, has_ratio ? &b->seconds[program][base_of(b, way)] : NULL);
+	else
+		printf("  | %7s  %s\n", "-", why ? why : "");
 }
 
 static void print_program(const struct bench *b, size_t program)
 {
-	const struct samples *bare = &b->seconds[program][0];
 	size_t way;
 
-	if (!bare->ns.count) {
-		printf("%-24s  -  %s\n", works[program].name,
-		       b->failed[program][0] ? b->failed[program][0] : "not installed");
+	if (!child__is_on_path(works[program].command[0])) {
+		printf("%-24s  -  not installed\n", works[program].name);
 		return;
 	}
 	printf("%s", works[program].name);
 	if (b->allocs[program])
 		printf(" (%llu allocations)", (unsigned long long)b->allocs[program]);
 	putchar('\n');
-	for (way = 0; way < b->nr_ways; way++) {
-		const char *why = b->missing[way] ? b->missing[way] : b->failed[program][way];
-
-		if (works[program].large && !b->ways[way].light)
-			continue;
-		printf("  %-22s", b->ways[way].name);
-		if (!b->seconds[program][way].ns.count)
-			printf("  | %7s  %s\n", "-", why);
-		else
-			table__print_seconds(&b->seconds[program][way], base_of(b, program, way));
-	}
+	for (way = 0; way < b->nr_ways; way++)
+		if (has_row(b, program, way))
+			print_way(b, program, way);
 }
 
 static void release(struct bench *b)
@@ -502,7 +597,7 @@ int programs__run(const struct programs_options *o, const volatile sig_atomic_t 
 	table__print_seconds_head(
 		o->quick ? "programs, a part of their work: seconds of processor time"
 			 : "programs: seconds of processor time",
-		"bare; of jemalloc's profiler: to jemalloc");
+		"bare; of jemalloc's profiler: to jemalloc; of large programs: side by side");
 	for (program = 0; program < WORKS; program++)
 		print_program(&b, program);
 	return 0;

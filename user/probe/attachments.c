@@ -23,7 +23,7 @@ struct attachment {
 	pid_t pid;
 	uint32_t image; /* that it ran then */
 	uint32_t file;
-	bool behind;	   /* libmemleak.so */
+	bool behind;	   /* libmemleak.so: what that tells of is not probed */
 	bool hooked;	   /* by its sites */
 	bool deferring;	   /* ... which may defer frees */
 	uint64_t since_ns; /* CLOCK_MONOTONIC */
@@ -355,7 +355,7 @@ int attachments__add(struct attachments *all, pid_t pid, uint32_t image, uint32_
 	struct attachment a = {.pid = pid,
 			       .image = image,
 			       .file = id,
-			       .behind = share->in_front != NULL,
+			       .behind = share__is_behind(share, file),
 			       .hooked = share->sites && file->allocator.is_hook,
 			       .deferring = sites__may_defer(&all->sites, file, share)};
 	uint32_t known = hash__get(&all->index, pid, id);

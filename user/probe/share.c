@@ -28,6 +28,21 @@ bool share__is_probed(const struct share *share, const struct allocator_function
 	return !share->in_front || !f->plain || !defines(share->in_front, f->name);
 }
 
+bool share__is_behind(const struct share *share, const struct file *file)
+{
+	struct share without = *share;
+	size_t i;
+
+	without.in_front = NULL;
+	for (i = 0; i < file->allocator.functions.count; i++) {
+		const struct allocator_function *f = &file->allocator.functions.items[i];
+
+		if (share__is_probed(&without, f) != share__is_probed(share, f))
+			return true;
+	}
+	return false;
+}
+
 void share__choose(const struct share_process *p, uint32_t id, const struct file *file,
 		   struct share *ret)
 {

@@ -51,4 +51,7 @@ void share__choose(const struct share_process *p, uint32_t id, const struct file
 /* Whether @f has a probe of its own. */
 bool share__is_probed(const struct share *share, const struct allocator_function *f);
 
+/* Whether a function of @file has no probe because libmemleak.so is in front of it. */
+bool share__is_behind(const struct share *share, const struct file *file);
+
 #endif
