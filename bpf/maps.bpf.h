@@ -244,6 +244,9 @@ struct {
 } trails __weak SEC(".maps");
 __u32 nr_trails __weak = 0;
 
+/* What time it was last: see time_about(). Here, where other counters of a put are. */
+__u64 noted_time __weak = 0;
+
 /*
  * A program on a uprobe can be preempted, and another thread can then enter it on the same CPU.
  * From 6.13 on the kernel gives such programs private stacks, one per CPU, so that each overwrites

@@ -20,6 +20,7 @@ char LICENSE[] SEC("license") = "GPL";
 #define SITE_PARM8(x)  ((x)->r11)
 #define SITE_PARM9(x)  ((x)->ax)
 #define SITE_PARM10(x) ((x)->sp + 32) /* where it is */
+#define SITE_PARM11(x) ((x)->sp + 40)
 #elif defined(__TARGET_ARCH_arm64)
 #define PT_REGS_WORDS  (sizeof(struct user_pt_regs) / 8)
 #define SITE_PARM5(x)  ((x)->user_regs.regs[4])
@@ -28,6 +29,7 @@ char LICENSE[] SEC("license") = "GPL";
 #define SITE_PARM8(x)  ((x)->user_regs.regs[7])
 #define SITE_PARM9(x)  ((x)->user_regs.regs[8])
 #define SITE_PARM10(x) ((x)->user_regs.sp + 8)
+#define SITE_PARM11(x) ((x)->user_regs.sp + 16)
 #endif
 
 #define NO_INDEX 0xff
@@ -199,31 +201,34 @@ static __always_inline void read_put(struct pt_regs *regs, struct put *s)
 {
 	__u64 tag = SITE_PARM6(regs);
 	__u64 address = MEMLEAK_CELL_ADDRESS(tag) & all_ones_if(tag);
-	__u64 freed = all_ones_if(MEMLEAK_CELL_STATE(tag) ^ MEMLEAK_CELL_LIVE), known;
+	__u64 freed = all_ones_if(MEMLEAK_CELL_STATE(tag) ^ MEMLEAK_CELL_LIVE);
+	__u64 stack = SITE_PARM9(regs);
 
 	s->site.pointer = PT_REGS_PARM1(regs);
 	s->site.size = PT_REGS_PARM2(regs);
 	s->site.weight = PT_REGS_PARM3(regs);
 	s->site.info = PT_REGS_PARM4(regs);
 	s->site.frame = SITE_PARM5(regs);
-	known = all_ones_if(MEMLEAK_SITE_FLAGS(s->site.info) & MEMLEAK_SITE_KNOWN);
-	s->known = (s->site.weight ^ trail_secret) & known;
-	s->site.weight = (s->site.weight & ~known) | (s->site.size & known);
+	s->known = (stack ^ trail_secret) & all_ones_if(stack);
 	s->freed = address & freed;
 	s->came_again = address & ~freed;
 	s->detail = SITE_PARM7(regs);
 }
 
-/* What has come again before the process was followed. */
-static __always_inline void note_strange(struct memleak_process *p, __u64 at)
+/* Where the process has its cells, and what has come again before it was followed. */
+static __always_inline void note_cells(struct memleak_process *p, struct pt_regs *regs)
 {
-	struct memleak_cells *cells = (struct memleak_cells *)at;
+	struct memleak_cells *cells = NULL;
 	__u64 again[2] = {};
 
-	if (bpf_probe_read_user(again, sizeof(again), &cells->again))
-		return; /* nor will anybody else */
-	p->strange_again = again[0];
-	p->strange_again_bytes = again[1];
+	if (bpf_probe_read_user(&cells, sizeof(cells), (void *)SITE_PARM11(regs)) || !cells)
+		return;
+	if (!bpf_probe_read_user(again, sizeof(again), &cells->again)) {
+		p->strange_again = again[0];
+		p->strange_again_bytes = again[1];
+	}
+	barrier();
+	p->cells = (__u64)cells;
 }
 
 /* How many bytes the process has freed and not told of. Those of blocks that were there before it
@@ -233,10 +238,8 @@ static __always_inline void note_deferred(struct memleak_process *p, struct pt_r
 	__u64 bytes = SITE_PARM8(regs);
 
 	if (!p->cells) {
-		note_strange(p, SITE_PARM9(regs));
 		p->strange_bytes = bytes;
-		barrier();
-		p->cells = SITE_PARM9(regs);
+		note_cells(p, regs);
 	}
 	p->deferred_bytes = bytes > p->strange_bytes ? bytes - p->strange_bytes : 0;
 }
@@ -264,7 +267,6 @@ static __always_inline __u64 put_freed(struct memleak_process *p, struct pt_regs
  * and in its lower bits those of the tick in which it was taken.
  */
 #define TICK_BITS ((1ULL << 20) - 1)
-__u64 noted_time __weak = 0;
 
 static __always_inline __u64 time_about(void)
 {
@@ -313,6 +315,18 @@ static __always_inline struct memleak_trail_answer *reserve_answer(struct memlea
 	return a;
 }
 
+/* To wake the loader takes longer than to walk: a few go together. Whose is not answered asks again.
+ */
+#define ANSWERS 4
+
+static __always_inline __u64 answer_wakes(void)
+{
+	__u64 waiting = bpf_ringbuf_query(&trails, BPF_RB_AVAIL_DATA);
+
+	return waiting < ANSWERS * sizeof(struct memleak_trail_answer) ? BPF_RB_NO_WAKEUP
+								       : BPF_RB_FORCE_WAKEUP;
+}
+
 /* Where the walk has gone that is over. What finds no room is asked for again. */
 static __noinline int answer(struct memleak_process *p, struct walk *w)
 {
@@ -327,7 +341,7 @@ static __noinline int answer(struct memleak_process *p, struct walk *w)
 	a->trail = w->trail;
 	a->trail.id = bpf_ktime_get_ns();
 	a->trail.stack = w->put_stack ^ trail_secret;
-	bpf_ringbuf_submit(a, 0);
+	bpf_ringbuf_submit(a, answer_wakes());
 	return 0;
 }
 
@@ -338,14 +352,28 @@ static __noinline int forget_trail(struct memleak_process *p, __u64 addr)
 	struct memleak_trail_answer *a = p ? reserve_answer(p, MEMLEAK_CELL_OF(addr)) : NULL;
 
 	if (a)
-		bpf_ringbuf_submit(a, 0);
+		bpf_ringbuf_submit(a, BPF_RB_FORCE_WAKEUP);
 	return 0;
 }
+
+/* Stacks that were named and are in the table, in the way of known_stacks (bpf/walk.bpf.h). */
+#define NAMED_STACKS_BITS 9
+__u64 named_stacks[1 << NAMED_STACKS_BITS] __weak = {};
 
 /* Whether the stack that a process has named is one of this tool's still. */
 static __noinline int is_in_table(__u64 stack)
 {
-	return stack && bpf_map_lookup_elem(&stacks, &stack);
+	__u64 bits = stack ^ *(volatile __u64 *)&stacks_cleared * 0x9e3779b97f4a7c15ULL;
+	__u64 *named = &named_stacks[stack >> (64 - NAMED_STACKS_BITS)];
+
+	if (!stack)
+		return 0;
+	if (*(volatile __u64 *)named == bits)
+		return 1;
+	if (!bpf_map_lookup_elem(&stacks, &stack))
+		return 0;
+	*(volatile __u64 *)named = bits;
+	return 1;
 }
 
 /*

@@ -54,8 +54,9 @@ struct hook_trail hook_find_trail(const struct hook_block *b)
 	return (struct hook_trail){0};
 }
 
-/* An answer takes as long as some of these; some stacks have no trail at all. */
-#define LEFT_OUT 64
+/* An answer takes as long as some of these; some stacks have no trail at all. Samples are few. */
+#define LEFT_OUT	 64
+#define LEFT_OUT_SAMPLES 8
 
 bool hook_shall_ask(const struct hook_block *b)
 {
@@ -65,7 +66,7 @@ bool hook_shall_ask(const struct hook_block *b)
 		--*left_out;
 		return false;
 	}
-	*left_out = LEFT_OUT;
+	*left_out = hook_mode == HOOK_ALL ? LEFT_OUT : LEFT_OUT_SAMPLES;
 	return true;
 }
 

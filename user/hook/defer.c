@@ -99,16 +99,15 @@ static void tell(const struct hook_block *b, uint8_t generation, bool asks, stru
 	uint64_t bytes = cells ? __atomic_load_n(&cells->bytes, __ATOMIC_RELAXED) : 0;
 	bool own = cells && !hook_is_vfork_child(&hook_thread);
 	__u64 low = own ? __atomic_load_n(&cells->low_bytes, __ATOMIC_RELAXED) : 0;
-	uint8_t flags =
-		b->flags | (asks ? MEMLEAK_SITE_ASKS : 0) | (trail.id ? MEMLEAK_SITE_KNOWN : 0);
+	uint8_t flags = b->flags | (asks ? MEMLEAK_SITE_ASKS : 0);
 
 	if (own && unlikely(low < cells->told_bytes))
 		flags |= MEMLEAK_SITE_LOW;
-	hook_site_put(b->address, b->size, trail.id ? trail.stack : b->weight,
+	hook_site_put(b->address, b->size, b->weight,
 		      MEMLEAK_SITE_INFO(b->family, flags, b->slack, b->here.cfa) |
 			      MEMLEAK_SITE_IN_CELL(generation),
-		      b->here.frame, past->tag, past->detail, bytes - past->weight, cells,
-		      past->weight);
+		      b->here.frame, past->tag, past->detail, bytes - past->weight, trail.stack,
+		      past->weight, cells);
 	if (past->weight)
 		hook_add(&cells->bytes, -past->weight);
 	if (!own)
@@ -214,15 +213,14 @@ void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uin
 		give(cell, 0);
 		return;
 	}
-	if (hook_mode == HOOK_ALL)
-		trail = hook_find_trail(&b);
-	if (trail.id && trail.id == cell->trail && has(past.tag, block, MEMLEAK_CELL_FREED) &&
+	trail = hook_find_trail(&b);
+	if (hook_mode == HOOK_ALL && trail.id && trail.id == cell->trail && has(past.tag, block, MEMLEAK_CELL_FREED) &&
 	    hook_is_alike(cell, &b)) {
 		hook_come_again(cell);
 		give(cell, (past.tag & ~7ULL) | MEMLEAK_CELL_LIVE);
 		return;
 	}
-	asks = hook_mode == HOOK_ALL && !trail.id && hook_shall_ask(&b);
+	asks = !trail.id && hook_shall_ask(&b);
 	put_in_cell(cell, &b, trail, asks, &past);
 }
 

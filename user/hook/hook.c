@@ -74,7 +74,7 @@ static noinline void *malloc_told(size_t size)
 	return end(&c, hook_next.malloc(size), size);
 }
 
-HOOK_EXPORT void *malloc(size_t size)
+HOOK_EXPORT HOOK_HOT void *malloc(size_t size)
 {
 	if (hook_is_quick(size) || hook_is_unheard())
 		return hook_next.malloc(size);
@@ -90,7 +90,7 @@ static noinline void *calloc_told(size_t n, size_t size)
 	return end(&c, hook_next.calloc(n, size), n * size);
 }
 
-HOOK_EXPORT void *calloc(size_t n, size_t size)
+HOOK_EXPORT HOOK_HOT void *calloc(size_t n, size_t size)
 {
 	size_t whole;
 
@@ -196,7 +196,7 @@ static noinline void *realloc_told(void *old, size_t size)
 	return reallocate(&c, old, size);
 }
 
-HOOK_EXPORT void *realloc(void *old, size_t size)
+HOOK_EXPORT HOOK_HOT void *realloc(void *old, size_t size)
 {
 	if (unlikely(hook_is_early(old)))
 		return move_early(old, size);
@@ -239,7 +239,7 @@ static noinline void free_told(void *block)
 	hook_next.free(block);
 }
 
-HOOK_EXPORT void free(void *block)
+HOOK_EXPORT HOOK_HOT void free(void *block)
 {
 	if (hook_is_free_quick(block))
 		hook_next.free(block);

@@ -32,6 +32,8 @@
 
 #define HOOK_EXPORT   __attribute__((visibility("default")))
 #define HOOK_HIDDEN   __attribute__((visibility("hidden")))
+/* What most calls take of it lies in one line of the cache, and near the others'. */
+#define HOOK_HOT      __attribute__((hot, aligned(64)))
 #define likely(x)     __builtin_expect(!!(x), 1)
 #define unlikely(x)   __builtin_expect(!!(x), 0)
 #define always_inline inline __attribute__((always_inline))
@@ -49,11 +51,12 @@ HOOK_HIDDEN void hook_site_alloc(const void *block, size_t size, uint64_t weight
 HOOK_HIDDEN void hook_site_free(const void *block, size_t size, uint64_t unused, uint64_t info,
 				uintptr_t frame);
 HOOK_HIDDEN void hook_site_restore(const void *block);
-/* What `alloc` tells, and of the block that was in its cell: @past is the tag, if that was freed
- * (@detail: by whom) or has come again (@detail: when); or 0. */
+/* What `alloc` tells, the @stack if that is known, and of the block that was in its cell: @past is
+ * the tag, if that was freed (@detail: by whom) or has come again (@detail: when); or 0. */
 HOOK_HIDDEN void hook_site_put(const void *block, size_t size, uint64_t weight, uint64_t info,
 			       uintptr_t frame, uint64_t past, uint64_t detail, uint64_t bytes,
-			       const struct memleak_cells *cells, uint64_t freed_weight);
+			       uint64_t stack, uint64_t freed_weight,
+			       const struct memleak_cells *cells);
 extern HOOK_HIDDEN const uint8_t hook_nops_put[]; /* in it; the others begin with theirs */
 HOOK_HIDDEN void hook_site_map(const void *addr, size_t size, uintptr_t addr2, uint64_t info,
 			       uintptr_t frame, size_t size2);
