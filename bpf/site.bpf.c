@@ -315,16 +315,17 @@ static __always_inline struct memleak_trail_answer *reserve_answer(struct memlea
 	return a;
 }
 
-/* To wake the loader takes longer than to walk: a few go together. Whose is not answered asks again.
- */
-#define ANSWERS 4
+/* To wake the loader takes longer than some walks: samples, which are few, wait for each other. What
+ * is not answered is asked for again. */
+#define SAMPLES_ANSWERED 4
 
-static __always_inline __u64 answer_wakes(void)
+static __always_inline __u64 answer_wakes(const struct memleak_process *p)
 {
 	__u64 waiting = bpf_ringbuf_query(&trails, BPF_RB_AVAIL_DATA);
 
-	return waiting < ANSWERS * sizeof(struct memleak_trail_answer) ? BPF_RB_NO_WAKEUP
-								       : BPF_RB_FORCE_WAKEUP;
+	return p->drawn && waiting < SAMPLES_ANSWERED * sizeof(struct memleak_trail_answer)
+		       ? BPF_RB_NO_WAKEUP
+		       : BPF_RB_FORCE_WAKEUP;
 }
 
 /* Where the walk has gone that is over. What finds no room is asked for again. */
@@ -341,7 +342,7 @@ static __noinline int answer(struct memleak_process *p, struct walk *w)
 	a->trail = w->trail;
 	a->trail.id = bpf_ktime_get_ns();
 	a->trail.stack = w->put_stack ^ trail_secret;
-	bpf_ringbuf_submit(a, answer_wakes());
+	bpf_ringbuf_submit(a, answer_wakes(p));
 	return 0;
 }
 

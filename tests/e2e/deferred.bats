@@ -397,6 +397,20 @@ kept() {
 	holds '.processes[0].allocs >= 60001 and .processes[0].allocs < 60100'
 }
 
+# Of 100,000 blocks of 64 bytes one in 16 is a sample, of 1,000 that stay too: 62 to either path.
+@test "samples name their stacks, and are not walked" {
+	require_deferring
+	TOOL="-v --preload --sample-bytes 1000 --leak-check no -o 0" profile again paths 100000
+	[ "$status" = 0 ]
+	deferring
+	[ "$(sed -n 's/^memleak-bpf: stacks: \([0-9]*\) complete.*/\1/p' "$err")" -lt 3000 ]
+	holds '.processes[0].alloc_bytes | . > 5900000 and . < 6900000'
+	for path in path_a path_b; do
+		holds "[.processes[0].stacks[] | select(any(.frames[]; .symbol == \"$path\")) | .bytes] | add | . > 10000 and . < 60000"
+	done
+	holds '.losses | add == 0'
+}
+
 @test "those of another user's program" {
 	require_deferring
 	chmod a+rx "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR" 2>/dev/null || true

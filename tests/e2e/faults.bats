@@ -287,6 +287,32 @@ began_or_never() {
 	echo "$limit" >/proc/sys/vm/max_map_count
 }
 
+# The sleeps of the tool: each time that it is woken it goes to sleep again.
+sleeps() {
+	sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/$tool_pid/status"
+}
+
+@test "mappings wake the tool when there are many" {
+	local before
+	require_bpf
+	open_pump
+	"$PROGRAMS/mappings" 1 <&"$pump_fd" >"$answers" 2>"$err" 3>&- 4>&- &
+	target=$!
+	wait_until 20 grep -q ready "$answers"
+	start_tool -o 0 -p "$target" -i 3600 --leak-check=no
+	ask_report
+	asked=1
+	before=$(sleeps)
+	tell go
+	[ "$(($(sleeps) - before))" -lt 50 ]
+	for _ in 1 2 3 4 5 6 7 8 9; do tell go; done
+	end_tool
+	[ "$status" = 0 ]
+	holds '(.processes[0].mmap.blocks == 10000) and (.losses | add == 0)'
+	unharmed "$target"
+	kill "$target"
+}
+
 @test "a program file of two gigabytes" {
 	require_bpf
 	big=$BATS_TEST_TMPDIR/big

@@ -232,6 +232,15 @@ soak() {
 	holds "$(jq -c . "$out") as \$kept | [.processes[0].stacks[] | select(.bytes == 9600000)] | length == (\$kept | length)"
 }
 
+# A link that is made anew is closed first, for which the program waits.
+@test "the loader of a program that execs is probed once" {
+	require_bpf
+	TOOL="-v --preload --leak-check no" profile /bin/sh -c '/bin/true; /bin/true; :'
+	[ "$status" = 0 ]
+	by_sites libmemleak.so
+	[ "$(grep -c 'probed .* functions of .*/ld-' "$err")" = 3 ]
+}
+
 @test "a program that brings its own malloc keeps its probes" {
 	preload own_malloc
 }
