@@ -315,8 +315,8 @@ static __always_inline struct memleak_trail_answer *reserve_answer(struct memlea
 	return a;
 }
 
-/* To wake the loader takes longer than some walks: samples, which are few, wait for each other. What
- * is not answered is asked for again. */
+/* To wake the loader takes longer than some walks: samples, which are few, wait for each other.
+ * What is not answered is asked for again. */
 #define SAMPLES_ANSWERED 4
 
 static __always_inline __u64 answer_wakes(const struct memleak_process *p)

@@ -500,6 +500,11 @@ int child__time(char **argv)
 		if (!argv[i])
 			return 2;
 	pid = fork();
+	if (!pid)
+		execute(argv + 3);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return 2;
+	pid = fork();
 	if (!pid) {
 		settle(atoi(argv[2]));
 		if (wait_at(argv[1]))

@@ -148,7 +148,7 @@ struct cell {
 	const struct work *program;
 	const struct way *way;
 	struct place place;
-	bool timed; /* the program waits at a gate, and somebody beside this one takes its time */
+	bool timed; /* somebody beside this one takes the program's time, behind a gate */
 	struct child child, tool;
 	uint64_t allocs;
 };
@@ -266,12 +266,34 @@ static int start(struct cell *c)
 	return err;
 }
 
-/* The same, through its gate: a descriptor, whose close lets it go; or -errno. */
+/* What it is to work on; 0 or -errno. */
+static int write_input(const struct cell *c, unsigned int scale)
+{
+	CLEANUP_FCLOSE FILE *f = NULL;
+
+	if (!c->program->write_input)
+		return 0;
+	f = fopen(c->place.file, "we");
+	if (!f)
+		return -errno;
+	c->program->write_input(f, scale);
+	return fflush(f) ? -errno : 0;
+}
+
+/*
+ * The same, to its gate: a descriptor, whose close lets it go; or -errno. It has then run with
+ * little to do: what a tool learns of files when it first meets them keeps the processors busy, and
+ * somebody else's program with them.
+ */
 static int start_timed(struct cell *c)
 {
 	CLEANUP_FREE char *gate = expand(c, "%g");
-	int err = !gate ? -ENOMEM : mkfifo(gate, 0600) && errno != EEXIST ? -errno : start(c);
+	int err = !gate ? -ENOMEM : mkfifo(gate, 0600) && errno != EEXIST ? -errno : 0;
 
+	if (!err)
+		err = write_input(c, 1);
+	if (!err)
+		err = start(c);
 	if (!err)
 		err = child__let_go(&c->child);
 	return err ? err : child__open_gate(&c->child, gate, ATTACH_SECONDS);
@@ -348,13 +370,15 @@ static int finish(struct cell *c, double *seconds)
 
 static int measure(struct cell *c, double *seconds)
 {
-	int gate = c->timed ? start_timed(c) : 0, err = gate < 0 ? gate : 0;
+	int gate = c->timed ? start_timed(c) : 0;
+	int err = gate < 0 ? gate : write_input(c, c->place.scale);
 
 	if (c->timed) {
-		if (!err)
+		if (gate >= 0)
 			close(gate);
 	} else {
-		err = start(c);
+		if (!err)
+			err = start(c);
 		if (!err && c->way->tool)
 			err = attach_tool(c);
 		else if (!err && c->way->bcc)
@@ -368,20 +392,20 @@ static int measure(struct cell *c, double *seconds)
 }
 
 /*
- * Both at the same time on one processor, which they share by turns of some milliseconds: what makes
- * it slower for a while, and is more than what there is to be seen, does it to both.
+ * Both at the same time on one processor, which they share by turns of some milliseconds: what
+ * makes it slower for a while, and is more than what there is to be seen, does it to both.
  */
 static int measure_both(struct cell *a, struct cell *b, double *seconds_a, double *seconds_b)
 {
-	int gate_a = start_timed(a), gate_b = gate_a < 0 ? -1 : start_timed(b), err;
+	int gate_a = start_timed(a), gate_b = gate_a < 0 ? gate_a : start_timed(b);
+	int err = gate_b < 0 ? gate_b : write_input(a, a->place.scale);
 
 	if (gate_a >= 0)
 		close(gate_a);
 	if (gate_b >= 0)
 		close(gate_b);
-	if (gate_a < 0 || gate_b < 0)
-		return gate_a < 0 ? gate_a : gate_b;
-	err = finish(a, seconds_a);
+	if (!err)
+		err = finish(a, seconds_a);
 	return err ? err : finish(b, seconds_b);
 }
 
@@ -403,11 +427,9 @@ static size_t base_of(const struct bench *b, size_t way)
 	return 0;
 }
 
-/* Which is to be released. */
-static int make_cell(struct bench *b, size_t program, size_t way, struct cell *c)
+/* To be released. */
+static void make_cell(struct bench *b, size_t program, size_t way, struct cell *c)
 {
-	CLEANUP_FCLOSE FILE *f = NULL;
-
 	*c = (struct cell){
 		.bench = b,
 		.program = &works[program],
@@ -418,13 +440,6 @@ static int make_cell(struct bench *b, size_t program, size_t way, struct cell *c
 	snprintf(c->place.file, sizeof(c->place.file), "%s/input.%zu", b->o->scratch, program);
 	snprintf(c->place.output, sizeof(c->place.output), "%s/output.%zu.%zu", b->o->scratch,
 		 program, way);
-	if (!c->program->write_input)
-		return 0;
-	f = fopen(c->place.file, "we");
-	if (!f)
-		return -errno;
-	c->program->write_input(f, c->place.scale);
-	return fflush(f) ? -errno : 0;
 }
 
 static void release_cell(struct cell *c)
@@ -458,10 +473,11 @@ static int run_cell(struct bench *b, size_t program, size_t way)
 	CLEANUP(release_cell) struct cell c = {0};
 	time_t begin = time(NULL);
 	double seconds;
-	int err = make_cell(b, program, way, &c);
+	int err;
 
-	if (err || !is_in_time(b, program, way))
-		return err;
+	if (!is_in_time(b, program, way))
+		return 0;
+	make_cell(b, program, way, &c);
 	err = measure(&c, &seconds);
 	if (err || *b->interrupted) {
 		b->slow[program][way] = err == -ETIME;
@@ -479,12 +495,12 @@ static int run_pair(struct bench *b, size_t program, size_t way)
 	CLEANUP(release_cell) struct cell bare = {0};
 	CLEANUP(release_cell) struct cell watched = {0};
 	double seconds[2];
-	int err = make_cell(b, program, base, &bare);
+	int err;
 
-	if (!err)
-		err = make_cell(b, program, way, &watched);
-	if (err || !is_in_time(b, program, way))
-		return err;
+	if (!is_in_time(b, program, way))
+		return 0;
+	make_cell(b, program, base, &bare);
+	make_cell(b, program, way, &watched);
 	err = measure_both(&bare, &watched, &seconds[0], &seconds[1]);
 	if (err || *b->interrupted)
 		return note_failure(b, program, way, err);

@@ -214,8 +214,8 @@ void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uin
 		return;
 	}
 	trail = hook_find_trail(&b);
-	if (hook_mode == HOOK_ALL && trail.id && trail.id == cell->trail && has(past.tag, block, MEMLEAK_CELL_FREED) &&
-	    hook_is_alike(cell, &b)) {
+	if (hook_mode == HOOK_ALL && trail.id && trail.id == cell->trail &&
+	    has(past.tag, block, MEMLEAK_CELL_FREED) && hook_is_alike(cell, &b)) {
 		hook_come_again(cell);
 		give(cell, (past.tag & ~7ULL) | MEMLEAK_CELL_LIVE);
 		return;

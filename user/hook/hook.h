@@ -30,8 +30,8 @@
 #include "bpf/deferred.h"
 #include "bpf/memleak.h"
 
-#define HOOK_EXPORT   __attribute__((visibility("default")))
-#define HOOK_HIDDEN   __attribute__((visibility("hidden")))
+#define HOOK_EXPORT __attribute__((visibility("default")))
+#define HOOK_HIDDEN __attribute__((visibility("hidden")))
 /* What most calls take of it lies in one line of the cache, and near the others'. */
 #define HOOK_HOT      __attribute__((hot, aligned(64)))
 #define likely(x)     __builtin_expect(!!(x), 1)
@@ -311,7 +311,7 @@ HOOK_HIDDEN void hook_filter_open(void);
  */
 #define HOOK_PIECE_SHIFT 10
 #define HOOK_PIECES	 (1 << 14) /* no more than half of the first cache */
-#define HOOK_PIECE_QUICK 1 /* nothing that was told is there */
+#define HOOK_PIECE_QUICK 1	   /* nothing that was told is there */
 extern HOOK_HIDDEN uint64_t hook_pieces[HOOK_PIECES / sizeof(uint64_t)];
 
 static always_inline uint8_t *hook_piece_of(const void *block)
