@@ -310,8 +310,8 @@ HOOK_HIDDEN void hook_filter_open(void);
  * others far away. Neighbours have neighbouring bytes: those of what a program is about are few.
  */
 #define HOOK_PIECE_SHIFT 10
-#define HOOK_PIECES	 (1 << 14) /* no more than half of the first cache */
-#define HOOK_PIECE_QUICK 1	   /* nothing that was told is there */
+#define HOOK_PIECES	 (1 << 15)
+#define HOOK_PIECE_QUICK 1 /* nothing that was told is there */
 extern HOOK_HIDDEN uint64_t hook_pieces[HOOK_PIECES / sizeof(uint64_t)];
 
 static always_inline uint8_t *hook_piece_of(const void *block)
