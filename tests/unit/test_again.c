@@ -14,6 +14,7 @@
 
 static struct memleak_cells *cells;
 struct memleak_cells *hook_cells;
+enum hook_mode hook_mode;
 
 /* A stack of one page, with nothing above it. */
 #define WORDS 512

@@ -307,10 +307,11 @@ HOOK_HIDDEN void hook_filter_open(void);
 
 /*
  * For each piece of memory whether a free there must be looked at, by a byte that it shares with
- * others far away. Neighbours have neighbouring bytes: those of what a program is about are few.
+ * others far away. Neighbours have neighbouring bytes: those of what a program is about are few. Of
+ * all there are so many that one in hundreds is in use in a heap of some hundred megabytes.
  */
 #define HOOK_PIECE_SHIFT 10
-#define HOOK_PIECES	 (1 << 15)
+#define HOOK_PIECES	 (1 << 17)
 #define HOOK_PIECE_QUICK 1 /* nothing that was told is there */
 extern HOOK_HIDDEN uint64_t hook_pieces[HOOK_PIECES / sizeof(uint64_t)];
 
