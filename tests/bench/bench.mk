@@ -3,7 +3,7 @@
 # make bench-programs  what they need
 
 BENCH := $(BUILD)/tests/bench
-BENCH_OBJECTS := $(addprefix $(BENCH)/,bench.o check.o child.o lanes.o names.o probes.o programs.o table.o user.o works.o)
+BENCH_OBJECTS := $(addprefix $(BENCH)/,bench.o cell.o check.o child.o lanes.o names.o probes.o programs.o table.o user.o works.o)
 MICRO_FLAGS := -std=gnu11 -O2 -D_GNU_SOURCE -Wall -Wextra -fno-builtin
 
 .PHONY: bench bench-programs
