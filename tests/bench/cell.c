@@ -109,6 +109,7 @@ static size_t add_timer(const struct cell *c, char **argv)
 	argv[n++] = expand(c, "%r");
 	argv[n++] = expand(c, "%g");
 	argv[n++] = strdup(cpu);
+	argv[n++] = strdup(c->program->large ? "1" : "0");
 	return n;
 }
 
@@ -147,9 +148,9 @@ static int write_input(const struct cell *c, unsigned int scale)
 }
 
 /*
- * The same, to its gate: a descriptor, whose close lets it go; or -errno. It has then run with
- * little to do: what a tool learns of files when it first meets them keeps the processors busy, and
- * somebody else's program with them.
+ * The same, to its gate: a descriptor, whose close lets it go; or -errno. A large program has then
+ * run with little to do: what a tool learns of files when it first meets them keeps the processors
+ * busy, and the one beside it with them.
  */
 static int start_timed(struct cell *c)
 {
@@ -278,7 +279,7 @@ void cell__make(const struct programs_options *o, size_t program, const struct w
 		.program = &works[program],
 		.way = way,
 		.timed = way->preload || works[program].large,
-		.place = {.scratch = o->scratch, .scale = o->quick ? 4 : 100},
+		.place = {.scale = o->quick ? 4 : 100},
 	};
 	snprintf(ret->place.file, sizeof(ret->place.file), "%s/input.%zu", o->scratch, program);
 	snprintf(ret->place.output, sizeof(ret->place.output), "%s/output.%zu.%zu", o->scratch,

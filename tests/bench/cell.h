@@ -25,7 +25,6 @@ struct way {
 
 /* Where a program's files lie, and how much it is to do. */
 struct place {
-	const char *scratch;
 	unsigned int scale; /* percent */
 	char file[4096], output[4096];
 };

@@ -496,20 +496,22 @@ int child__time(char **argv)
 	FILE *f;
 	pid_t pid;
 
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 5; i++)
 		if (!argv[i])
 			return 2;
-	pid = fork();
-	if (!pid)
-		execute(argv + 3);
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return 2;
+	for (i = atoi(argv[3]); i > 0; i--) {
+		pid = fork();
+		if (!pid)
+			execute(argv + 4);
+		if (pid < 0 || waitpid(pid, &status, 0) != pid)
+			return 2;
+	}
 	pid = fork();
 	if (!pid) {
 		settle(atoi(argv[2]));
 		if (wait_at(argv[1]))
 			_exit(2);
-		execute(argv + 3);
+		execute(argv + 4);
 	}
 	if (pid < 0 || wait4(pid, &status, 0, &usage) != pid || !WIFEXITED(status))
 		return 2;

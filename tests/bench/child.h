@@ -59,11 +59,11 @@ int child__wait_settled(const struct child *c, int seconds);
 int child__run_quietly(char *const *argv, int cpu);
 
 /*
- * Run what follows in @argv, "FILE GATE CPU COMMAND...", bound to @cpu, and write how much
+ * Run what follows in @argv, "FILE GATE CPU BEFORE COMMAND...", bound to @cpu, and write how much
  * processor time it took to the file, in seconds. Its exit status. It begins when the FIFO "GATE"
- * has been opened and closed again; it has run once before, without being timed. For a program that
- * somebody else starts, or that is to begin at the same moment as another: by this one with
- * CHILD_TIME before those words.
+ * has been opened and closed again; BEFORE times it has run without that, and without being timed.
+ * For a program that somebody else starts, or that is to begin at the same moment as another: by
+ * this one with CHILD_TIME before those words.
  */
 #define CHILD_TIME "--time-of"
 int child__time(char **argv);
