@@ -357,15 +357,15 @@ static __noinline int forget_trail(struct memleak_process *p, __u64 addr)
 	return 0;
 }
 
-/* Stacks that were named and are in the table, in the way of known_stacks (bpf/walk.bpf.h). */
+/* Stacks that were named and are in the table, by their stack_bits(). */
 #define NAMED_STACKS_BITS 9
 __u64 named_stacks[1 << NAMED_STACKS_BITS] __weak = {};
 
 /* Whether the stack that a process has named is one of this tool's still. */
 static __noinline int is_in_table(__u64 stack)
 {
-	__u64 bits = stack ^ *(volatile __u64 *)&stacks_cleared * 0x9e3779b97f4a7c15ULL;
 	__u64 *named = &named_stacks[stack >> (64 - NAMED_STACKS_BITS)];
+	__u64 bits = stack_bits(stack);
 
 	if (!stack)
 		return 0;

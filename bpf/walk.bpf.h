@@ -291,6 +291,12 @@ static __always_inline void count_stack(void)
 #define KNOWN_STACKS_BITS 12
 __u64 known_stacks[1 << KNOWN_STACKS_BITS] __weak = {};
 
+/* A key and that count, as such bits. */
+static __always_inline __u64 stack_bits(__u64 key)
+{
+	return (key + *(volatile __u64 *)&stacks_cleared) * 0x9e3779b97f4a7c15ULL;
+}
+
 /* Put the walked stack into the table; false where it is full. */
 static __always_inline bool insert_stack(struct walk *w, __u64 key)
 {
@@ -325,7 +331,7 @@ static __always_inline __u64 store_stack(struct walk *w, __u32 image)
 		hash_frame(w, image);
 	key = w->key | !w->key; /* 0 is "no stack" */
 	w->stack.check = w->check;
-	bits = (key + *(volatile __u64 *)&stacks_cleared) * 0x9e3779b97f4a7c15ULL + w->check;
+	bits = stack_bits(key) + w->check;
 	bits |= !bits;
 	known = &known_stacks[key >> (64 - KNOWN_STACKS_BITS)];
 	if (*(volatile __u64 *)known == bits)
