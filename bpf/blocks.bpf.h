@@ -232,7 +232,8 @@ static __always_inline bool block_free(struct memleak_process *p, __u64 addr, __
 	return true;
 }
 
-/* What the process has freed and not told, less @told, which it is telling. */
+/* What the process has freed and not told, less what is live and not told, and less @told, which it
+ * is telling. */
 static __always_inline __u64 deferred_now(const struct memleak_process *p, __u64 told)
 {
 	const struct memleak_cells *cells = (const struct memleak_cells *)p->cells;
@@ -240,7 +241,7 @@ static __always_inline __u64 deferred_now(const struct memleak_process *p, __u64
 
 	bpf_probe_read_user(&bytes, sizeof(bytes), &cells->bytes);
 	bytes -= p->strange_bytes + told;
-	return (__s64)bytes > 0 ? bytes : 0;
+	return (__s64)bytes > 0 || p->drawn ? bytes : 0;
 }
 
 /* What was said last of deferred frees may be said by now by another thread, of another time: it
@@ -338,6 +339,40 @@ static __noinline __attribute__((unused)) int block_insert(struct memleak_proces
 	}
 	note_change(&key);
 	count_alloc(p, b, told, alone);
+	return true;
+}
+
+/*
+ * Put a block into the table that came to be some time ago: what is at its address by now came
+ * later, so it was freed. Counts the allocation, and that. @tells: who has it is there, and tells of
+ * it. A function of its own as block_insert() is.
+ */
+static __noinline __attribute__((unused)) int block_insert_late(struct memleak_process *p,
+								__u64 addr, struct memleak_block *b,
+								bool tells)
+{
+	struct memleak_block_key key = {.addr = addr, .image = p->image};
+	struct sample_weight weight = weigh(b);
+	long err;
+
+	p->drawn = true;
+	count_address(addr, 1);
+	err = put_block(&key, b, true);
+	if (err) {
+		count_address(addr, -1);
+		if (err != -EEXIST) {
+			count_loss(err == -E2BIG ? MEMLEAK_LOSS_BLOCK_TABLE
+						 : MEMLEAK_LOSS_BLOCK_MEMORY);
+			return false;
+		}
+		count(&p->frees, weight.blocks, false);
+		count(&p->free_bytes, weight.bytes, false);
+	}
+	count(&p->allocs, weight.blocks, false);
+	count(&p->alloc_bytes, weight.bytes, false);
+	note_change(&key);
+	if (tells)
+		count_peak(p, b->time_ns, -weight.bytes);
 	return true;
 }
 

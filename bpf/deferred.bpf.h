@@ -93,8 +93,9 @@ static __always_inline void count_low(struct memleak_process *p, __u64 now)
 
 	if (bpf_probe_read_user(&low, sizeof(low), &cells->low_bytes))
 		return;
-	if (low > p->strange_bytes)
-		bytes -= low - p->strange_bytes;
+	low -= p->strange_bytes;
+	if ((__s64)low > 0 || p->drawn)
+		bytes -= low;
 	if ((__s64)bytes > (__s64)p->peak_bytes) {
 		p->peak_bytes = bytes;
 		p->peak_ns = now;

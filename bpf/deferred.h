@@ -3,9 +3,9 @@
 #define MEMLEAK_BPF_DEFERRED_H
 
 /*
- * Frees that libmemleak.so does not tell of at once. Most blocks are short-lived, and their
- * addresses are handed out again soon: the free of the one before is then told with the next
- * allocation, by one way into the kernel instead of two.
+ * Frees, and allocations, that libmemleak.so does not tell of at once. Most blocks are short-lived,
+ * and their addresses are handed out again soon: the free of the one before is then told with the
+ * next allocation, by one way into the kernel instead of two.
  *
  * The library keeps the last blocks that it has told of in cells in its own memory, found by their
  * address: each cell is one block's. A cell belongs to who brought its tag from one state to the
@@ -44,6 +44,23 @@
  * attaches, which must hear first of what is to come again.
  *
  * Whatever else is put while it is on a trail needs no walk: the put says which stack that is.
+ *
+ * Where only samples are told, those that are on a trail are not told of at all at first: they are
+ * *new*. Their cells have all that there is to say; nearly all are freed before another sample needs
+ * the cell, and are but counted.
+ *
+ *	empty, live, or freed and told -> held -> new	it is in its cell alone
+ *	new -> held -> empty		it is freed: it has *passed*, an allocation and a free
+ *	new -> late -> held		another block needs the cell, or realloc has it: it is told of
+ *					late, and is then one that is in no cell
+ *	late -> gone -> told		it is freed meanwhile: who tells of it tells of that, too
+ *
+ * Who reads the table must add those that are new or late, if the table has them not with the same
+ * generation; leave out those that are gone; and count what has passed.
+ *
+ * New blocks are known by the stacks of one tool, and are that one's alone, which is said by their
+ * *session*: it begins with the first trail that a tool writes into a process, or when a tool
+ * attaches to one that no other one is attached to. Another tool's are told of, for good.
  */
 
 #ifdef __bpf__
@@ -59,6 +76,9 @@ enum memleak_cell_state {
 	MEMLEAK_CELL_FREED,
 	MEMLEAK_CELL_HELD, /* somebody's; what is in it is live */
 	MEMLEAK_CELL_TOLD, /* somebody's; what is in it is freed */
+	MEMLEAK_CELL_NEW,
+	MEMLEAK_CELL_LATE, /* somebody's, who tells of what is in it at this moment; it is live */
+	MEMLEAK_CELL_GONE, /* the same; it is freed */
 };
 
 /*
@@ -75,10 +95,16 @@ enum memleak_cell_state {
 struct memleak_cell {
 	__u64 tag;
 	__u64 size;
-	__u64 caller;	 /* freed: by whom, a return address */
+	union {
+		__u64 caller; /* freed: by whom, a return address */
+		__u64 stack;  /* new: as its trail has it */
+	};
 	__u64 weight;	 /* bytes that it stands for: the size, unless the process draws samples */
-	__u64 time_ns;	 /* CLOCK_MONOTONIC, when it came again last; 0: it has not */
-	__u64 call;	 /* MEMLEAK_CALL() of its allocation */
+	__u64 time_ns;	 /* CLOCK_MONOTONIC, when it came again last; 0: it has not; new: when it came */
+	union {
+		__u64 call;    /* MEMLEAK_CALL() of its allocation */
+		__u64 session; /* new: whose */
+	};
 	__u64 trail;	 /* the id of the one that it was on when it was told of; 0: none */
 	__u8 family;	 /* enum memleak_family */
 	__u8 families;	 /* whose frees may take it, a bit each; 0: not known */
@@ -98,7 +124,7 @@ struct memleak_trail {
 	__u16 at[MEMLEAK_TRAIL_WORDS]; /* where they are: in words above the frame */
 	__u16 n;		       /* of them */
 	__u32 cfa;		       /* how far above the frame it ends */
-	__u32 pad;
+	__u32 session; /* of the tool, if samples on it may be new; 0: they may not */
 };
 
 /* In a process a trail has its frame and its words so: they are not to hold blocks alive for
@@ -143,7 +169,7 @@ struct memleak_trail_answer {
 
 /* In a process. What is in no part that is in use may not be in memory at all. */
 struct memleak_cells {
-	__u64 bytes;	   /* that blocks which are freed or told stand for */
+	__u64 bytes;	   /* that blocks which are freed or told stand for, less new ones' */
 	__u64 low_bytes;   /* the same, when it was lowest since something was told */
 	__u64 again;	   /* times that a block has come again: an allocation and a free each */
 	__u64 again_bytes; /* that these stood for */
@@ -151,8 +177,11 @@ struct memleak_cells {
 	__u64 epoch;
 	__u64 self;	  /* where this is: who writes to it knows by that what it is */
 	__u64 told_bytes; /* the library's own: `bytes` when something was told last */
+	/* Whose new blocks are here; those of it that have passed, weighed as in a process. */
+	__u64 session, passed, passed_bytes;
+	__u64 shared; /* another tool hears of this process, too: no block may be new any more */
 	__u8 asks[MEMLEAK_TRAIL_SETS]; /* its own, too: how many are left out before the next */
-	__u64 pad[503 - MEMLEAK_TRAIL_SETS / 8];
+	__u64 pad[499 - MEMLEAK_TRAIL_SETS / 8];
 	struct memleak_cell cells[MEMLEAK_CELLS];
 	struct memleak_trail_set trails[MEMLEAK_TRAIL_SETS];
 };
@@ -175,6 +204,9 @@ static_assert(sizeof(struct memleak_trail) == 512, "trail without gaps");
 static_assert(__builtin_offsetof(struct memleak_cells, again_bytes) ==
 		      __builtin_offsetof(struct memleak_cells, again) + 8,
 	      "read as two words");
+static_assert(__builtin_offsetof(struct memleak_cells, passed_bytes) ==
+		      __builtin_offsetof(struct memleak_cells, session) + 16,
+	      "written as three words");
 static_assert(__builtin_offsetof(struct memleak_cells, cells) == 4096, "a page ahead");
 #endif
 

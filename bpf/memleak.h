@@ -132,6 +132,8 @@ struct memleak_site_arguments {
 #define MEMLEAK_SITE_INNER   4	/* for an operator's own use: its family says nothing */
 #define MEMLEAK_SITE_ASKS    8	/* a put, see bpf/deferred.h: where is its trail? */
 #define MEMLEAK_SITE_LOW     16 /* a put: `low_bytes` is below what was told last */
+#define MEMLEAK_SITE_LATE    32 /* a put of what was new: `frame` is its session */
+#define MEMLEAK_SITE_SAMPLE  64 /* a put: nobody tells of what is not in the sample */
 #define MEMLEAK_SITE_INFO(family, flags, slack, cfa)                                               \
 	((__u64)(family) | (__u64)(flags) << 8 | (__u64)(slack) << 16 | (__u64)(cfa) << 32)
 #define MEMLEAK_SITE_IN_CELL(generation) ((__u64)(generation) << 24) /* see bpf/deferred.h */

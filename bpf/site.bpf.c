@@ -5,7 +5,7 @@
  * bytes that a block stands for if the process has drawn it itself.
  */
 #include "bpf/arguments.bpf.h"
-#include "bpf/deferred.bpf.h"
+#include "bpf/late.bpf.h"
 #include "bpf/mapping.bpf.h"
 #include "bpf/process.bpf.h"
 #include "bpf/wrong_free.bpf.h"
@@ -209,7 +209,7 @@ static __always_inline void read_put(struct pt_regs *regs, struct put *s)
 	s->site.weight = PT_REGS_PARM3(regs);
 	s->site.info = PT_REGS_PARM4(regs);
 	s->site.frame = SITE_PARM5(regs);
-	s->known = (stack ^ trail_secret) & all_ones_if(stack);
+	s->known = hide_stack(stack) & all_ones_if(stack);
 	s->freed = address & freed;
 	s->came_again = address & ~freed;
 	s->detail = SITE_PARM7(regs);
@@ -241,7 +241,8 @@ static __always_inline void note_deferred(struct memleak_process *p, struct pt_r
 		p->strange_bytes = bytes;
 		note_cells(p, regs);
 	}
-	p->deferred_bytes = bytes > p->strange_bytes ? bytes - p->strange_bytes : 0;
+	bytes -= p->strange_bytes;
+	p->deferred_bytes = (__s64)bytes > 0 || p->drawn ? bytes : 0;
 }
 
 /* The bytes that it stood for. */
@@ -341,7 +342,8 @@ static __noinline int answer(struct memleak_process *p, struct walk *w)
 	a->way = __sync_fetch_and_add(&nr_trails, 1) & (MEMLEAK_TRAIL_WAYS - 1);
 	a->trail = w->trail;
 	a->trail.id = bpf_ktime_get_ns();
-	a->trail.stack = w->put_stack ^ trail_secret;
+	a->trail.stack = hide_stack(w->put_stack);
+	a->trail.session = knows_new && p->drawn ? session : 0;
 	bpf_ringbuf_submit(a, answer_wakes(p));
 	return 0;
 }
@@ -399,6 +401,25 @@ static __always_inline void walk_put(struct memleak_process *p, struct pt_regs *
 		answer(p, w);
 }
 
+/* A block is told of that was new: another tool's is none here. */
+static __noinline int put_late(struct memleak_process *p, struct put *s)
+{
+	struct memleak_block b = {};
+
+	if (!p || !s || s->site.frame != session)
+		return 0;
+	b.size = s->site.size;
+	b.weight = s->site.weight;
+	b.time_ns = s->detail;
+	b.stack = s->known;
+	b.family = MEMLEAK_SITE_FAMILY(s->site.info);
+	if (!(MEMLEAK_SITE_FLAGS(s->site.info) & MEMLEAK_SITE_INNER))
+		b.families = 1 << b.family;
+	b.slack = MEMLEAK_SITE_SLACK(s->site.info);
+	b.deferrable = MEMLEAK_SITE_GENERATION(s->site.info);
+	return block_insert_late(p, s->site.pointer, &b, true);
+}
+
 static __always_inline int site_put(struct pt_regs *regs)
 {
 	struct memleak_process *p = followed_process();
@@ -413,6 +434,10 @@ static __always_inline int site_put(struct pt_regs *regs)
 	read_put(regs, &s);
 	if (p->cells && MEMLEAK_SITE_FLAGS(s.site.info) & MEMLEAK_SITE_LOW)
 		count_low(p, time_about());
+	if (MEMLEAK_SITE_FLAGS(s.site.info) & MEMLEAK_SITE_LATE) {
+		note_deferred(p, regs);
+		return put_late(p, &s);
+	}
 	if (s.came_again)
 		block_came_again(p, s.came_again, s.detail);
 	t = s.site.pointer ? thread_storage(BPF_LOCAL_STORAGE_GET_F_CREATE) : NULL;
@@ -434,6 +459,8 @@ static __always_inline int site_put(struct pt_regs *regs)
 	}
 	b.size = s.site.size;
 	b.weight = s.site.weight;
+	if (MEMLEAK_SITE_FLAGS(s.site.info) & MEMLEAK_SITE_SAMPLE)
+		p->drawn = true; /* before its trail is told */
 	b.time_ns = time_about();
 	find_family(t, regs, &s.site, &b);
 	b.deferrable = MEMLEAK_SITE_GENERATION(s.site.info);

@@ -18,6 +18,7 @@
 static struct memleak_cells *cells;
 static struct memleak_process process;
 static struct deferred list;
+static const struct deferred_tool tool = {.processes_fd = -1, .session = 5, .secret = 0xff00};
 
 static int set_up(void **state)
 {
@@ -85,7 +86,7 @@ static void states(void **state)
 	set_cell(0x20010, MEMLEAK_CELL_FREED);
 	set_cell(0x555555559320, MEMLEAK_CELL_HELD);
 	set_cell(0x7ffff0001230, MEMLEAK_CELL_TOLD);
-	assert_int_equal(deferred__read(-1, &process, &list), 0);
+	assert_int_equal(deferred__read(&tool, &process, &list), 0);
 	assert_int_equal(list.blocks.count, 4);
 	assert_true(has(0x10000, false));
 	assert_true(has(0x20010, true));
@@ -105,7 +106,7 @@ static void all_parts(void **state)
 	use(0);
 	use(7);
 	use(MEMLEAK_CELL_PARTS - 1);
-	assert_int_equal(deferred__read(-1, &process, &list), 0);
+	assert_int_equal(deferred__read(&tool, &process, &list), 0);
 	assert_int_equal(list.blocks.count, 3 * MEMLEAK_CELL_PART);
 	assert_true(has(0x100000, true));
 	assert_true(has(0x100000 + 16 * 7 * MEMLEAK_CELL_PART, true));
@@ -113,7 +114,7 @@ static void all_parts(void **state)
 	assert_false(has(0x100000 + 16 * MEMLEAK_CELL_PART, true));
 	list.blocks.count = 0;
 	memset(cells->used, 0xff, sizeof(cells->used));
-	assert_int_equal(deferred__read(-1, &process, &list), 0);
+	assert_int_equal(deferred__read(&tool, &process, &list), 0);
 	assert_int_equal(list.blocks.count, MEMLEAK_CELLS);
 }
 
@@ -122,8 +123,8 @@ static void nothing(void **state)
 	struct memleak_process none = {.tgid = getpid()};
 
 	(void)state;
-	assert_int_equal(deferred__read(-1, &none, &list), 0);
-	assert_int_equal(deferred__read(-1, &process, &list), 0);
+	assert_int_equal(deferred__read(&tool, &none, &list), 0);
+	assert_int_equal(deferred__read(&tool, &process, &list), 0);
 	assert_int_equal(list.blocks.count, 0);
 }
 
@@ -139,9 +140,9 @@ static void ended(void **state)
 	assert_true(child > 0);
 	process.tgid = child;
 	assert_int_equal(waitid(P_PID, child, &info, WEXITED | WNOWAIT), 0);
-	assert_int_equal(deferred__read(-1, &process, &list), 0);
+	assert_int_equal(deferred__read(&tool, &process, &list), 0);
 	assert_int_equal(waitpid(child, NULL, 0), child);
-	assert_int_equal(deferred__read(-1, &process, &list), 0);
+	assert_int_equal(deferred__read(&tool, &process, &list), 0);
 	assert_int_equal(list.blocks.count, 0);
 }
 
@@ -150,11 +151,11 @@ static void a_lie(void **state)
 {
 	(void)state;
 	process.cells = 0x10;
-	assert_int_equal(deferred__read(-1, &process, &list), 0);
+	assert_int_equal(deferred__read(&tool, &process, &list), 0);
 	process.cells = (uintptr_t)cells;
 	memset(cells->used, 0xff, sizeof(cells->used));
 	assert_int_equal(mprotect((char *)cells + 65536, 4096, PROT_NONE), 0);
-	assert_int_equal(deferred__read(-1, &process, &list), 0);
+	assert_int_equal(deferred__read(&tool, &process, &list), 0);
 	assert_int_equal(list.blocks.count, 0);
 }
 

@@ -44,9 +44,11 @@ struct hook_trail hook_find_trail(const struct hook_block *b)
 
 	for (i = 0; i < MEMLEAK_TRAIL_WAYS; i++) {
 		const struct memleak_trail *t = &set->ways[i];
-		struct hook_trail found = {.id = __atomic_load_n(&t->id, __ATOMIC_ACQUIRE)};
+		struct hook_trail found = {.id = __atomic_load_n(&t->id, __ATOMIC_ACQUIRE),
+					   .epoch = epoch};
 
 		found.stack = __atomic_load_n(&t->stack, __ATOMIC_RELAXED);
+		found.session = __atomic_load_n(&t->session, __ATOMIC_RELAXED);
 		if (found.id && t->frame == MEMLEAK_TRAIL_HIDDEN(b->here.frame) &&
 		    t->cfa == b->here.cfa && t->epoch == epoch && is_on(t, found.id, b->here.frame))
 			return found;
@@ -70,7 +72,7 @@ bool hook_shall_ask(const struct hook_block *b)
 	return true;
 }
 
-static uint64_t coarse_ns(void)
+uint64_t hook_now_ns(void)
 {
 	struct timespec now;
 
@@ -78,19 +80,24 @@ static uint64_t coarse_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
-void hook_come_again(struct memleak_cell *cell)
+void hook_count_untold(const struct memleak_cell *cell)
 {
 	__u64 low = __atomic_load_n(&hook_cells->low_bytes, __ATOMIC_RELAXED), bytes;
 
-	cell->time_ns = coarse_ns();
-	hook_add(&hook_cells->again, 1);
-	hook_add(&hook_cells->again_bytes, cell->weight);
 	hook_add(&hook_cells->bytes, -cell->weight);
 	bytes = __atomic_load_n(&hook_cells->bytes, __ATOMIC_RELAXED);
-	while (bytes < low &&
+	while ((int64_t)(bytes - low) < 0 &&
 	       !__atomic_compare_exchange_n(&hook_cells->low_bytes, &low, bytes, true,
 					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
+}
+
+void hook_come_again(struct memleak_cell *cell)
+{
+	cell->time_ns = hook_now_ns();
+	hook_add(&hook_cells->again, 1);
+	hook_add(&hook_cells->again_bytes, cell->weight);
+	hook_count_untold(cell);
 }
 
 void hook_begin_cells(struct memleak_cells *cells)

@@ -14,37 +14,6 @@ static struct memleak_cell *cell_of(const void *block)
 	return &hook_cells->cells[MEMLEAK_CELL_OF((uintptr_t)block)];
 }
 
-/* Whether @tag says that @block is in the cell, in @state. */
-static bool has(uint64_t tag, const void *block, enum memleak_cell_state state)
-{
-	return tag == MEMLEAK_CELL_TAG((uintptr_t)block, MEMLEAK_CELL_GENERATION(tag), state);
-}
-
-/* Bring the cell from @tag to @state: false if another thread, or a signal handler, has it. */
-static bool take(struct memleak_cell *cell, uint64_t tag, enum memleak_cell_state state)
-{
-	uint64_t next = (tag & ~7ULL) | state;
-
-#if defined(__x86_64__)
-	if (hook_is_alone()) {
-		bool taken;
-
-		__asm__ volatile("cmpxchgq %3, %1"
-				 : "=@ccz"(taken), "+m"(cell->tag), "+a"(tag)
-				 : "r"(next)
-				 : "memory");
-		return taken;
-	}
-#endif
-	return __atomic_compare_exchange_n(&cell->tag, &tag, next, false, __ATOMIC_ACQUIRE,
-					   __ATOMIC_RELAXED);
-}
-
-static void give(struct memleak_cell *cell, uint64_t tag)
-{
-	__atomic_store_n(&cell->tag, tag, __ATOMIC_RELEASE);
-}
-
 /* Who looks for cells in use must not miss this one. */
 static void use(const struct memleak_cell *cell)
 {
@@ -55,15 +24,8 @@ static void use(const struct memleak_cell *cell)
 		__atomic_fetch_or(used, bit, __ATOMIC_RELAXED);
 }
 
-/* What a site is told of the block that was in a cell, if that was freed, or has come again. */
-struct past {
-	uint64_t tag;	 /* 0: neither */
-	uint64_t weight; /* freed: bytes */
-	uint64_t detail; /* freed: by whom; it has come again: when */
-};
-
-/* Take the @cell for another block, if nobody has it; into *@past, what is to be told then. */
-static bool claim(struct memleak_cell *cell, struct past *past)
+/* Take the @cell for @block, if nobody has it; into *@past, what is to be told then. */
+static bool claim(struct memleak_cell *cell, const void *block, struct hook_past *past)
 {
 	uint64_t tag = __atomic_load_n(&cell->tag, __ATOMIC_RELAXED);
 
@@ -71,42 +33,44 @@ static bool claim(struct memleak_cell *cell, struct past *past)
 	case MEMLEAK_CELL_EMPTY:
 	case MEMLEAK_CELL_LIVE:
 		use(cell);
-		if (!take(cell, tag, MEMLEAK_CELL_HELD))
+		if (!hook_take(cell, tag, MEMLEAK_CELL_HELD))
 			return false;
 		if (tag && cell->time_ns)
-			*past = (struct past){.tag = tag, .detail = cell->time_ns};
+			*past = (struct hook_past){.tag = tag, .detail = cell->time_ns};
 		return true;
 	case MEMLEAK_CELL_FREED:
-		if (!take(cell, tag, MEMLEAK_CELL_TOLD))
+		if (!hook_take(cell, tag, MEMLEAK_CELL_TOLD))
 			return false;
-		*past = (struct past){.tag = tag, .weight = cell->weight, .detail = cell->caller};
+		*past = (struct hook_past){.tag = tag, .weight = cell->weight, .detail = cell->caller};
 		return true;
+	case MEMLEAK_CELL_NEW:
+		return hook_claim_new(cell, tag, block, past);
 	default:
 		return false;
 	}
 }
 
-static const struct hook_trail no_trail;
-
 /*
  * Who counts what is live subtracts what is freed and not told: it is not to be missing there
  * before it has been told.
  */
-static void tell(const struct hook_block *b, uint8_t generation, bool asks, struct hook_trail trail,
-		 const struct past *past)
+void hook_tell(const struct hook_block *b, uint8_t generation, uint64_t stack,
+	       const struct hook_past *past)
 {
 	struct memleak_cells *cells = hook_cells;
 	uint64_t bytes = cells ? __atomic_load_n(&cells->bytes, __ATOMIC_RELAXED) : 0;
 	bool own = cells && !hook_is_vfork_child(&hook_thread);
 	__u64 low = own ? __atomic_load_n(&cells->low_bytes, __ATOMIC_RELAXED) : 0;
-	uint8_t flags = b->flags | (asks ? MEMLEAK_SITE_ASKS : 0);
+	uint8_t flags = b->flags;
 
-	if (own && unlikely(low < cells->told_bytes))
+	if (hook_mode == HOOK_SAMPLED)
+		flags |= MEMLEAK_SITE_SAMPLE;
+	if (own && unlikely((int64_t)(low - cells->told_bytes) < 0))
 		flags |= MEMLEAK_SITE_LOW;
 	hook_site_put(b->address, b->size, b->weight,
 		      MEMLEAK_SITE_INFO(b->family, flags, b->slack, b->here.cfa) |
 			      MEMLEAK_SITE_IN_CELL(generation),
-		      b->here.frame, past->tag, past->detail, bytes - past->weight, trail.stack,
+		      b->here.frame, past->tag, past->detail, bytes - past->weight, stack,
 		      past->weight, cells);
 	if (past->weight)
 		hook_add(&cells->bytes, -past->weight);
@@ -119,14 +83,15 @@ static void tell(const struct hook_block *b, uint8_t generation, bool asks, stru
 				    __ATOMIC_RELAXED);
 }
 
+static const struct hook_block no_block;
+static const struct hook_past no_past;
+
 void hook_tell_peak(void)
 {
-	const struct hook_block none = {0};
-	const struct past nothing = {0};
-
-	if (likely(hook_cells) && unlikely(hook_cells->low_bytes < hook_cells->told_bytes) &&
+	if (likely(hook_cells) &&
+	    unlikely((int64_t)(hook_cells->low_bytes - hook_cells->told_bytes) < 0) &&
 	    hook_is_attached(HOOK_PUT))
-		tell(&none, 0, false, no_trail, &nothing);
+		hook_tell(&no_block, 0, 0, &no_past);
 }
 
 /* The cell is not to say that @block is live. */
@@ -134,7 +99,7 @@ static void forget(struct memleak_cell *cell, const void *block)
 {
 	uint64_t tag = __atomic_load_n(&cell->tag, __ATOMIC_RELAXED);
 
-	if (has(tag, block, MEMLEAK_CELL_LIVE))
+	if (hook_has(tag, block, MEMLEAK_CELL_LIVE))
 		__atomic_compare_exchange_n(&cell->tag, &tag, 0, false, __ATOMIC_RELAXED,
 					    __ATOMIC_RELAXED);
 }
@@ -143,7 +108,7 @@ static bool is_of(const struct memleak_cell *cell, const void *block)
 {
 	uint64_t tag = __atomic_load_n(&cell->tag, __ATOMIC_RELAXED);
 
-	return has(tag, block, MEMLEAK_CELL_STATE(tag));
+	return hook_has(tag, block, MEMLEAK_CELL_STATE(tag));
 }
 
 /* @block is told of, and is not in the cell: what is known of it there holds no longer, whoever has
@@ -156,12 +121,12 @@ static void leave(struct memleak_cell *cell, const void *block)
 
 /* Tell of @b, which is to be in @cell and on @trail, and note there what is known of it. */
 static void put_in_cell(struct memleak_cell *cell, const struct hook_block *b,
-			struct hook_trail trail, bool asks, const struct past *past)
+			struct hook_trail trail, const struct hook_past *past)
 {
 	uint8_t generation = MEMLEAK_NEXT_GENERATION(cell->generation);
 
 	use(cell);
-	tell(b, generation, asks, trail, past);
+	hook_tell(b, generation, trail.stack, past);
 	cell->size = b->size;
 	cell->weight = b->size ? b->weight : 0; /* as bpf/sample.h counts them */
 	cell->time_ns = 0;
@@ -171,7 +136,7 @@ static void put_in_cell(struct memleak_cell *cell, const struct hook_block *b,
 	cell->family = b->family;
 	cell->families = hook_families(b);
 	cell->generation = generation;
-	give(cell, MEMLEAK_CELL_TAG((uintptr_t)b->address, generation, MEMLEAK_CELL_LIVE));
+	hook_give(cell, MEMLEAK_CELL_TAG((uintptr_t)b->address, generation, MEMLEAK_CELL_LIVE));
 }
 
 /* The cell that may keep @b, or must not go on to keep what was at its address; NULL: none. */
@@ -197,31 +162,42 @@ void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uin
 			       .family = family,
 			       .flags = flags,
 			       .here = here};
-	bool keeps = size <= MEMLEAK_MAX_DEFERRED && is_deferring(), asks;
+	bool keeps = size <= MEMLEAK_MAX_DEFERRED && is_deferring(), known;
 	struct memleak_cell *cell = find_cell(&b, keeps);
-	struct past past = {0};
-	struct hook_trail trail = no_trail;
+	struct hook_past past = no_past;
+	struct hook_trail trail;
 
-	if (!cell || !claim(cell, &past)) {
+	/* Whoever has freed it has told nobody: so who puts another one there must. */
+	known = cell && hook_has(__atomic_load_n(&cell->tag, __ATOMIC_RELAXED), block, MEMLEAK_CELL_LIVE);
+	if (!cell || !claim(cell, block, &past)) {
 		if (cell)
 			leave(cell, block);
-		tell(&b, 0, false, no_trail, &past);
+		hook_tell(&b, 0, 0, &past);
 		return;
 	}
 	if (!keeps) {
-		tell(&b, 0, false, no_trail, &past);
-		give(cell, 0);
+		hook_tell(&b, 0, 0, &past);
+		hook_give(cell, 0);
 		return;
 	}
 	trail = hook_find_trail(&b);
 	if (hook_mode == HOOK_ALL && trail.id && trail.id == cell->trail &&
-	    has(past.tag, block, MEMLEAK_CELL_FREED) && hook_is_alike(cell, &b)) {
+	    hook_has(past.tag, block, MEMLEAK_CELL_FREED) && hook_is_alike(cell, &b)) {
 		hook_come_again(cell);
-		give(cell, (past.tag & ~7ULL) | MEMLEAK_CELL_LIVE);
+		hook_give(cell, (past.tag & ~7ULL) | MEMLEAK_CELL_LIVE);
 		return;
 	}
-	asks = !trail.id && hook_shall_ask(&b);
-	put_in_cell(cell, &b, trail, asks, &past);
+	if (!known && hook_may_be_new(&b, &trail)) {
+		use(cell);
+		if (past.tag)
+			hook_tell(&no_block, 0, 0, &past);
+		if (hook_be_new(cell, &b, &trail))
+			return;
+		past = no_past;
+	}
+	if (!trail.id && hook_shall_ask(&b))
+		b.flags |= MEMLEAK_SITE_ASKS;
+	put_in_cell(cell, &b, trail, &past);
 }
 
 /* As the kernel side judges it (bpf/wrong_free.bpf.h): what is wrong is told at once. */
@@ -236,13 +212,12 @@ static bool may_take(const struct memleak_cell *cell, size_t size, uint8_t famil
 /* It is freed once more: tell of the first time. */
 static void tell_deferred(struct memleak_cell *cell)
 {
-	const struct hook_block none = {0};
-	struct past past = {0};
+	struct hook_past past = no_past;
 
-	if (!hook_is_attached(HOOK_PUT) || !claim(cell, &past))
+	if (!hook_is_attached(HOOK_PUT) || !claim(cell, NULL, &past))
 		return;
-	tell(&none, 0, false, no_trail, &past);
-	give(cell, 0);
+	hook_tell(&no_block, 0, 0, &past);
+	hook_give(cell, 0);
 }
 
 bool hook_defer(const void *block, size_t size, uint8_t family, uint8_t flags,
@@ -251,20 +226,22 @@ bool hook_defer(const void *block, size_t size, uint8_t family, uint8_t flags,
 	struct memleak_cell *cell = cell_of(block);
 	uint64_t tag = __atomic_load_n(&cell->tag, __ATOMIC_ACQUIRE);
 
-	if (has(tag, block, MEMLEAK_CELL_FREED) && !hook_is_vfork_child(&hook_thread))
+	if (hook_has(tag, block, MEMLEAK_CELL_NEW) || hook_has(tag, block, MEMLEAK_CELL_LATE))
+		return hook_free_new(cell, tag, flags & MEMLEAK_SITE_REALLOC);
+	if (hook_has(tag, block, MEMLEAK_CELL_FREED) && !hook_is_vfork_child(&hook_thread))
 		tell_deferred(cell);
-	if (!has(tag, block, MEMLEAK_CELL_LIVE))
+	if (!hook_has(tag, block, MEMLEAK_CELL_LIVE))
 		return false;
 	if (flags & MEMLEAK_SITE_REALLOC || !is_deferring() ||
 	    !may_take(cell, size, family, flags) || hook_is_vfork_child(&hook_thread)) {
 		forget(cell, block);
 		return false;
 	}
-	if (!take(cell, tag, MEMLEAK_CELL_HELD))
+	if (!hook_take(cell, tag, MEMLEAK_CELL_HELD))
 		return false;
 	cell->caller = hook_caller(here);
 	hook_add(&hook_cells->bytes, cell->weight);
-	give(cell, (tag & ~7ULL) | MEMLEAK_CELL_FREED);
+	hook_give(cell, (tag & ~7ULL) | MEMLEAK_CELL_FREED);
 	return true;
 }
 
@@ -273,10 +250,10 @@ struct memleak_cell *hook_hold(const void *block)
 	struct memleak_cell *cell = hook_cells && hook_mode == HOOK_ALL ? cell_of(block) : NULL;
 	uint64_t tag = cell ? __atomic_load_n(&cell->tag, __ATOMIC_ACQUIRE) : 0;
 
-	if (!tag || !has(tag, block, MEMLEAK_CELL_LIVE) || !is_deferring() ||
+	if (!tag || !hook_has(tag, block, MEMLEAK_CELL_LIVE) || !is_deferring() ||
 	    !may_take(cell, 0, MEMLEAK_FAMILY_MALLOC, 0) || hook_is_vfork_child(&hook_thread))
 		return NULL;
-	return take(cell, tag, MEMLEAK_CELL_HELD) ? cell : NULL;
+	return hook_take(cell, tag, MEMLEAK_CELL_HELD) ? cell : NULL;
 }
 
 void hook_let_go(struct memleak_cell *cell, bool freed, struct hook_here here)
@@ -289,5 +266,5 @@ void hook_let_go(struct memleak_cell *cell, bool freed, struct hook_here here)
 		cell->caller = hook_caller(here);
 		hook_add(&hook_cells->bytes, cell->weight);
 	}
-	give(cell, tag | (freed ? MEMLEAK_CELL_FREED : MEMLEAK_CELL_LIVE));
+	hook_give(cell, tag | (freed ? MEMLEAK_CELL_FREED : MEMLEAK_CELL_LIVE));
 }

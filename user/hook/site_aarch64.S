@@ -55,7 +55,7 @@ hook_nops_put:
 	nop
 	END put
 	/* Another name whenever what bpf/deferred.h says changes: the tool may be older, or newer. */
-	NOTE hook_nops_put, put, memleak_bpf, put3, "8@x0 8@x1 8@x2 8@x3 8@x4 8@x5 8@x6 8@x7 8@x8"
+	NOTE hook_nops_put, put, memleak_bpf, put4, "8@x0 8@x1 8@x2 8@x3 8@x4 8@x5 8@x6 8@x7 8@x8"
 
 	SITE free
 	NOTE hook_site_free, free, otel_memory, free, "8@x0"

@@ -71,7 +71,7 @@ hook_nops_put:
 	NOPS
 	END put
 	/* Another name whenever what bpf/deferred.h says changes: the tool may be older, or newer. */
-	NOTE hook_nops_put, put, memleak_bpf, put3, "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8 8@%r9 8@%r10 8@%r11 8@%rax"
+	NOTE hook_nops_put, put, memleak_bpf, put4, "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8 8@%r9 8@%r10 8@%r11 8@%rax"
 
 	SITE free
 	NOTE hook_site_free, free, otel_memory, free, "8@%rdi"

@@ -290,7 +290,7 @@ static int add_activity(void *context, const void *key, const void *value)
 	const struct memleak_process *p = value;
 	uint64_t counts[] = {p->image, p->allocs, p->frees, p->end_ns};
 	CLEANUP(deferred__release) struct deferred deferred = {0};
-	int err = p->end_ns ? 0 : deferred__read(a->collector->t.processes_fd, p, &deferred);
+	int err = p->end_ns ? 0 : deferred__read(&a->collector->t.tool, p, &deferred);
 
 	(void)key;
 	a->sum += hash__bytes(counts, sizeof(counts)) + deferred.numbers.again +

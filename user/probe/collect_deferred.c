@@ -2,7 +2,8 @@
 /*
  * Processes that do not tell of each free at once (bpf/deferred.h): of a block that is in a cell
  * when the pass begins, or is allocated later, nobody sees in the table that it is freed. So it is
- * looked at once more when the table has been read.
+ * looked at once more when the table has been read. So is what is new when the pass begins: later
+ * ones are younger than the report.
  */
 #include "probe/collect_pass.h"
 
@@ -17,7 +18,7 @@ static int read_cells(struct collector *c, struct pass *s, struct deferring *d)
 	const struct memleak_process *p = &s->running.items[d->running];
 	CLEANUP(deferred__release) struct deferred read = {0};
 	size_t i;
-	int err = deferred__read(c->t.processes_fd, p, &read);
+	int err = deferred__read(&c->t.tool, p, &read);
 
 	for (i = 0; i < read.blocks.count && !err; i++) {
 		const struct deferred_block *b = &read.blocks.items[i];
@@ -30,18 +31,6 @@ static int read_cells(struct collector *c, struct pass *s, struct deferring *d)
 	return err;
 }
 
-static int read_all_cells(struct collector *c, struct pass *s)
-{
-	size_t i;
-	int err = 0;
-
-	hash__release(&s->deferred);
-	s->cells.count = 0;
-	for (i = 0; i < s->deferring.count && !err; i++)
-		err = read_cells(c, s, &s->deferring.items[i]);
-	return err;
-}
-
 /* What the cells say of the block at @key, if they know this one; NULL: nothing. */
 static const struct deferred_block *
 find_cell(const struct pass *s, const struct memleak_block_key *key, const struct memleak_block *b)
@@ -51,6 +40,39 @@ find_cell(const struct pass *s, const struct memleak_block_key *key, const struc
 	if (i == HASH_NONE || s->cells.items[i].generation != b->deferrable)
 		return NULL;
 	return &s->cells.items[i];
+}
+
+/* @begins: those that are new are looked at in the end. */
+static int postpone_new(struct pass *s, const struct deferring *d, size_t first)
+{
+	uint32_t image = s->running.items[d->running].image;
+	size_t i;
+	int err = 0;
+
+	for (i = first; i < s->cells.count && !err; i++) {
+		const struct deferred_block *b = &s->cells.items[i];
+		struct postponed p = {.key = {.addr = b->addr, .image = image}, .block = b->block};
+
+		if (b->is_new)
+			err = vector_push(&s->postponed, p);
+	}
+	return err;
+}
+
+static int read_all_cells(struct collector *c, struct pass *s, bool begins)
+{
+	size_t i, first;
+	int err = 0;
+
+	hash__release(&s->deferred);
+	s->cells.count = 0;
+	for (i = 0; i < s->deferring.count && !err; i++) {
+		first = s->cells.count;
+		err = read_cells(c, s, &s->deferring.items[i]);
+		if (!err && begins)
+			err = postpone_new(s, &s->deferring.items[i], first);
+	}
+	return err;
 }
 
 /* The times of these blocks are late (site.bpf.c), by a tick of a slow kernel at most. */
@@ -86,10 +108,11 @@ int collector__begin_deferred(struct collector *c, struct pass *s)
 			err = hash__set(&s->deferring_index, p->image, 0, s->deferring.count - 1);
 	}
 	s->deferred_ns = clock__monotonic_ns() - LATE_NS;
-	return err ? err : read_all_cells(c, s);
+	return err ? err : read_all_cells(c, s, true);
 }
 
-static void count_live(struct collector *c, struct deferring *d, const struct memleak_block *b)
+static void count_live(struct collector *c, struct deferring *d, const struct memleak_block *b,
+		       bool is_new)
 {
 	struct sample sample = c->t.sample;
 	struct sample_weight weight;
@@ -98,6 +121,8 @@ static void count_live(struct collector *c, struct deferring *d, const struct me
 	weight = sample_weigh(sample, b->size);
 	d->blocks += weight.blocks;
 	d->bytes += weight.bytes;
+	d->new_blocks += is_new ? weight.blocks : 0;
+	d->new_bytes += is_new ? weight.bytes : 0;
 }
 
 int collector__look_at_deferred(struct collector *c, struct pass *s,
@@ -120,21 +145,27 @@ int collector__look_at_deferred(struct collector *c, struct pass *s,
 	if (b->deferrable) {
 		known = find_cell(s, key, b);
 		*counts = false;
+		if (known && known->is_new)
+			return 0; /* told of since, and postponed already */
 		/* What is freed may come again meanwhile. */
 		if (known || b->time_ns >= s->deferred_ns)
 			return vector_push(&s->postponed, p);
 	}
 	*counts = true;
-	count_live(c, &s->deferring.items[deferring], b);
+	count_live(c, &s->deferring.items[deferring], b, false);
 	return 0;
 }
 
-/* Whether the block is there still, and is not freed; then with the time at which it came. */
-static bool is_live(struct collector *c, struct pass *s, struct postponed *p)
+/* Whether the block is there still, and is not freed; then with the time at which it came. *@is_new:
+ * nobody has been told of it. */
+static bool is_live(struct collector *c, struct pass *s, struct postponed *p, bool *is_new)
 {
 	const struct deferred_block *known = find_cell(s, &p->key, &p->block);
 	struct memleak_block now;
 
+	*is_new = known && known->is_new;
+	if (*is_new)
+		return p->block.time_ns <= s->now_ns;
 	if ((known && known->freed) || blocks__find(c->t.blocks, &p->key, &now) ||
 	    now.deferrable != p->block.deferrable || now.time_ns < p->block.time_ns)
 		return false;
@@ -150,12 +181,13 @@ static int add_postponed(struct collector *c, struct pass *s)
 	for (i = 0; i < s->postponed.count && !err; i++) {
 		struct postponed *p = &s->postponed.items[i];
 		uint32_t deferring = hash__get(&s->deferring_index, p->key.image, 0);
+		bool is_new;
 
-		if (!is_live(c, s, p)) {
+		if (!is_live(c, s, p, &is_new)) {
 			err = pass__need_stack(s, p->block.stack);
 			continue;
 		}
-		count_live(c, &s->deferring.items[deferring], &p->block);
+		count_live(c, &s->deferring.items[deferring], &p->block, is_new);
 		err = collector__add_live(c, s, &p->key, &p->block);
 	}
 	return err;
@@ -172,6 +204,8 @@ static void count_frees(struct collector *c, struct pass *s)
 
 		read_again(c, p);
 		deferred__count(&d->numbers, p, s->now_ns);
+		p->allocs += d->new_blocks;
+		p->alloc_bytes += d->new_bytes;
 		p->frees = p->allocs > d->blocks ? p->allocs - d->blocks : 0;
 		p->free_bytes = p->alloc_bytes > d->bytes ? p->alloc_bytes - d->bytes : 0;
 	}
@@ -179,7 +213,7 @@ static void count_frees(struct collector *c, struct pass *s)
 
 int collector__end_deferred(struct collector *c, struct pass *s)
 {
-	int err = s->postponed.count ? read_all_cells(c, s) : 0;
+	int err = s->postponed.count ? read_all_cells(c, s, false) : 0;
 
 	if (!err)
 		err = add_postponed(c, s);

@@ -122,10 +122,12 @@ struct deferring {
 	uint32_t running; /* number in pass.running */
 	uint32_t pad;
 	uint64_t blocks, bytes; /* weighed, as in a process */
+	uint64_t new_blocks, new_bytes; /* those of them that are new */
 	struct deferred_numbers numbers;
 };
 
-/* A block that may be freed while the pass goes on, without a trace in the table. */
+/* A block that may be freed while the pass goes on, without a trace in the table; or which is new,
+ * and may come into it. */
 struct postponed {
 	struct memleak_block_key key;
 	struct memleak_block block;

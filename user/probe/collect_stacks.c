@@ -7,11 +7,13 @@
  * A program in the kernel may have found a stack there just before, and the block that it is for
  * comes into the table of blocks just after the pass has read it. So what is taken out is known
  * here until another pass has met no block with it, one that has begun when all programs of that
- * time had ended. A stack that is met again comes into the table again, under the same key.
+ * time had ended. A stack that is met again comes into the table again, under the same key. A
+ * process meets none by a trail of before that time, or its block is new by then (bpf/deferred.h).
  */
 #include <bpf/bpf.h>
 #include <errno.h>
 
+#include "probe/batch.h"
 #include "probe/collect_pass.h"
 
 /* So many stacks are few, for a table of @max: not worth a pass that reads all blocks. */
@@ -131,6 +133,17 @@ static bool is_needed(const void *context, uint64_t stack)
 	return hash__get(&s->needed, stack, 0) != HASH_NONE;
 }
 
+static int end_trails(void *context, const void *key, const void *value)
+{
+	const struct memleak_process *p = value;
+
+	(void)context;
+	(void)key;
+	if (p->cells && p->drawn)
+		deferred__end_trails(p);
+	return 0;
+}
+
 int collector__clear_stacks(struct collector *c, struct pass *s)
 {
 	bool many = collector__stacks_are_many(c);
@@ -153,6 +166,9 @@ int collector__clear_stacks(struct collector *c, struct pass *s)
 	/* What programs found before is in the table no longer: those that begin now look again. */
 	__atomic_fetch_add(c->t.stacks_cleared, 1, __ATOMIC_RELEASE);
 	c->stacks_removed += removed;
+	if (!err)
+		err = batch__read(c->t.processes_fd, sizeof(uint32_t),
+				  sizeof(struct memleak_process), end_trails, NULL);
 	c->stacks_pending = removed;
 	c->stacks_left = in_kernel(c);
 	c->stacks_in_use = removed < few(c->t.max_stacks);

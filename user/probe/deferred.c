@@ -30,38 +30,67 @@ static int read_pieces(pid_t thread, void *local, size_t room, const struct iove
 	return (size_t)got == room ? 0 : -EFAULT;
 }
 
-static int add_block(struct deferred *d, const struct memleak_cell *cell, uint64_t now_ns)
+static struct memleak_block new_block(const struct deferred_tool *tool,
+				      const struct memleak_cell *cell)
+{
+	return (struct memleak_block){
+		.size = cell->size,
+		.weight = cell->weight,
+		.time_ns = cell->time_ns,
+		.stack = cell->stack ^ tool->secret,
+		.family = cell->family,
+		.families = cell->families,
+		.slack = cell->slack,
+		.deferrable = MEMLEAK_CELL_GENERATION(cell->tag),
+	};
+}
+
+static int add_block(const struct deferred_tool *tool, struct deferred *d,
+		     const struct memleak_cell *cell, uint64_t now_ns)
 {
 	enum memleak_cell_state state = MEMLEAK_CELL_STATE(cell->tag);
 	struct deferred_block b = {
 		.addr = MEMLEAK_CELL_ADDRESS(cell->tag),
 		.time_ns = cell->time_ns < now_ns ? cell->time_ns : now_ns,
 		.generation = MEMLEAK_CELL_GENERATION(cell->tag),
-		.freed = state == MEMLEAK_CELL_FREED || state == MEMLEAK_CELL_TOLD,
+		.freed = state == MEMLEAK_CELL_FREED || state == MEMLEAK_CELL_TOLD ||
+			 state == MEMLEAK_CELL_GONE,
+		.is_new = state == MEMLEAK_CELL_NEW || state == MEMLEAK_CELL_LATE,
 	};
 
-	return state ? vector_push(&d->blocks, b) : 0;
+	if (!state || (b.is_new && (!d->has_new || cell->session != tool->session)))
+		return 0;
+	if (b.is_new)
+		b.block = new_block(tool, cell);
+	return vector_push(&d->blocks, b);
 }
 
 /* What stands in front of the cells. */
 struct head {
 	uint64_t bytes, low_bytes, again, again_bytes, used[MEMLEAK_CELL_PARTS / 64], epoch, self,
-		told_bytes;
+		told_bytes, session, passed, passed_bytes;
 };
-static_assert(offsetof(struct head, told_bytes) == offsetof(struct memleak_cells, told_bytes),
+static_assert(offsetof(struct head, passed_bytes) == offsetof(struct memleak_cells, passed_bytes),
 	      "the same");
 
 static void take_numbers(const struct head *h, const struct memleak_process *p,
-			 struct deferred_numbers *d)
+			 struct deferred *ret)
 {
 	uint64_t live = p->alloc_bytes - p->free_bytes, low = h->low_bytes - p->strange_bytes;
+	struct deferred_numbers *d = &ret->numbers;
 
-	d->again = h->again - p->strange_again;
+	d->again = (h->again - p->strange_again) * SAMPLE_WEIGHT_ONE;
 	d->again_bytes = h->again_bytes - p->strange_again_bytes;
-	d->peak_bytes = h->low_bytes < h->told_bytes && (int64_t)low >= 0 ? live - low : 0;
+	if (ret->has_new) {
+		d->again += h->passed;
+		d->again_bytes += h->passed_bytes;
+	}
+	if ((int64_t)(h->low_bytes - h->told_bytes) < 0 && ((int64_t)low >= 0 || p->drawn))
+		d->peak_bytes = live - low;
 }
 
-static int read_cells(pid_t thread, const struct memleak_process *p, struct deferred *ret)
+static int read_cells(const struct deferred_tool *tool, pid_t thread,
+		      const struct memleak_process *p, struct deferred *ret)
 {
 	struct iovec pieces[MEMLEAK_CELL_PARTS];
 	CLEANUP_FREE struct memleak_cell *cells = NULL;
@@ -74,7 +103,8 @@ static int read_cells(pid_t thread, const struct memleak_process *p, struct defe
 	err = read_pieces(thread, &head, sizeof(head), pieces, 1);
 	if (err)
 		return err;
-	take_numbers(&head, p, &ret->numbers);
+	ret->has_new = head.session == tool->session;
+	take_numbers(&head, p, ret);
 	for (i = 0; i < MEMLEAK_CELL_PARTS; i++)
 		if (head.used[i / 64] >> i % 64 & 1)
 			pieces[n++] = (struct iovec){
@@ -88,7 +118,7 @@ static int read_cells(pid_t thread, const struct memleak_process *p, struct defe
 		return -ENOMEM;
 	err = read_pieces(thread, cells, n * MEMLEAK_CELL_PART * sizeof(*cells), pieces, n);
 	for (i = 0; i < n * MEMLEAK_CELL_PART && !err; i++)
-		err = add_block(ret, &cells[i], now_ns);
+		err = add_block(tool, ret, &cells[i], now_ns);
 	return err;
 }
 
@@ -109,16 +139,20 @@ static bool is_later(int processes_fd, const struct memleak_process *p)
 	       now.frees != p->frees;
 }
 
-int deferred__read(int processes_fd, const struct memleak_process *p, struct deferred *ret)
+int deferred__read(const struct deferred_tool *tool, const struct memleak_process *p,
+		   struct deferred *ret)
 {
-	int err = p->cells ? read_cells(process__live_thread(p->tgid), p, ret) : 0;
+	int err;
+
+	ret->numbers = (struct deferred_numbers){0};
+	err = p->cells ? read_cells(tool, process__live_thread(p->tgid), p, ret) : 0;
 
 	/* What belongs to another time: the kernel side has looked itself. */
-	if (ret->numbers.peak_bytes && is_later(processes_fd, p))
+	if (ret->numbers.peak_bytes && is_later(tool->processes_fd, p))
 		ret->numbers.peak_bytes = 0;
 	if (!err || err == -ENOMEM)
 		return err;
-	if (!is_over(processes_fd, p))
+	if (!is_over(tool->processes_fd, p))
 		log_warning("process %u: cannot read which frees it has not told of (%s): their "
 			    "blocks are shown as outstanding",
 			    p->tgid, strerror(-err));
@@ -131,8 +165,8 @@ void deferred__count(const struct deferred_numbers *d, struct memleak_process *p
 		p->peak_bytes = d->peak_bytes;
 		p->peak_ns = now_ns;
 	}
-	p->allocs += d->again * SAMPLE_WEIGHT_ONE;
-	p->frees += d->again * SAMPLE_WEIGHT_ONE;
+	p->allocs += d->again;
+	p->frees += d->again;
 	p->alloc_bytes += d->again_bytes;
 	p->free_bytes += d->again_bytes;
 }
@@ -148,6 +182,13 @@ static void end_writing(struct writing *w)
 	cleanup_close(&w->fd);
 }
 
+static bool read_at(const struct writing *w, uint64_t addr, void *to, size_t size)
+{
+	return pread(w->fd, to, size, addr) == (ssize_t)size;
+}
+
+#define IN_CELLS(cells, field) ((cells) + offsetof(struct memleak_cells, field))
+
 /* Open the memory of @pid, if its cells are at @cells. 0; -ENOENT if they are not; or another
  * -errno. */
 static int begin_writing(pid_t pid, uint64_t cells, struct writing *ret)
@@ -162,9 +203,7 @@ static int begin_writing(pid_t pid, uint64_t cells, struct writing *ret)
 		w.fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (w.fd < 0)
 		return -errno;
-	if (pread(w.fd, &self, sizeof(self), cells + offsetof(struct memleak_cells, self)) !=
-		    sizeof(self) ||
-	    self != cells)
+	if (!read_at(&w, IN_CELLS(cells, self), &self, sizeof(self)) || self != cells)
 		return -ENOENT;
 	*ret = w;
 	w.fd = -1;
@@ -193,7 +232,26 @@ static struct memleak_trail hidden(const struct memleak_trail *t)
 	return h;
 }
 
-static void write_trail(const struct writing *w, const struct memleak_trail_answer *a)
+/* Whose new blocks are in @cells: @tool's if there is none so far, or @alone says that whoever it
+ * was has gone; otherwise there are to be none any more. */
+static bool share_cells(const struct deferred_tool *tool, const struct writing *w, uint64_t cells,
+			bool alone)
+{
+	const uint64_t own[] = {tool->session, 0, 0, 0}, shared = 1;
+	uint64_t session;
+
+	static_assert(IN_CELLS(sizeof(own), session) == IN_CELLS(8, shared), "written at once");
+	if (!read_at(w, IN_CELLS(cells, session), &session, sizeof(session)))
+		return false;
+	if (session == tool->session)
+		return true;
+	if (!session || alone)
+		return write_at(w, IN_CELLS(cells, session), own, sizeof(own));
+	return write_at(w, IN_CELLS(cells, shared), &shared, sizeof(shared));
+}
+
+static void write_trail(const struct deferred_tool *tool, const struct writing *w,
+			const struct memleak_trail_answer *a)
 {
 	uint64_t set = MEMLEAK_TRAIL_SET(MEMLEAK_CALL(a->trail.frame, a->trail.words[0]));
 	uint64_t there = a->cells + offsetof(struct memleak_cells, trails) +
@@ -202,9 +260,8 @@ static void write_trail(const struct writing *w, const struct memleak_trail_answ
 	uint64_t none = 0, epoch;
 
 	/* Of another program, perhaps, or out of date. */
-	if (pread(w->fd, &epoch, sizeof(epoch), a->cells + offsetof(struct memleak_cells, epoch)) !=
-		    sizeof(epoch) ||
-	    epoch != t.epoch)
+	if (!read_at(w, IN_CELLS(a->cells, epoch), &epoch, sizeof(epoch)) || epoch != t.epoch ||
+	    !share_cells(tool, w, a->cells, false))
 		return;
 	/* Who reads it meanwhile sees by the id that it changes. */
 	if (write_at(w, there, &none, sizeof(none)) &&
@@ -213,7 +270,7 @@ static void write_trail(const struct writing *w, const struct memleak_trail_answ
 		write_at(w, there, &t.id, sizeof(t.id));
 }
 
-void deferred__answer(const struct memleak_trail_answer *a)
+void deferred__answer(const struct deferred_tool *tool, const struct memleak_trail_answer *a)
 {
 	CLEANUP(end_writing) struct writing w = {.fd = -1};
 	uint64_t none = 0;
@@ -222,30 +279,50 @@ void deferred__answer(const struct memleak_trail_answer *a)
 	if (begin_writing(a->tgid, a->cells, &w) || flock(w.fd, LOCK_EX))
 		return;
 	if (a->forgotten == MEMLEAK_TRAIL_NONE)
-		write_trail(&w, a);
+		write_trail(tool, &w, a);
 	else if (a->forgotten < MEMLEAK_CELLS)
-		write_at(&w, a->cells + offsetof(struct memleak_cells, cells[a->forgotten].trail),
+		write_at(&w, IN_CELLS(a->cells, cells[a->forgotten].trail),
 			 &none, sizeof(none));
 }
 
-int deferred__begin_epoch(pid_t pid, uint64_t semaphore)
+static int write_epoch(const struct writing *w, uint64_t cells)
 {
-	struct iovec there = {(void *)(semaphore + MEMLEAK_PUT_SEMAPHORE_TO_CELLS), 8};
-	CLEANUP(end_writing) struct writing w = {.fd = -1};
-	uint64_t cells, epoch;
-	int err = read_pieces(process__live_thread(pid), &cells, sizeof(cells), &there, 1);
+	uint64_t epoch = clock__monotonic_ns(); /* another one than ever before */
 
-	if (err == -EFAULT || (!err && !cells))
+	return write_at(w, IN_CELLS(cells, epoch), &epoch, sizeof(epoch)) ? 0 : -errno;
+}
+
+int deferred__begin_epoch(const struct deferred_tool *tool, const struct memleak_process *p,
+			  uint64_t semaphore)
+{
+	struct __attribute__((packed)) {
+		uint16_t attached;
+		uint8_t others[MEMLEAK_PUT_SEMAPHORE_TO_CELLS - 2];
+		uint64_t cells;
+	} there;
+	struct iovec piece = {(void *)semaphore, sizeof(there)};
+	CLEANUP(end_writing) struct writing w = {.fd = -1};
+	int err = read_pieces(process__live_thread(p->tgid), &there, sizeof(there), &piece, 1);
+
+	if (err == -EFAULT || (!err && !there.cells))
 		return 0; /* it is being loaded */
 	if (err)
 		return err;
-	err = begin_writing(pid, cells, &w);
+	err = begin_writing(p->tgid, there.cells, &w);
 	if (err)
 		return err == -ENOENT ? 0 : err; /* a child that has none of its own so far */
-	epoch = clock__monotonic_ns();		 /* another one than ever before */
-	return write_at(&w, cells + offsetof(struct memleak_cells, epoch), &epoch, sizeof(epoch))
-		       ? 0
-		       : -errno;
+	/* Where it has been heard of before, its cells are shared as they are to be. */
+	if (!p->cells && !share_cells(tool, &w, there.cells, there.attached == 1))
+		return -errno;
+	return write_epoch(&w, there.cells);
+}
+
+void deferred__end_trails(const struct memleak_process *p)
+{
+	CLEANUP(end_writing) struct writing w = {.fd = -1};
+
+	if (!begin_writing(p->tgid, p->cells, &w))
+		write_epoch(&w, p->cells);
 }
 
 void deferred__release(struct deferred *d)

@@ -12,18 +12,27 @@
 #include "bpf/memleak.h"
 #include "util/vector.h"
 
-/* A block whose free is deferred, or may be. */
+/* What a tool is known by to processes, and where what it has of them is. */
+struct deferred_tool {
+	int processes_fd;
+	uint32_t session;
+	uint64_t secret; /* of the stacks that it has given processes */
+};
+
+/* A block whose free is deferred, or may be; or which is new. */
 struct deferred_block {
 	uint64_t addr;
 	uint64_t time_ns;   /* when it came again last, CLOCK_MONOTONIC; 0: as the table has it */
 	uint8_t generation; /* of the block: its `deferrable` in the table, or it is another one */
 	bool freed;	    /* whatever the table says */
-	uint8_t pad[6];
+	bool is_new;	    /* it is as in `block`; the table may have it by now */
+	uint8_t pad[5];
+	struct memleak_block block;
 };
 
 struct deferred_numbers {
-	/* Blocks that have come again, which is an allocation and a free each, and their bytes;
-	 * without those that the kernel side has not seen. */
+	/* Blocks that have come again or have passed, which is an allocation and a free each, and
+	 * their bytes; weighed, as in a process; without those that the kernel side has not seen. */
 	uint64_t again, again_bytes;
 	uint64_t peak_bytes; /* what it had at most since the kernel side looked last; 0: no more */
 };
@@ -31,32 +40,38 @@ struct deferred_numbers {
 struct deferred {
 	VECTOR(struct deferred_block) blocks;
 	struct deferred_numbers numbers;
+	bool has_new; /* the new ones there are the tool's */
 };
 
 /*
- * What @p has in its cells, freed or not: added to the blocks of @ret, whose numbers are set.
- * Nothing, and 0, where it defers no frees, or has ended (then the kernel side has read them).
- * Exact while the process is stopped. It is warned of where the memory cannot be read of a process
- * that @processes_fd, the kernel side's table, has still. 0 or -ENOMEM.
+ * What @p has in its cells, freed or not, and new if it is @tool's: added to the blocks of @ret,
+ * whose numbers are set. Nothing, and 0, where it defers no frees, or has ended (then the kernel
+ * side has read them). Exact while the process is stopped. It is warned of where the memory cannot
+ * be read of a process that the kernel side has still. 0 or -ENOMEM.
  */
-int deferred__read(int processes_fd, const struct memleak_process *p, struct deferred *ret);
+int deferred__read(const struct deferred_tool *tool, const struct memleak_process *p,
+		   struct deferred *ret);
 
 /* Add what has come again to the numbers of @p, as they were at that time, and the peak. */
 void deferred__count(const struct deferred_numbers *d, struct memleak_process *p, uint64_t now_ns);
 
 /*
- * Write the trail that a process has asked for into its memory, or that one of its cells is on
+ * Write the trail that a process has asked @tool for into its memory, or that one of its cells is on
  * none. Nothing is done where the process has ended, or another program is in its place; what has
  * not come is asked for again.
  */
-void deferred__answer(const struct memleak_trail_answer *a);
+void deferred__answer(const struct deferred_tool *tool, const struct memleak_trail_answer *a);
 
 /*
- * From now on process @pid is to tell of each block that is not in the table of who has just been
- * attached to it: libmemleak.so has the semaphore of its site `put` at @semaphore there. 0 or
+ * From now on process @p is to tell of each block that is not in the table of @tool, which has just
+ * been attached to it: libmemleak.so has the semaphore of its site `put` at @semaphore there. 0 or
  * -errno.
  */
-int deferred__begin_epoch(pid_t pid, uint64_t semaphore);
+int deferred__begin_epoch(const struct deferred_tool *tool, const struct memleak_process *p,
+			  uint64_t semaphore);
+
+/* No trail that @p has is one any more. Nothing is done where it has ended. */
+void deferred__end_trails(const struct memleak_process *p);
 
 void deferred__release(struct deferred *d);
 

@@ -78,6 +78,8 @@ static void configure(struct memleak *s, const struct probe_options *o, unsigned
 	s->rodata->max_depth = o->stack_depth;
 	s->rodata->diagnose = o->diagnose;
 	s->rodata->guard = o->guard;
+	/* Else what is known of a block is known here alone: an operator's, or what was freed. */
+	s->rodata->knows_new = !o->diagnose && !o->families && !o->sites;
 	s->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
 	s->rodata->own_tgid = getpid();
 	configure_blocks(s, o->max_blocks, bucket_bits);
@@ -171,6 +173,19 @@ static int connect_programs(struct memleak *s, enum probe_link link)
 	return err;
 }
 
+static int choose_secrets(struct memleak *s)
+{
+	uint32_t session = 0;
+
+	if (getrandom((void *)&s->rodata->trail_secret, sizeof(s->rodata->trail_secret), 0) < 0)
+		return -errno;
+	while (!session)
+		if (getrandom(&session, sizeof(session), 0) < 0)
+			return -errno;
+	s->rodata->session = session;
+	return 0;
+}
+
 /* Load for one kind of link and with so many buckets; -ENOTSUP where the kernel does not have the
  * link. */
 static int try_buckets(const struct probe_options *o, enum probe_link link,
@@ -181,8 +196,8 @@ static int try_buckets(const struct probe_options *o, enum probe_link link,
 
 	if (!s)
 		return -errno;
-	if (getrandom((void *)&s->rodata->trail_secret, sizeof(s->rodata->trail_secret), 0) < 0) {
-		err = -errno;
+	err = choose_secrets(s);
+	if (err) {
 		memleak__destroy(s);
 		return err;
 	}

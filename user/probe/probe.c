@@ -177,6 +177,15 @@ uint64_t probe__hits(const struct probe *p)
 
 /* --- for collect --- */
 
+struct deferred_tool probe__tool(const struct probe *p)
+{
+	return (struct deferred_tool){
+		.processes_fd = bpf_map__fd(p->skeleton->maps.processes),
+		.session = p->skeleton->rodata->session,
+		.secret = p->skeleton->rodata->trail_secret,
+	};
+}
+
 void probe__tables(const struct probe *p, struct probe_tables *ret)
 {
 	*ret = (struct probe_tables){
@@ -188,6 +197,7 @@ void probe__tables(const struct probe *p, struct probe_tables *ret)
 		.max_stacks = p->options.max_stacks,
 		.processes_fd = bpf_map__fd(p->skeleton->maps.processes),
 		.ended_fd = bpf_map__fd(p->skeleton->maps.ended),
+		.tool = probe__tool(p),
 		.changes_fd = bpf_map__fd(p->skeleton->maps.changes),
 		.changes_image = &p->skeleton->bss->changes_image,
 		.nr_changes = &p->skeleton->bss->nr_changes,

@@ -13,6 +13,7 @@
 
 #include "bpf/memleak.h"
 #include "bpf/sample.h"
+#include "probe/deferred.h"
 #include "probe/blocks.h"
 #include "probe/files.h"
 #include "probe/late.h"
@@ -142,6 +143,7 @@ bool probe__file_is_unchanged(struct probe *p, uint32_t id);
 struct probe_tables {
 	const struct blocks *blocks;
 	int stacks_fd, processes_fd, ended_fd;
+	struct deferred_tool tool;
 	const __u64 *nr_stacks; /* that came into the table so far */
 	__u64 *stacks_wanted;	/* how many of them make an event; owned by collect */
 	__u64 *stacks_cleared;	/* to be counted up when some were taken out; the same */
@@ -164,6 +166,9 @@ struct probe_tables {
 	bool drawn; /* processes draw their samples themselves: they are run with `sample.mean` */
 };
 void probe__tables(const struct probe *p, struct probe_tables *ret);
+
+/* What it is to the processes that it follows. */
+struct deferred_tool probe__tool(const struct probe *p);
 
 /* Whether @family is one of resources, which stand beside the heap. */
 bool probe__is_resource(const struct probe_tables *t, uint8_t family);

@@ -118,11 +118,27 @@ int probe__handle_event(void *context, void *data, size_t size)
 	}
 }
 
+/* Whether the kernel's table has the stack that @a tells a process of: it may have been cleared. */
+static bool has_stack(const struct probe *p, const struct deferred_tool *tool,
+		      const struct memleak_trail_answer *a)
+{
+	uint64_t key = a->trail.stack ^ tool->secret;
+	struct memleak_stack found;
+
+	return !bpf_map_lookup_elem(bpf_map__fd(p->skeleton->maps.stacks), &key, &found);
+}
+
 int probe__handle_trail(void *context, void *data, size_t size)
 {
-	(void)context;
-	if (size >= sizeof(struct memleak_trail_answer))
-		deferred__answer(data);
+	const struct memleak_trail_answer *a = data;
+	const struct probe *p = context;
+	const struct deferred_tool tool = probe__tool(p);
+
+	if (size < sizeof(*a))
+		return 0;
+	/* What is new has its stack from there alone. */
+	if (!a->trail.session || a->forgotten != MEMLEAK_TRAIL_NONE || has_stack(p, &tool, a))
+		deferred__answer(&tool, a);
 	return 0;
 }
 

@@ -371,7 +371,7 @@ static int bring_back(struct snapshot *s)
 	for (i = 0; i < s->deferred.blocks.count && !err; i++) {
 		const struct deferred_block *b = &s->deferred.blocks.items[i];
 
-		if (!b->freed && b->time_ns && find_deferred(s, b) == s->nr)
+		if (!b->freed && !b->is_new && b->time_ns && find_deferred(s, b) == s->nr)
 			err = vector_push(&s->changed, MEMLEAK_CHANGE(b->addr, 0));
 	}
 	if (!err && s->changed.count) {
@@ -383,6 +383,61 @@ static int bring_back(struct snapshot *s)
 	return err;
 }
 
+static int compare_places(const void *a, const void *b)
+{
+	uint64_t x = ((const struct snapshot_item *)a)->addr,
+		 y = ((const struct snapshot_item *)b)->addr;
+
+	return (x > y) - (x < y);
+}
+
+/* Merge the @n items behind those that are in order, which are in none, into it. */
+static void merge_items(struct snapshot *s, size_t n)
+{
+	struct snapshot_item *added = s->items + s->nr, *swap;
+	size_t i = 0, k = 0, merged = 0;
+
+	qsort(added, n, sizeof(*added), compare_places);
+	while (i < s->nr || k < n)
+		s->spare[merged++] = k == n || (i < s->nr && s->items[i].addr <= added[k].addr)
+					     ? s->items[i++]
+					     : added[k++];
+	swap = s->items;
+	s->items = s->spare;
+	s->spare = swap;
+	s->nr = merged;
+	s->merged = true;
+}
+
+/* Add what is new, and count it. 0 or -errno. */
+static int add_new(struct snapshot *s)
+{
+	struct sample sample = s->changes.tables.sample;
+	size_t i, n = 0;
+	int err = make_room(s, s->nr + s->deferred.blocks.count);
+
+	for (i = 0; i < s->deferred.blocks.count && !err; i++) {
+		const struct deferred_block *f = &s->deferred.blocks.items[i];
+		struct snapshot_block b = {
+			.addr = f->addr, .block = f->block, .type = PROFILE_NONE};
+		struct sample_weight weight;
+
+		if (!f->is_new || find_deferred(s, f) < s->nr)
+			continue;
+		err = vector_push(&s->blocks, b);
+		if (err)
+			break;
+		s->items[s->nr + n++] = (struct snapshot_item){b.addr, s->blocks.count - 1};
+		sample.weight = f->block.weight;
+		weight = sample_weigh(sample, f->block.size);
+		s->process.allocs += weight.blocks;
+		s->process.alloc_bytes += weight.bytes;
+	}
+	if (n)
+		merge_items(s, n);
+	return err;
+}
+
 /* Leave out what is freed and not told to be, and correct what has come again; what was not told
  * counts where @counts. */
 static int apply_deferred(struct snapshot *s, bool counts)
@@ -391,7 +446,7 @@ static int apply_deferred(struct snapshot *s, bool counts)
 	int err;
 
 	s->deferred.blocks.count = 0;
-	err = deferred__read(s->changes.tables.processes_fd, &s->process, &s->deferred);
+	err = deferred__read(&s->changes.tables.tool, &s->process, &s->deferred);
 	if (!err && counts)
 		deferred__count(&s->deferred.numbers, &s->process, s->now_ns);
 	if (!err)
@@ -400,7 +455,7 @@ static int apply_deferred(struct snapshot *s, bool counts)
 	for (i = 0; i < s->deferred.blocks.count && !err; i++) {
 		const struct deferred_block *f = &s->deferred.blocks.items[i];
 
-		if (!f->freed && !f->time_ns)
+		if (f->is_new || (!f->freed && !f->time_ns))
 			continue;
 		at = find_deferred(s, f);
 		if (f->freed && counts)
@@ -416,7 +471,7 @@ static int apply_deferred(struct snapshot *s, bool counts)
 		}
 	}
 	remove_marked(s, first);
-	return err;
+	return err || !counts ? err : add_new(s);
 }
 
 /* When it is not worth while to look again before the stop. */

@@ -277,7 +277,7 @@ static const struct kind {
 	{"memleak_bpf", "free", NOTES_FREE, true, 0, 0},
 	{"memleak_bpf", "restore", NOTES_RESTORE, true, 0, 0},
 	{"memleak_bpf", "map", NOTES_MAP, true, 0, 0},
-	{"memleak_bpf", "put3", NOTES_PUT, true, 0, 0},
+	{"memleak_bpf", "put4", NOTES_PUT, true, 0, 0},
 	{"otel_memory", "alloc", NOTES_ALLOC, false, 2, 3},
 	{"otel_memory", "free", NOTES_FREE, false, 1, 1},
 };

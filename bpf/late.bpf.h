@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MEMLEAK_BPF_LATE_BPF_H
+#define MEMLEAK_BPF_LATE_BPF_H
+
+/* Stacks that a process names, and blocks that were new (bpf/deferred.h): these are told of late, or
+ * found when the process ends, and nobody can walk the stack then. */
+
+#include "bpf/deferred.bpf.h"
+
+/* How a process knows a stack, and a stack that it knows so: others cannot be named by guessing. */
+static __always_inline __u64 hide_stack(__u64 stack)
+{
+	return stack ^ trail_secret;
+}
+
+#endif
