@@ -344,12 +344,11 @@ static __noinline __attribute__((unused)) int block_insert(struct memleak_proces
 
 /*
  * Put a block into the table that came to be some time ago: what is at its address by now came
- * later, so it was freed. Counts the allocation, and that. @tells: who has it is there, and tells of
- * it. A function of its own as block_insert() is.
+ * later, so it was freed. Counts the allocation, and that. @tells: who has it is there, and tells
+ * of it. A function of its own as block_insert() is.
  */
-static __noinline __attribute__((unused)) int block_insert_late(struct memleak_process *p,
-								__u64 addr, struct memleak_block *b,
-								bool tells)
+static __noinline __attribute__((unused)) int
+block_insert_late(struct memleak_process *p, __u64 addr, struct memleak_block *b, bool tells)
 {
 	struct memleak_block_key key = {.addr = addr, .image = p->image};
 	struct sample_weight weight = weigh(b);

@@ -46,21 +46,21 @@
  * Whatever else is put while it is on a trail needs no walk: the put says which stack that is.
  *
  * Where only samples are told, those that are on a trail are not told of at all at first: they are
- * *new*. Their cells have all that there is to say; nearly all are freed before another sample needs
- * the cell, and are but counted.
+ * *new*. Their cells have all that there is to say; nearly all are freed before another sample
+ *needs the cell, and are but counted.
  *
  *	empty, live, or freed and told -> held -> new	it is in its cell alone
  *	new -> held -> empty		it is freed: it has *passed*, an allocation and a free
- *	new -> late -> held		another block needs the cell, or realloc has it: it is told of
- *					late, and is then one that is in no cell
+ *	new -> late -> held		another block needs the cell, or realloc has it: it is told
+ *of late, and is then one that is in no cell
  *	late -> gone -> told		it is freed meanwhile: who tells of it tells of that, too
  *
  * Who reads the table must add those that are new or late, if the table has them not with the same
  * generation; leave out those that are gone; and count what has passed.
  *
  * New blocks are known by the stacks of one tool, and are that one's alone, which is said by their
- * *session*: it begins with the first trail that a tool writes into a process, or when a tool
- * attaches to one that no other one is attached to. Another tool's are told of, for good.
+ * *session*. It begins when a tool attaches, or writes a trail, where there is none; it ends when
+ * the tool leaves. A tool that finds another one's says so: from then on all blocks are told of.
  */
 
 #ifdef __bpf__
@@ -99,8 +99,9 @@ struct memleak_cell {
 		__u64 caller; /* freed: by whom, a return address */
 		__u64 stack;  /* new: as its trail has it */
 	};
-	__u64 weight;	 /* bytes that it stands for: the size, unless the process draws samples */
-	__u64 time_ns;	 /* CLOCK_MONOTONIC, when it came again last; 0: it has not; new: when it came */
+	__u64 weight;  /* bytes that it stands for: the size, unless the process draws samples */
+	__u64 time_ns; /* CLOCK_MONOTONIC, when it came again last; 0: it has not; new: when it came
+			*/
 	union {
 		__u64 call;    /* MEMLEAK_CALL() of its allocation */
 		__u64 session; /* new: whose */

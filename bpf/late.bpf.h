@@ -2,8 +2,8 @@
 #ifndef MEMLEAK_BPF_LATE_BPF_H
 #define MEMLEAK_BPF_LATE_BPF_H
 
-/* Stacks that a process names, and blocks that were new (bpf/deferred.h): these are told of late, or
- * found when the process ends, and nobody can walk the stack then. */
+/* Stacks that a process names, and blocks that were new (bpf/deferred.h): these are told of late,
+ * or found when the process ends, and nobody can walk the stack then. */
 
 #include "bpf/deferred.bpf.h"
 

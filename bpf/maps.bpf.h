@@ -38,8 +38,8 @@ const volatile __u32 bucket_bits __weak; /* how many buckets there are; 0: none 
 const volatile __u32 max_depth __weak = 127;
 const volatile __u32 page_shift __weak = 12;
 const volatile __u64 trail_secret __weak; /* makes stacks that processes name this tool's */
-const volatile __u32 session __weak;	/* of this tool, see bpf/deferred.h */
-const volatile bool knows_new __weak;	/* samples may be new there */
+const volatile __u32 session __weak;	  /* of this tool, see bpf/deferred.h */
+const volatile bool knows_new __weak;	  /* samples may be new there */
 const volatile __u32 own_tgid __weak;	  /* the tool itself and its helper are never followed */
 
 /* Numbers given out so far; also counted up by the loader, atomically. */

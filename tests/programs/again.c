@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Programs whose blocks come again, so that libmemleak.so does not tell of them:
+ * Programs whose blocks come again or, as samples, pass, so that libmemleak.so does not tell of them:
  *   again pairs N           N allocations and frees of one block; 1 of another size stays
  *   again paths N           by two callers' callers, four times each in turn; every 100th block stays
  *   again peak 0            20 blocks of two kinds, one kind at a time until they come again, then both
@@ -9,7 +9,9 @@
  *   again grow N            a block that is grown by realloc, N times
  *   again fork 0            until they come again; then in a child, of which 2 stay
  *   again threads N         four threads, N pairs each, of which every 1000th stays
- * Each prints how many have come again.
+ *   again refused N         a block that realloc cannot grow, and frees then, N times; 1 stays
+ *   again many N            N pairs, then N blocks that stay, then N pairs
+ * Each prints how many have come again, and how many have passed.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -50,10 +52,20 @@ static uint64_t came_again(void)
 	return counts ? counts[2] : 0;
 }
 
-/* Until @n more have come again, or for so long that they will not. */
+static uint64_t passed(void)
+{
+	return counts ? counts[10] >> 16 : 0;
+}
+
+static uint64_t untold(void)
+{
+	return came_again() + passed();
+}
+
+/* Until @n more have been left untold, or for so long that they will not. */
 static int may_go_on(uint64_t since, uint64_t n, time_t start)
 {
-	return came_again() - since < n && time(NULL) - start < 10;
+	return untold() - since < n && time(NULL) - start < 10;
 }
 
 NOIPA static void *get(size_t size)
@@ -137,7 +149,7 @@ NOIPA static void drain(void **blocks)
 static void peak(void)
 {
 	void *blocks[2][KINDS];
-	uint64_t since = came_again();
+	uint64_t since = untold();
 	time_t start = time(NULL);
 	volatile int part = 0; /* or the compiler makes several loops, with a call each */
 	int k;
@@ -151,14 +163,14 @@ static void peak(void)
 				drain(blocks[k]);
 		if (part < 2 && may_go_on(since, 50 * KINDS, start))
 			continue;
-		since = came_again();
+		since = untold();
 		part++;
 	}
 }
 
 static void between(void)
 {
-	uint64_t since = came_again();
+	uint64_t since = untold();
 	time_t start = time(NULL);
 	void *small[KINDS], *large = NULL;
 	volatile size_t i = 0; /* or the compiler makes two loops, with a call each */
@@ -186,7 +198,7 @@ static void plugins(const char *first, const char *second)
 		void *library = dlopen(names[i], RTLD_NOW);
 		void *(*make)(size_t) = (void *(*)(size_t))dlsym(library, "plugin_run");
 		time_t start = time(NULL);
-		uint64_t since = came_again();
+		uint64_t since = untold();
 
 		if (!make)
 			abort();
@@ -228,7 +240,7 @@ static void growing(long n)
 
 static void forked(void)
 {
-	uint64_t since = came_again();
+	uint64_t since = untold();
 	time_t start = time(NULL);
 	int i;
 
@@ -269,6 +281,33 @@ static void threads(long n)
 		pthread_join(all[i], NULL);
 }
 
+static void refused(long n)
+{
+	long i;
+
+	for (i = 0; i <= n; i++) {
+		void *p = get(100);
+
+		if (realloc(p, PTRDIFF_MAX))
+			abort();
+		if (i < n)
+			free(p);
+	}
+}
+
+static void many(long n)
+{
+	void **kept = calloc(n, sizeof(*kept));
+	long i;
+
+	for (i = 0; i < n; i++)
+		pair(100);
+	for (i = 0; i < n; i++)
+		kept[i] = get(100);
+	for (i = 0; i < n; i++)
+		pair(300);
+}
+
 int main(int argc, char **argv)
 {
 	long n = argc > 2 ? atol(argv[2]) : 0;
@@ -293,8 +332,13 @@ int main(int argc, char **argv)
 		forked();
 	else if (strcmp(argv[1], "threads") == 0)
 		threads(n);
+	else if (strcmp(argv[1], "refused") == 0)
+		refused(n);
+	else if (strcmp(argv[1], "many") == 0)
+		many(n);
 	else
 		return 2;
 	printf("%llu came again\n", (unsigned long long)came_again());
+	printf("%llu have passed\n", (unsigned long long)passed());
 	return 0;
 }

@@ -21,7 +21,8 @@ static long steps;
 static pthread_t threads[MAX_THREADS];
 static int nr_threads = 8;
 
-static const size_t sizes[] = {8, 24, 40, 104, 1000, 5000};
+/* From 22 bytes on each is a sample with --sample-bytes 1 (bpf/sample.h). */
+static const size_t sizes[] = {22, 24, 40, 104, 1000, 5000};
 
 static uint32_t random_number(uint32_t *state)
 {
@@ -58,7 +59,7 @@ static void *work(void *arg)
 	for (i = 0; i < steps; i++) {
 		uint32_t r = random_number(&random);
 		size_t size = sizes[r % (sizeof(sizes) / sizeof(sizes[0]))];
-		void *p = r >> 8 & 31 ? passed(size) : passed_larger(passed(16), size + 1);
+		void *p = r >> 8 & 31 ? passed(size) : passed_larger(passed(23), size + 1);
 
 		free(__atomic_exchange_n(&places[r >> 16 & (PLACES - 1)], p, __ATOMIC_ACQ_REL));
 	}

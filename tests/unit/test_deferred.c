@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "bpf/deferred.h"
+#include "bpf/sample.h"
 #include "probe/deferred.h"
 
 static struct memleak_cells *cells;
@@ -118,6 +119,157 @@ static void all_parts(void **state)
 	assert_int_equal(list.blocks.count, MEMLEAK_CELLS);
 }
 
+static void set_new(uint64_t addr, enum memleak_cell_state state, uint64_t session)
+{
+	struct memleak_cell *cell = &cells->cells[MEMLEAK_CELL_OF(addr)];
+
+	set_cell(addr, state);
+	cell->session = session;
+	cell->size = 100;
+	cell->weight = 1000;
+	cell->time_ns = 1234;
+	cell->stack = 0xff01;
+	cell->family = 2;
+	cell->families = 4;
+	cell->slack = 9;
+}
+
+/* New ones are the tool's if the session is, and so is what has passed. */
+static void new_ones(void **state)
+{
+	const struct memleak_block *b;
+
+	(void)state;
+	cells->session = tool.session;
+	cells->passed = 70;
+	cells->passed_bytes = 7;
+	cells->again = 2;
+	process.strange_again = 1;
+	set_new(0x10000, MEMLEAK_CELL_NEW, tool.session);
+	set_new(0x20010, MEMLEAK_CELL_NEW, tool.session + 1);
+	set_new(0x30020, MEMLEAK_CELL_LATE, tool.session);
+	set_new(0x40030, MEMLEAK_CELL_GONE, tool.session);
+	assert_int_equal(deferred__read(&tool, &process, &list), 0);
+	assert_int_equal(list.blocks.count, 3);
+	assert_true(has(0x10000, false));
+	assert_true(has(0x30020, false));
+	assert_true(has(0x40030, true));
+	b = &list.blocks.items[0].block;
+	assert_true(list.blocks.items[0].is_new);
+	assert_int_equal(b->size, 100);
+	assert_int_equal(b->weight, 1000);
+	assert_int_equal(b->time_ns, 1234);
+	assert_int_equal(b->stack, 0xff01 ^ tool.secret);
+	assert_int_equal(b->family, 2);
+	assert_int_equal(b->families, 4);
+	assert_int_equal(b->slack, 9);
+	assert_int_equal(b->deferrable, 7);
+	assert_int_equal(list.numbers.again, SAMPLE_WEIGHT_ONE + 70);
+	assert_int_equal(list.numbers.again_bytes, 7);
+
+	cells->session = tool.session + 1;
+	list.blocks.count = 0;
+	assert_int_equal(deferred__read(&tool, &process, &list), 0);
+	assert_int_equal(list.blocks.count, 1);
+	assert_int_equal(list.numbers.again, SAMPLE_WEIGHT_ONE);
+	assert_int_equal(list.numbers.again_bytes, 0);
+}
+
+static struct memleak_trail_answer an_answer(uint64_t id, uint64_t last, uint32_t way)
+{
+	struct memleak_trail_answer a = {
+		.cells = (uintptr_t)cells,
+		.tgid = getpid(),
+		.way = way,
+		.forgotten = MEMLEAK_TRAIL_NONE,
+		.trail = {.id = id, .epoch = cells->epoch, .frame = 0x1000, .n = 2, .session = 5},
+	};
+
+	a.trail.words[0] = 0x7000;
+	a.trail.words[1] = last;
+	return a;
+}
+
+static int nr_ways(void)
+{
+	const struct memleak_trail_set *set =
+		&cells->trails[MEMLEAK_TRAIL_SET(MEMLEAK_CALL(0x1000, 0x7000))];
+	int i, n = 0;
+
+	for (i = 0; i < MEMLEAK_TRAIL_WAYS; i++)
+		n += set->ways[i].id && set->ways[i].epoch == cells->epoch;
+	return n;
+}
+
+/* Who waits for an answer asks again: the answers do not take the places of others'. */
+static void answers(void **state)
+{
+	struct memleak_trail_answer a;
+	int i;
+
+	(void)state;
+	cells->self = (uintptr_t)cells;
+	cells->epoch = 3;
+	for (i = 0; i < 10; i++) {
+		a = an_answer(i + 1, 1, i % MEMLEAK_TRAIL_WAYS);
+		deferred__answer(&tool, &a);
+	}
+	assert_int_equal(nr_ways(), 1);
+	assert_int_equal(cells->session, tool.session);
+	/* Others come where there is room. */
+	for (i = 0; i < 3; i++) {
+		a = an_answer(20 + i, 2 + i, 0);
+		deferred__answer(&tool, &a);
+	}
+	assert_int_equal(nr_ways(), 4);
+	a = an_answer(30, 9, 2);
+	deferred__answer(&tool, &a);
+	assert_int_equal(nr_ways(), 4);
+	/* What is of another epoch is in nobody's way. */
+	cells->epoch++;
+	deferred__answer(&tool, &a);
+	assert_int_equal(nr_ways(), 0);
+	a = an_answer(31, 1, 2);
+	deferred__answer(&tool, &a);
+	assert_int_equal(nr_ways(), 1);
+}
+
+/* Two tools: from then on all is told of. */
+static void sessions(void **state)
+{
+	const struct deferred_tool other = {.processes_fd = -1, .session = 6};
+	struct {
+		uint8_t semaphores[MEMLEAK_PUT_SEMAPHORE_TO_CELLS];
+		uint64_t cells;
+	} __attribute__((packed)) library = {.cells = (uintptr_t)cells};
+	uint64_t epoch;
+
+	(void)state;
+	cells->self = (uintptr_t)cells;
+	assert_int_equal(deferred__begin_epoch(&tool, getpid(), (uintptr_t)&library), 0);
+	assert_int_equal(cells->session, tool.session);
+	assert_int_equal(cells->shared, 0);
+	cells->passed = 7;
+	epoch = cells->epoch;
+	assert_int_equal(deferred__begin_epoch(&tool, getpid(), (uintptr_t)&library), 0);
+	assert_int_equal(cells->passed, 7);
+	assert_int_not_equal(cells->epoch, epoch);
+	assert_int_equal(deferred__begin_epoch(&other, getpid(), (uintptr_t)&library), 0);
+	assert_int_equal(cells->session, tool.session);
+	assert_int_equal(cells->shared, 1);
+	deferred__leave(&other, &process);
+	assert_int_equal(cells->session, tool.session);
+	deferred__leave(&tool, &process);
+	assert_int_equal(cells->session, 0);
+	assert_int_equal(deferred__begin_epoch(&other, getpid(), (uintptr_t)&library), 0);
+	assert_int_equal(cells->session, other.session);
+	assert_int_equal(cells->shared, 0);
+	assert_int_equal(cells->passed, 0);
+	epoch = cells->epoch;
+	deferred__end_trails(&process);
+	assert_int_not_equal(cells->epoch, epoch);
+}
+
 static void nothing(void **state)
 {
 	struct memleak_process none = {.tgid = getpid()};
@@ -165,6 +317,9 @@ int main(void)
 		cmocka_unit_test(tags),
 		cmocka_unit_test_setup_teardown(states, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(all_parts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(new_ones, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(answers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(sessions, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ended, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_lie, set_up, tear_down),

@@ -41,7 +41,8 @@ static bool claim(struct memleak_cell *cell, const void *block, struct hook_past
 	case MEMLEAK_CELL_FREED:
 		if (!hook_take(cell, tag, MEMLEAK_CELL_TOLD))
 			return false;
-		*past = (struct hook_past){.tag = tag, .weight = cell->weight, .detail = cell->caller};
+		*past = (struct hook_past){
+			.tag = tag, .weight = cell->weight, .detail = cell->caller};
 		return true;
 	case MEMLEAK_CELL_NEW:
 		return hook_claim_new(cell, tag, block, past);
@@ -168,7 +169,8 @@ void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uin
 	struct hook_trail trail;
 
 	/* Whoever has freed it has told nobody: so who puts another one there must. */
-	known = cell && hook_has(__atomic_load_n(&cell->tag, __ATOMIC_RELAXED), block, MEMLEAK_CELL_LIVE);
+	known = cell &&
+		hook_has(__atomic_load_n(&cell->tag, __ATOMIC_RELAXED), block, MEMLEAK_CELL_LIVE);
 	if (!cell || !claim(cell, block, &past)) {
 		if (cell)
 			leave(cell, block);

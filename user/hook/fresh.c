@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Samples that are not told of at first, as their stacks are known: new ones, see bpf/deferred.h. */
+/* Samples that are not told of at first, as their stacks are known: new ones, see bpf/deferred.h.
+ */
 #include "bpf/sample.h"
 #include "cell.h"
 
@@ -9,13 +10,12 @@ static bool is_stale(const struct memleak_cell *cell)
 	return cell->session != __atomic_load_n(&hook_cells->session, __ATOMIC_RELAXED);
 }
 
-/* That of a tool which hears of this process alone: others could not tell the stack. */
+/* Others than the trail's tool could not tell the stack. */
 bool hook_may_be_new(const struct hook_block *b, const struct hook_trail *trail)
 {
 	return hook_mode == HOOK_SAMPLED && b->size && trail->session &&
 	       trail->session == __atomic_load_n(&hook_cells->session, __ATOMIC_RELAXED) &&
-	       !__atomic_load_n(&hook_cells->shared, __ATOMIC_RELAXED) &&
-	       hook_semaphores[HOOK_PUT] == hook_inherited[HOOK_PUT] + 1;
+	       !__atomic_load_n(&hook_cells->shared, __ATOMIC_RELAXED);
 }
 
 bool hook_be_new(struct memleak_cell *cell, const struct hook_block *b,

@@ -156,8 +156,8 @@ int collector__look_at_deferred(struct collector *c, struct pass *s,
 	return 0;
 }
 
-/* Whether the block is there still, and is not freed; then with the time at which it came. *@is_new:
- * nobody has been told of it. */
+/* Whether the block is there still, and is not freed; then with the time at which it came.
+ * *@is_new: nobody has been told of it. */
 static bool is_live(struct collector *c, struct pass *s, struct postponed *p, bool *is_new)
 {
 	const struct deferred_block *known = find_cell(s, &p->key, &p->block);

@@ -121,7 +121,7 @@ struct collector {
 struct deferring {
 	uint32_t running; /* number in pass.running */
 	uint32_t pad;
-	uint64_t blocks, bytes; /* weighed, as in a process */
+	uint64_t blocks, bytes;		/* weighed, as in a process */
 	uint64_t new_blocks, new_bytes; /* those of them that are new */
 	struct deferred_numbers numbers;
 };

@@ -139,7 +139,7 @@ static int end_trails(void *context, const void *key, const void *value)
 
 	(void)context;
 	(void)key;
-	if (p->cells && p->drawn)
+	if (p->drawn)
 		deferred__end_trails(p);
 	return 0;
 }

@@ -232,10 +232,9 @@ static struct memleak_trail hidden(const struct memleak_trail *t)
 	return h;
 }
 
-/* Whose new blocks are in @cells: @tool's if there is none so far, or @alone says that whoever it
- * was has gone; otherwise there are to be none any more. */
-static bool share_cells(const struct deferred_tool *tool, const struct writing *w, uint64_t cells,
-			bool alone)
+/* The new blocks in @cells are @tool's if they are nobody's so far; if they are another one's,
+ * there are to be none any more. False: the memory cannot be written to. */
+static bool share_cells(const struct deferred_tool *tool, const struct writing *w, uint64_t cells)
 {
 	const uint64_t own[] = {tool->session, 0, 0, 0}, shared = 1;
 	uint64_t session;
@@ -245,24 +244,55 @@ static bool share_cells(const struct deferred_tool *tool, const struct writing *
 		return false;
 	if (session == tool->session)
 		return true;
-	if (!session || alone)
+	if (!session)
 		return write_at(w, IN_CELLS(cells, session), own, sizeof(own));
 	return write_at(w, IN_CELLS(cells, shared), &shared, sizeof(shared));
+}
+
+static bool is_same_trail(const struct memleak_trail *a, const struct memleak_trail *b)
+{
+	return a->epoch == b->epoch && a->frame == b->frame && a->stack == b->stack &&
+	       a->session == b->session && a->cfa == b->cfa && a->n == b->n &&
+	       !memcmp(a->words, b->words, a->n * sizeof(*a->words)) &&
+	       !memcmp(a->at, b->at, a->n * sizeof(*a->at));
+}
+
+/*
+ * Which of the ways in @set the trail @t comes into, of which @next is the one whose turn it is;
+ * -1: it is there. Who waits for an answer asks again, and the like of @t may be others' at once:
+ * each of them would take the place of what somebody else has found.
+ */
+static int choose_way(const struct memleak_trail_set *set, const struct memleak_trail *t, int next)
+{
+	int i, way = next;
+
+	for (i = 0; i < MEMLEAK_TRAIL_WAYS; i++) {
+		if (is_same_trail(&set->ways[i], t))
+			return set->ways[i].id ? -1 : i;
+		if (!set->ways[i].id || set->ways[i].epoch != t->epoch)
+			way = i;
+	}
+	return way;
 }
 
 static void write_trail(const struct deferred_tool *tool, const struct writing *w,
 			const struct memleak_trail_answer *a)
 {
-	uint64_t set = MEMLEAK_TRAIL_SET(MEMLEAK_CALL(a->trail.frame, a->trail.words[0]));
-	uint64_t there = a->cells + offsetof(struct memleak_cells, trails) +
-			 set * sizeof(struct memleak_trail_set) + a->way * sizeof(a->trail);
+	uint64_t number = MEMLEAK_TRAIL_SET(MEMLEAK_CALL(a->trail.frame, a->trail.words[0]));
+	uint64_t there = IN_CELLS(a->cells, trails) + number * sizeof(struct memleak_trail_set);
 	const struct memleak_trail t = hidden(&a->trail);
+	struct memleak_trail_set set;
 	uint64_t none = 0, epoch;
+	int way;
 
 	/* Of another program, perhaps, or out of date. */
-	if (!read_at(w, IN_CELLS(a->cells, epoch), &epoch, sizeof(epoch)) || epoch != t.epoch ||
-	    !share_cells(tool, w, a->cells, false))
+	if (t.n > MEMLEAK_TRAIL_WORDS || !read_at(w, IN_CELLS(a->cells, epoch), &epoch, 8) ||
+	    epoch != t.epoch || !read_at(w, there, &set, sizeof(set)))
 		return;
+	way = choose_way(&set, &t, a->way % MEMLEAK_TRAIL_WAYS);
+	if (way < 0 || !share_cells(tool, w, a->cells))
+		return;
+	there += way * sizeof(t);
 	/* Who reads it meanwhile sees by the id that it changes. */
 	if (write_at(w, there, &none, sizeof(none)) &&
 	    write_at(w, there + sizeof(t.id), (const char *)&t + sizeof(t.id),
@@ -281,8 +311,7 @@ void deferred__answer(const struct deferred_tool *tool, const struct memleak_tra
 	if (a->forgotten == MEMLEAK_TRAIL_NONE)
 		write_trail(tool, &w, a);
 	else if (a->forgotten < MEMLEAK_CELLS)
-		write_at(&w, IN_CELLS(a->cells, cells[a->forgotten].trail),
-			 &none, sizeof(none));
+		write_at(&w, IN_CELLS(a->cells, cells[a->forgotten].trail), &none, sizeof(none));
 }
 
 static int write_epoch(const struct writing *w, uint64_t cells)
@@ -292,37 +321,42 @@ static int write_epoch(const struct writing *w, uint64_t cells)
 	return write_at(w, IN_CELLS(cells, epoch), &epoch, sizeof(epoch)) ? 0 : -errno;
 }
 
-int deferred__begin_epoch(const struct deferred_tool *tool, const struct memleak_process *p,
-			  uint64_t semaphore)
+int deferred__begin_epoch(const struct deferred_tool *tool, pid_t pid, uint64_t semaphore)
 {
-	struct __attribute__((packed)) {
-		uint16_t attached;
-		uint8_t others[MEMLEAK_PUT_SEMAPHORE_TO_CELLS - 2];
-		uint64_t cells;
-	} there;
-	struct iovec piece = {(void *)semaphore, sizeof(there)};
+	struct iovec there = {(void *)(semaphore + MEMLEAK_PUT_SEMAPHORE_TO_CELLS), 8};
 	CLEANUP(end_writing) struct writing w = {.fd = -1};
-	int err = read_pieces(process__live_thread(p->tgid), &there, sizeof(there), &piece, 1);
+	uint64_t cells;
+	int err = read_pieces(process__live_thread(pid), &cells, sizeof(cells), &there, 1);
 
-	if (err == -EFAULT || (!err && !there.cells))
+	if (err == -EFAULT || (!err && !cells))
 		return 0; /* it is being loaded */
 	if (err)
 		return err;
-	err = begin_writing(p->tgid, there.cells, &w);
+	err = begin_writing(pid, cells, &w);
 	if (err)
 		return err == -ENOENT ? 0 : err; /* a child that has none of its own so far */
-	/* Where it has been heard of before, its cells are shared as they are to be. */
-	if (!p->cells && !share_cells(tool, &w, there.cells, there.attached == 1))
-		return -errno;
-	return write_epoch(&w, there.cells);
+	return share_cells(tool, &w, cells) ? write_epoch(&w, cells) : -errno;
 }
 
 void deferred__end_trails(const struct memleak_process *p)
 {
 	CLEANUP(end_writing) struct writing w = {.fd = -1};
 
-	if (!begin_writing(p->tgid, p->cells, &w))
+	if (p->cells && !begin_writing(p->tgid, p->cells, &w))
 		write_epoch(&w, p->cells);
+}
+
+void deferred__leave(const struct deferred_tool *tool, const struct memleak_process *p)
+{
+	CLEANUP(end_writing) struct writing w = {.fd = -1};
+	const uint64_t nobody = 0;
+	uint64_t session;
+
+	if (!p->cells || begin_writing(p->tgid, p->cells, &w))
+		return;
+	if (read_at(&w, IN_CELLS(p->cells, session), &session, sizeof(session)) &&
+	    session == tool->session)
+		write_at(&w, IN_CELLS(p->cells, session), &nobody, sizeof(nobody));
 }
 
 void deferred__release(struct deferred *d)

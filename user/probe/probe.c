@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "probe/batch.h"
 #include "probe/probe_private.h"
 
 #include <bpf/bpf.h>
@@ -137,6 +138,22 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 	return 0;
 }
 
+static int leave(void *context, const void *key, const void *value)
+{
+	(void)key;
+	deferred__leave(context, value);
+	return 0;
+}
+
+/* Processes have what only this tool could make something of. */
+static void leave_processes(const struct probe *p)
+{
+	struct deferred_tool tool = probe__tool(p);
+
+	batch__read(tool.processes_fd, sizeof(uint32_t), sizeof(struct memleak_process), leave,
+		    &tool);
+}
+
 void probe__destroy(struct probe *p)
 {
 	size_t i;
@@ -144,6 +161,8 @@ void probe__destroy(struct probe *p)
 	if (!p)
 		return;
 	attachments__destroy(p->attachments);
+	if (p->skeleton)
+		leave_processes(p);
 	for (i = 0; i < ARRAY_SIZE(p->lifecycle); i++)
 		if (p->lifecycle[i] >= 0)
 			close(p->lifecycle[i]);

@@ -227,12 +227,11 @@ static int note_late(struct probe *p, pid_t pid, uint32_t id, uint64_t could_ns)
 }
 
 /*
- * Blocks that @process allocated before libmemleak.so, file @id of its mappings @vmas, was attached to,
+ * Blocks that @pid allocated before libmemleak.so, file @id of its mappings @vmas, was attached to,
  * and before the kernel side was enabled, are in no table here: their like must be told of. So it
  * is, too, when its libraries have changed. 0 or -errno.
  */
-static int begin_epoch(struct probe *p, const struct memleak_process *process, uint32_t id,
-		       const vma_list *vmas)
+static int begin_epoch(struct probe *p, pid_t pid, uint32_t id, const vma_list *vmas)
 {
 	const struct deferred_tool tool = probe__tool(p);
 	const struct file *f = files__get(p->files, id);
@@ -248,7 +247,7 @@ static int begin_epoch(struct probe *p, const struct memleak_process *process, u
 	    !object__offset_to_vaddr(f->object, vmas->items[i].mapping.offset, &code) ||
 	    !object__offset_to_vaddr(f->object, f->allocator.sites.items[k].semaphore, &semaphore))
 		return 0; /* one without cells */
-	return deferred__begin_epoch(&tool, process, vmas->items[i].mapping.start - code + semaphore);
+	return deferred__begin_epoch(&tool, pid, vmas->items[i].mapping.start - code + semaphore);
 }
 
 /* probe__attach; what is new in the process can run from @could_ns on (0: not yet). */
@@ -284,7 +283,7 @@ static int attach(struct probe *p, pid_t pid, bool starts, uint64_t could_ns, ch
 	if (shares.hook && !p->options.all) {
 		err = attach_file(p, pid, process.image, shares.hook, &shares);
 		if (!err)
-			err = begin_epoch(p, &process, shares.hook, &vmas);
+			err = begin_epoch(p, pid, shares.hook, &vmas);
 		if (err) {
 			snprintf(why, size, "%s", strerror(-err));
 			return err;
