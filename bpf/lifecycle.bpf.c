@@ -8,40 +8,48 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+/* The process of @tgid ends. False: that is seen to. */
+static __always_inline bool settle_image(__u32 tgid)
+{
+	struct memleak_process *p = bpf_map_lookup_elem(&processes, &tgid);
+
+	/* If several threads end at once, each may be the last. */
+	if (!p || __sync_val_compare_and_swap(&p->ending, 0, 1))
+		return false;
+	settle(p);
+	return true;
+}
+
 /*
  * The image of @tgid is over. After an exit its numbers move to where the loader collects them;
- * after an exec they are dropped with its blocks.
+ * after an exec they are dropped with its blocks. A function of its own, as settling it takes much
+ * of the stack, too.
  */
-static __always_inline void end_image(__u32 tgid, struct task_struct *exiting)
+static __noinline int end_image(__u32 tgid, struct task_struct *exiting)
 {
 	struct memleak_process *p = bpf_map_lookup_elem(&processes, &tgid);
 	struct memleak_process copy;
 
 	if (!p)
-		return;
-	if (exiting) {
-		/* If several threads end at once, each may be the last. */
-		if (__sync_val_compare_and_swap(&p->ending, 0, 1))
-			return;
-		settle(p);
-	}
+		return 0;
 	copy = *p;
 	if (bpf_map_delete_elem(&processes, &tgid))
-		return;	   /* two threads have ended at once, and the other was faster */
+		return 0;  /* two threads have ended at once, and the other was faster */
 	if (copy.shares) { /* a vfork child has nothing of its own */
 		if (exiting)
 			tell_process(MEMLEAK_EVENT_SHARER_EXIT, &copy, false);
-		return;
+		return 0;
 	}
 	if (!exiting) {
 		tell_process(MEMLEAK_EVENT_EXEC, &copy, false);
-		return;
+		return 0;
 	}
 	copy.end_ns = bpf_ktime_get_ns();
 	__builtin_memcpy(copy.comm, exiting->comm, sizeof(copy.comm));
 	if (bpf_map_update_elem(&ended, &copy.image, &copy, BPF_ANY))
 		count_loss(MEMLEAK_LOSS_PROCESS);
 	tell_process(MEMLEAK_EVENT_EXIT, &copy, false);
+	return 0;
 }
 
 static __always_inline void add_image(struct memleak_process *p, bool by_thread)
@@ -84,33 +92,40 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+/* A function of its own, as end_image() is. */
+static __noinline int begin_image(struct task_struct *task, struct linux_binprm *bprm,
+				  bool by_thread)
 {
 	struct memleak_process p = {};
 	struct memleak_file_key key = {};
+
+	copy_file_key(&key, bprm->file, true);
+	p.tgid = task->tgid;
+	p.exe = file_number(&key);
+	__builtin_memcpy(p.comm, task->comm, sizeof(p.comm));
+	add_image(&p, by_thread);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
 	__u32 tgid = task->tgid;
-	struct memleak_process *known;
 
 	if (!enabled)
 		return 0;
-	known = bpf_map_lookup_elem(&processes, &tgid);
-	if (known)
+	if (bpf_map_lookup_elem(&processes, &tgid))
 		end_image(tgid, NULL);
 	else if (!trace_all || !is_wanted())
 		return 0;
-	copy_file_key(&key, bprm->file, true);
-	p.tgid = tgid;
-	p.exe = file_number(&key);
-	__builtin_memcpy(p.comm, task->comm, sizeof(p.comm));
-	add_image(&p, old_pid != (pid_t)tgid);
+	begin_image(task, bprm, old_pid != (pid_t)tgid);
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	if (task->signal->live.counter == 0)
+	if (task->signal->live.counter == 0 && settle_image(task->tgid))
 		end_image(task->tgid, task);
 	return 0;
 }
