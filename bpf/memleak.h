@@ -163,7 +163,7 @@ enum memleak_loss {
 	MEMLEAK_LOSS_BLOCK_THREAD,  /* blocks: no memory for a thread's state */
 	MEMLEAK_LOSS_BLOCK_POINTER, /* blocks: posix_memalign's result could not be read */
 	MEMLEAK_LOSS_FREE,	    /* frees: not seen, the address was handed out again */
-	MEMLEAK_LOSS_DEFERRED,	    /* frees: told by nobody when the process ended */
+	MEMLEAK_LOSS_DEFERRED,	    /* frees, samples: told by nobody when the process ended */
 	MEMLEAK_LOSS_STACK,	    /* stacks: the table is full (--max-stacks) */
 	MEMLEAK_LOSS_STACK_MEMORY,  /* stacks: the kernel had no memory at that moment */
 	MEMLEAK_LOSS_TRUNCATED,	    /* stacks: deeper than --stack-depth */

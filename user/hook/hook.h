@@ -326,7 +326,7 @@ static always_inline bool hook_is_free_quick(const void *block)
 	return likely(*hook_piece_of(block) == HOOK_PIECE_QUICK);
 }
 
-/* --- frees that are told later (defer.c) --- */
+/* --- frees, and samples, that are told later (defer.c, fresh.c) --- */
 
 /* NULL: there is no memory that a forked child does not share. */
 extern HOOK_HIDDEN struct memleak_cells *hook_cells;
