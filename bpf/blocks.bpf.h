@@ -232,16 +232,35 @@ static __always_inline bool block_free(struct memleak_process *p, __u64 addr, __
 	return true;
 }
 
-/* What the process has freed and not told, less what is live and not told, and less @told, which it
- * is telling. */
+struct own_session {
+	__u64 session, new_bytes;
+};
+
+/* What is new in the process, if it is this tool's. */
+static __always_inline struct own_session own_session(const struct memleak_process *p)
+{
+	const struct memleak_cells *cells = (const struct memleak_cells *)p->cells;
+	struct own_session own = {};
+
+	if (bpf_probe_read_user(&own, sizeof(own), &cells->session) || own.session != session)
+		own = (struct own_session){};
+	return own;
+}
+
+/* What the process has freed and not told, less @told, which it is telling, and less what is new.
+ */
 static __always_inline __u64 deferred_now(const struct memleak_process *p, __u64 told)
 {
 	const struct memleak_cells *cells = (const struct memleak_cells *)p->cells;
 	__u64 bytes = 0;
 
-	bpf_probe_read_user(&bytes, sizeof(bytes), &cells->bytes);
+	/* The kernel may be moving the page: what was said last is near enough. */
+	if (bpf_probe_read_user(&bytes, sizeof(bytes), &cells->bytes))
+		return p->deferred_bytes;
 	bytes -= p->strange_bytes + told;
-	return (__s64)bytes > 0 || p->drawn ? bytes : 0;
+	if ((__s64)bytes < 0)
+		bytes = 0;
+	return p->drawn ? bytes - own_session(p).new_bytes : bytes;
 }
 
 /* What was said last of deferred frees may be said by now by another thread, of another time: it
@@ -344,8 +363,8 @@ static __noinline __attribute__((unused)) int block_insert(struct memleak_proces
 
 /*
  * Put a block into the table that came to be some time ago: what is at its address by now came
- * later, so it was freed. Counts the allocation, and that. @tells: who has it is there, and tells
- * of it. A function of its own as block_insert() is.
+ * later, so it was freed. Counts the allocation, and that. @tells: its process does, which may be
+ * at its peak. A function of its own as block_insert() is.
  */
 static __noinline __attribute__((unused)) int
 block_insert_late(struct memleak_process *p, __u64 addr, struct memleak_block *b, bool tells)
@@ -371,7 +390,7 @@ block_insert_late(struct memleak_process *p, __u64 addr, struct memleak_block *b
 	count(&p->alloc_bytes, weight.bytes, false);
 	note_change(&key);
 	if (tells)
-		count_peak(p, b->time_ns, -weight.bytes);
+		count_peak(p, b->time_ns, 0);
 	return true;
 }
 

@@ -91,7 +91,8 @@ static __always_inline void count_low(struct memleak_process *p, __u64 now)
 	const struct memleak_cells *cells = (const struct memleak_cells *)p->cells;
 	__u64 bytes = p->alloc_bytes - p->free_bytes, low = 0;
 
-	if (bpf_probe_read_user(&low, sizeof(low), &cells->low_bytes))
+	if ((p->drawn && !own_session(p).session) ||
+	    bpf_probe_read_user(&low, sizeof(low), &cells->low_bytes))
 		return;
 	low -= p->strange_bytes;
 	if ((__s64)low > 0 || p->drawn)

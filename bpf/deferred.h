@@ -59,8 +59,9 @@
  * generation; leave out those that are gone; and count what has passed.
  *
  * New blocks are known by the stacks of one tool, and are that one's alone, which is said by their
- * *session*. It begins when a tool attaches, or writes a trail, where there is none; it ends when
- * the tool leaves. A tool that finds another one's says so: from then on all blocks are told of.
+ * *session*. It begins when that tool is first asked for a trail where there is none, and ends when
+ * it leaves. Another tool that hears of the process says so when it attaches, or is asked for a
+ * trail: from then on all blocks are told of, for good.
  */
 
 #ifdef __bpf__
@@ -170,19 +171,21 @@ struct memleak_trail_answer {
 
 /* In a process. What is in no part that is in use may not be in memory at all. */
 struct memleak_cells {
-	__u64 bytes;	   /* that blocks which are freed or told stand for, less new ones' */
-	__u64 low_bytes;   /* the same, when it was lowest since something was told */
+	__u64 bytes;	   /* that blocks which are freed or told stand for, */
+	__u64 low_bytes;   /* the same less new_bytes, when that was lowest since something was told
+			    */
 	__u64 again;	   /* times that a block has come again: an allocation and a free each */
 	__u64 again_bytes; /* that these stood for */
 	__u64 used[MEMLEAK_CELL_PARTS / 64]; /* parts, a bit each */
 	__u64 epoch;
 	__u64 self;	  /* where this is: who writes to it knows by that what it is */
-	__u64 told_bytes; /* the library's own: `bytes` when something was told last */
-	/* Whose new blocks are here; those of it that have passed, weighed as in a process. */
-	__u64 session, passed, passed_bytes;
+	__u64 told_bytes; /* the library's own: the same when something was told last */
+	/* Whose new blocks are here; bytes that they stand for; what has passed of them, weighed as
+	 * in a process. */
+	__u64 session, new_bytes, passed, passed_bytes;
 	__u64 shared; /* another tool hears of this process, too: no block may be new any more */
 	__u8 asks[MEMLEAK_TRAIL_SETS]; /* its own, too: how many are left out before the next */
-	__u64 pad[499 - MEMLEAK_TRAIL_SETS / 8];
+	__u64 pad[498 - MEMLEAK_TRAIL_SETS / 8];
 	struct memleak_cell cells[MEMLEAK_CELLS];
 	struct memleak_trail_set trails[MEMLEAK_TRAIL_SETS];
 };
@@ -206,8 +209,8 @@ static_assert(__builtin_offsetof(struct memleak_cells, again_bytes) ==
 		      __builtin_offsetof(struct memleak_cells, again) + 8,
 	      "read as two words");
 static_assert(__builtin_offsetof(struct memleak_cells, passed_bytes) ==
-		      __builtin_offsetof(struct memleak_cells, session) + 16,
-	      "written as three words");
+		      __builtin_offsetof(struct memleak_cells, session) + 24,
+	      "read, and written, as four words");
 static_assert(__builtin_offsetof(struct memleak_cells, cells) == 4096, "a page ahead");
 #endif
 

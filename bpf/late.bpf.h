@@ -13,4 +13,10 @@ static __always_inline __u64 hide_stack(__u64 stack)
 	return stack ^ trail_secret;
 }
 
+/* A time that a process has told: its clock may be set to another time. */
+static __always_inline __u64 not_later(__u64 time_ns, __u64 now)
+{
+	return time_ns < now ? time_ns : now;
+}
+
 #endif

@@ -9,6 +9,7 @@
 
 struct settling {
 	struct memleak_process *process;
+	__u64 now;
 	__u32 first; /* cell of the part */
 	bool is_own; /* what is new there is this tool's */
 	__u8 pad[3];
@@ -16,19 +17,19 @@ struct settling {
 };
 
 /* The block of @cell is new. */
-static __always_inline void settle_new(struct memleak_process *p, const struct memleak_cell *cell)
+static __always_inline void settle_new(const struct settling *s, const struct memleak_cell *cell)
 {
 	struct memleak_block b = {};
 
 	b.size = cell->size;
 	b.weight = cell->weight;
-	b.time_ns = cell->time_ns;
+	b.time_ns = not_later(cell->time_ns, s->now);
 	b.stack = hide_stack(cell->stack);
 	b.family = cell->family;
 	b.families = cell->families;
 	b.slack = cell->slack;
 	b.deferrable = MEMLEAK_CELL_GENERATION(cell->tag);
-	block_insert_late(p, MEMLEAK_CELL_ADDRESS(cell->tag), &b, false);
+	block_insert_late(s->process, MEMLEAK_CELL_ADDRESS(cell->tag), &b, false);
 }
 
 /* The block of @cell was freed, or has come again, if it is the one that the table has; or is new,
@@ -51,7 +52,7 @@ static __always_inline void settle_block(const struct settling *s, const struct 
 	b = find_deferrable(&key);
 	if (!b || b->deferrable != MEMLEAK_CELL_GENERATION(cell->tag)) {
 		if (is_new)
-			settle_new(p, cell);
+			settle_new(s, cell);
 		return;
 	}
 	if (freed)
@@ -97,7 +98,7 @@ static __noinline int settle_counts(struct memleak_process *p)
 {
 	struct memleak_cells *cells;
 	struct {
-		__u64 session, passed, passed_bytes;
+		__u64 session, new_bytes, passed, passed_bytes;
 	} own = {};
 	__u64 again[2] = {};
 
@@ -120,7 +121,7 @@ static __noinline int settle_counts(struct memleak_process *p)
 /* The current process ends, and still has its memory. */
 static __noinline int settle(struct memleak_process *p)
 {
-	struct settling s = {.process = p};
+	struct settling s = {.process = p, .now = bpf_ktime_get_ns()};
 	struct memleak_cells *cells;
 
 	if (!p || !p->cells)

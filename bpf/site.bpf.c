@@ -241,8 +241,9 @@ static __always_inline void note_deferred(struct memleak_process *p, struct pt_r
 		p->strange_bytes = bytes;
 		note_cells(p, regs);
 	}
-	bytes -= p->strange_bytes;
-	p->deferred_bytes = (__s64)bytes > 0 || p->drawn ? bytes : 0;
+	p->deferred_bytes = bytes > p->strange_bytes ? bytes - p->strange_bytes : 0;
+	if (p->drawn)
+		p->deferred_bytes -= own_session(p).new_bytes;
 }
 
 /* The bytes that it stood for. */
@@ -401,23 +402,18 @@ static __always_inline void walk_put(struct memleak_process *p, struct pt_regs *
 		answer(p, w);
 }
 
-/* A block is told of that was new: another tool's is none here. */
-static __noinline int put_late(struct memleak_process *p, struct put *s)
+/* The block that was new, and is told of by @s. */
+static __always_inline void read_late(const struct put *s, struct memleak_block *b)
 {
-	struct memleak_block b = {};
-
-	if (!p || !s || s->site.frame != session)
-		return 0;
-	b.size = s->site.size;
-	b.weight = s->site.weight;
-	b.time_ns = s->detail;
-	b.stack = s->known;
-	b.family = MEMLEAK_SITE_FAMILY(s->site.info);
+	b->size = s->site.size;
+	b->weight = s->site.weight;
+	b->time_ns = not_later(s->detail, bpf_ktime_get_ns());
+	b->stack = s->known;
+	b->family = MEMLEAK_SITE_FAMILY(s->site.info);
 	if (!(MEMLEAK_SITE_FLAGS(s->site.info) & MEMLEAK_SITE_INNER))
-		b.families = 1 << b.family;
-	b.slack = MEMLEAK_SITE_SLACK(s->site.info);
-	b.deferrable = MEMLEAK_SITE_GENERATION(s->site.info);
-	return block_insert_late(p, s->site.pointer, &b, true);
+		b->families = 1 << b->family;
+	b->slack = MEMLEAK_SITE_SLACK(s->site.info);
+	b->deferrable = MEMLEAK_SITE_GENERATION(s->site.info);
 }
 
 static __always_inline int site_put(struct pt_regs *regs)
@@ -436,7 +432,8 @@ static __always_inline int site_put(struct pt_regs *regs)
 		count_low(p, time_about());
 	if (MEMLEAK_SITE_FLAGS(s.site.info) & MEMLEAK_SITE_LATE) {
 		note_deferred(p, regs);
-		return put_late(p, &s);
+		read_late(&s, &b);
+		return s.site.frame == session ? block_insert_late(p, s.site.pointer, &b, true) : 0;
 	}
 	if (s.came_again)
 		block_came_again(p, s.came_again, s.detail);

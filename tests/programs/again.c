@@ -54,7 +54,7 @@ static uint64_t came_again(void)
 
 static uint64_t passed(void)
 {
-	return counts ? counts[10] >> 16 : 0;
+	return counts ? counts[11] >> 16 : 0;
 }
 
 static uint64_t untold(void)

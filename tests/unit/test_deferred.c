@@ -234,7 +234,7 @@ static void answers(void **state)
 	assert_int_equal(nr_ways(), 1);
 }
 
-/* Two tools: from then on all is told of. */
+/* Whose new blocks are there: who is asked first takes them, with no trail so far. */
 static void sessions(void **state)
 {
 	const struct deferred_tool other = {.processes_fd = -1, .session = 6};
@@ -242,18 +242,39 @@ static void sessions(void **state)
 		uint8_t semaphores[MEMLEAK_PUT_SEMAPHORE_TO_CELLS];
 		uint64_t cells;
 	} __attribute__((packed)) library = {.cells = (uintptr_t)cells};
+	struct memleak_trail_answer a;
 	uint64_t epoch;
 
 	(void)state;
 	cells->self = (uintptr_t)cells;
 	assert_int_equal(deferred__begin_epoch(&tool, getpid(), (uintptr_t)&library), 0);
+	assert_int_equal(cells->session, 0);
+	a = an_answer(1, 1, 0);
+	a.trail.session = 0; /* of a tool that cannot make use of them */
+	deferred__answer(&tool, &a);
+	assert_int_equal(cells->session, 0);
+	assert_int_equal(nr_ways(), 1);
+	cells->new_bytes = cells->passed = 7;
+	a = an_answer(2, 2, 0);
+	deferred__answer(&tool, &a);
 	assert_int_equal(cells->session, tool.session);
-	assert_int_equal(cells->shared, 0);
+	assert_int_equal(cells->new_bytes + cells->passed, 0);
+	assert_int_equal(nr_ways(), 1);
+	deferred__answer(&tool, &a);
+	assert_int_equal(nr_ways(), 2);
+	/* It is attached once more, which is no other one. */
 	cells->passed = 7;
 	epoch = cells->epoch;
 	assert_int_equal(deferred__begin_epoch(&tool, getpid(), (uintptr_t)&library), 0);
 	assert_int_equal(cells->passed, 7);
 	assert_int_not_equal(cells->epoch, epoch);
+	assert_int_equal(cells->shared, 0);
+
+	a = an_answer(3, 3, 0);
+	deferred__answer(&other, &a);
+	assert_int_equal(cells->session, tool.session);
+	assert_int_equal(cells->shared, 1);
+	cells->shared = 0;
 	assert_int_equal(deferred__begin_epoch(&other, getpid(), (uintptr_t)&library), 0);
 	assert_int_equal(cells->session, tool.session);
 	assert_int_equal(cells->shared, 1);
@@ -261,10 +282,10 @@ static void sessions(void **state)
 	assert_int_equal(cells->session, tool.session);
 	deferred__leave(&tool, &process);
 	assert_int_equal(cells->session, 0);
-	assert_int_equal(deferred__begin_epoch(&other, getpid(), (uintptr_t)&library), 0);
+	a = an_answer(4, 4, 0);
+	deferred__answer(&other, &a);
 	assert_int_equal(cells->session, other.session);
-	assert_int_equal(cells->shared, 0);
-	assert_int_equal(cells->passed, 0);
+	assert_int_equal(cells->shared, 1); /* nobody knows who else is there */
 	epoch = cells->epoch;
 	deferred__end_trails(&process);
 	assert_int_not_equal(cells->epoch, epoch);

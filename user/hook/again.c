@@ -80,12 +80,11 @@ uint64_t hook_now_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
-void hook_count_untold(const struct memleak_cell *cell)
+void hook_note_low(void)
 {
-	__u64 low = __atomic_load_n(&hook_cells->low_bytes, __ATOMIC_RELAXED), bytes;
+	__u64 low = __atomic_load_n(&hook_cells->low_bytes, __ATOMIC_RELAXED);
+	uint64_t bytes = hook_untold_bytes();
 
-	hook_add(&hook_cells->bytes, -cell->weight);
-	bytes = __atomic_load_n(&hook_cells->bytes, __ATOMIC_RELAXED);
 	while ((int64_t)(bytes - low) < 0 &&
 	       !__atomic_compare_exchange_n(&hook_cells->low_bytes, &low, bytes, true,
 					    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
@@ -97,7 +96,8 @@ void hook_come_again(struct memleak_cell *cell)
 	cell->time_ns = hook_now_ns();
 	hook_add(&hook_cells->again, 1);
 	hook_add(&hook_cells->again_bytes, cell->weight);
-	hook_count_untold(cell);
+	hook_add(&hook_cells->bytes, -cell->weight);
+	hook_note_low();
 }
 
 void hook_begin_cells(struct memleak_cells *cells)

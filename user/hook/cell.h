@@ -124,8 +124,15 @@ HOOK_HIDDEN bool hook_shall_ask(const struct hook_block *b);
 /* The block of @cell, which the caller has, has come again. */
 HOOK_HIDDEN void hook_come_again(struct memleak_cell *cell);
 
-/* The block of @cell, which the caller has, is live, and that is not told. */
-HOOK_HIDDEN void hook_count_untold(const struct memleak_cell *cell);
+/* What is freed and not told, less what is live and not told: who counts subtracts it. */
+static always_inline uint64_t hook_untold_bytes(void)
+{
+	return __atomic_load_n(&hook_cells->bytes, __ATOMIC_RELAXED) -
+	       __atomic_load_n(&hook_cells->new_bytes, __ATOMIC_RELAXED);
+}
+
+/* It has become less. */
+HOOK_HIDDEN void hook_note_low(void);
 
 /* CLOCK_MONOTONIC, some ms late. */
 HOOK_HIDDEN uint64_t hook_now_ns(void);

@@ -27,7 +27,7 @@ static void use(const struct memleak_cell *cell)
 /* Take the @cell for @block, if nobody has it; into *@past, what is to be told then. */
 static bool claim(struct memleak_cell *cell, const void *block, struct hook_past *past)
 {
-	uint64_t tag = __atomic_load_n(&cell->tag, __ATOMIC_RELAXED);
+	uint64_t tag = __atomic_load_n(&cell->tag, __ATOMIC_ACQUIRE);
 
 	switch (MEMLEAK_CELL_STATE(tag)) {
 	case MEMLEAK_CELL_EMPTY:
@@ -77,7 +77,7 @@ void hook_tell(const struct hook_block *b, uint8_t generation, uint64_t stack,
 		hook_add(&cells->bytes, -past->weight);
 	if (!own)
 		return;
-	bytes = __atomic_load_n(&cells->bytes, __ATOMIC_RELAXED);
+	bytes = hook_untold_bytes();
 	cells->told_bytes = bytes;
 	/* Unless it has gone lower meanwhile: that is to be told yet. */
 	__atomic_compare_exchange_n(&cells->low_bytes, &low, bytes, false, __ATOMIC_RELAXED,

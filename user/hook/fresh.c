@@ -34,7 +34,8 @@ bool hook_be_new(struct memleak_cell *cell, const struct hook_block *b,
 	cell->family = b->family;
 	cell->families = hook_families(b);
 	cell->generation = generation;
-	hook_count_untold(cell);
+	hook_add(&hook_cells->new_bytes, cell->weight);
+	hook_note_low();
 	hook_give(cell, tag);
 	/* Whoever ends an epoch looks at the cells next: this one is seen there, or that is seen
 	 * here. */
@@ -43,7 +44,7 @@ bool hook_be_new(struct memleak_cell *cell, const struct hook_block *b,
 		return true;
 	if (!hook_take(cell, tag, MEMLEAK_CELL_HELD))
 		return true; /* another thread has told of it */
-	hook_add(&hook_cells->bytes, cell->weight);
+	hook_add(&hook_cells->new_bytes, -cell->weight);
 	return false;
 }
 
@@ -52,7 +53,7 @@ static void pass(const struct memleak_cell *cell)
 {
 	const struct sample drawn = {.weight = cell->weight};
 
-	hook_add(&hook_cells->bytes, cell->weight);
+	hook_add(&hook_cells->new_bytes, -cell->weight);
 	hook_add(&hook_cells->passed, sample_weigh(drawn, cell->size).blocks);
 	hook_add(&hook_cells->passed_bytes, cell->weight);
 }
@@ -70,8 +71,9 @@ static void tell_late(struct memleak_cell *cell, uint64_t tag, struct hook_past 
 		.flags = MEMLEAK_SITE_LATE | (cell->families ? 0 : MEMLEAK_SITE_INNER),
 		.here.frame = cell->session,
 	};
-	const struct hook_past late = {.weight = -cell->weight, .detail = cell->time_ns};
+	const struct hook_past late = {.detail = cell->time_ns};
 
+	hook_add(&hook_cells->new_bytes, -cell->weight);
 	hook_tell(&b, MEMLEAK_CELL_GENERATION(tag), cell->stack, &late);
 	tag = (tag & ~7ULL) | MEMLEAK_CELL_LATE;
 	if (hook_take(cell, tag, MEMLEAK_CELL_HELD))
@@ -104,10 +106,11 @@ static bool free_late(struct memleak_cell *cell, uint64_t tag)
 {
 	uint64_t weight = cell->weight;
 
-	if (!hook_take(cell, (tag & ~7ULL) | MEMLEAK_CELL_LATE, MEMLEAK_CELL_GONE))
-		return false;
 	hook_add(&hook_cells->bytes, weight);
-	return true;
+	if (hook_take(cell, (tag & ~7ULL) | MEMLEAK_CELL_LATE, MEMLEAK_CELL_GONE))
+		return true;
+	hook_add(&hook_cells->bytes, -weight);
+	return false;
 }
 
 bool hook_free_new(struct memleak_cell *cell, uint64_t tag, bool moves)

@@ -78,12 +78,14 @@ static int read_all_cells(struct collector *c, struct pass *s, bool begins)
 /* The times of these blocks are late (site.bpf.c), by a tick of a slow kernel at most. */
 #define LATE_NS 12000000
 
-/* As it is now: the first of its frees may have been deferred since it was read. */
+/* As it is now: the first of its frees may have been deferred since it was read. Or as it has ended
+ * meanwhile: then the table has all. */
 static void read_again(struct collector *c, struct memleak_process *p)
 {
 	struct memleak_process now;
 
-	if (!bpf_map_lookup_elem(c->t.processes_fd, &p->tgid, &now) && now.image == p->image)
+	if ((!bpf_map_lookup_elem(c->t.processes_fd, &p->tgid, &now) && now.image == p->image) ||
+	    !bpf_map_lookup_elem(c->t.ended_fd, &p->image, &now))
 		*p = now;
 }
 
@@ -163,11 +165,13 @@ static bool is_live(struct collector *c, struct pass *s, struct postponed *p, bo
 	const struct deferred_block *known = find_cell(s, &p->key, &p->block);
 	struct memleak_block now;
 
-	*is_new = known && known->is_new;
+	if (blocks__find(c->t.blocks, &p->key, &now))
+		now = (struct memleak_block){0};
+	*is_new = known && known->is_new && now.deferrable != p->block.deferrable;
 	if (*is_new)
 		return p->block.time_ns <= s->now_ns;
-	if ((known && known->freed) || blocks__find(c->t.blocks, &p->key, &now) ||
-	    now.deferrable != p->block.deferrable || now.time_ns < p->block.time_ns)
+	if ((known && known->freed) || now.deferrable != p->block.deferrable ||
+	    now.time_ns < p->block.time_ns)
 		return false;
 	p->block.time_ns = known && known->time_ns ? known->time_ns : now.time_ns;
 	return p->block.time_ns <= s->now_ns;
@@ -203,9 +207,11 @@ static void count_frees(struct collector *c, struct pass *s)
 		struct memleak_process *p = &s->running.items[d->running];
 
 		read_again(c, p);
-		deferred__count(&d->numbers, p, s->now_ns);
-		p->allocs += d->new_blocks;
-		p->alloc_bytes += d->new_bytes;
+		if (!p->end_ns) {
+			deferred__count(&d->numbers, p, s->now_ns);
+			p->allocs += d->new_blocks;
+			p->alloc_bytes += d->new_bytes;
+		}
 		p->frees = p->allocs > d->blocks ? p->allocs - d->blocks : 0;
 		p->free_bytes = p->alloc_bytes > d->bytes ? p->alloc_bytes - d->bytes : 0;
 	}

@@ -30,13 +30,14 @@ static int read_pieces(pid_t thread, void *local, size_t room, const struct iove
 	return (size_t)got == room ? 0 : -EFAULT;
 }
 
+/* @time_ns: when it came, as its cell has it or as it is now. */
 static struct memleak_block new_block(const struct deferred_tool *tool,
-				      const struct memleak_cell *cell)
+				      const struct memleak_cell *cell, uint64_t time_ns)
 {
 	return (struct memleak_block){
 		.size = cell->size,
 		.weight = cell->weight,
-		.time_ns = cell->time_ns,
+		.time_ns = time_ns,
 		.stack = cell->stack ^ tool->secret,
 		.family = cell->family,
 		.families = cell->families,
@@ -61,14 +62,14 @@ static int add_block(const struct deferred_tool *tool, struct deferred *d,
 	if (!state || (b.is_new && (!d->has_new || cell->session != tool->session)))
 		return 0;
 	if (b.is_new)
-		b.block = new_block(tool, cell);
+		b.block = new_block(tool, cell, b.time_ns);
 	return vector_push(&d->blocks, b);
 }
 
 /* What stands in front of the cells. */
 struct head {
 	uint64_t bytes, low_bytes, again, again_bytes, used[MEMLEAK_CELL_PARTS / 64], epoch, self,
-		told_bytes, session, passed, passed_bytes;
+		told_bytes, session, new_bytes, passed, passed_bytes;
 };
 static_assert(offsetof(struct head, passed_bytes) == offsetof(struct memleak_cells, passed_bytes),
 	      "the same");
@@ -85,7 +86,9 @@ static void take_numbers(const struct head *h, const struct memleak_process *p,
 		d->again += h->passed;
 		d->again_bytes += h->passed_bytes;
 	}
-	if ((int64_t)(h->low_bytes - h->told_bytes) < 0 && ((int64_t)low >= 0 || p->drawn))
+	/* Of what was drawn it counts whose it is. */
+	if ((int64_t)(h->low_bytes - h->told_bytes) < 0 &&
+	    (p->drawn ? ret->has_new : (int64_t)low >= 0))
 		d->peak_bytes = live - low;
 }
 
@@ -189,8 +192,8 @@ static bool read_at(const struct writing *w, uint64_t addr, void *to, size_t siz
 
 #define IN_CELLS(cells, field) ((cells) + offsetof(struct memleak_cells, field))
 
-/* Open the memory of @pid, if its cells are at @cells. 0; -ENOENT if they are not; or another
- * -errno. */
+/* Open the memory of @pid, if its cells are at @cells: another tool does not write to them until it
+ * is closed. 0; -ENOENT if they are not there; or another -errno. */
 static int begin_writing(pid_t pid, uint64_t cells, struct writing *ret)
 {
 	CLEANUP(end_writing) struct writing w = {.thread = process__live_thread(pid)};
@@ -205,6 +208,8 @@ static int begin_writing(pid_t pid, uint64_t cells, struct writing *ret)
 		return -errno;
 	if (!read_at(&w, IN_CELLS(cells, self), &self, sizeof(self)) || self != cells)
 		return -ENOENT;
+	if (flock(w.fd, LOCK_EX))
+		return -errno;
 	*ret = w;
 	w.fd = -1;
 	return 0;
@@ -232,21 +237,25 @@ static struct memleak_trail hidden(const struct memleak_trail *t)
 	return h;
 }
 
-/* The new blocks in @cells are @tool's if they are nobody's so far; if they are another one's,
- * there are to be none any more. False: the memory cannot be written to. */
-static bool share_cells(const struct deferred_tool *tool, const struct writing *w, uint64_t cells)
+/*
+ * Whether a trail may be written to @cells. If there are another tool's new blocks, they are the
+ * last ones. If there are nobody's, they are @tool's from now on, where it @wants them: its trails
+ * come with the next answers, so that others which are asked, too, can say that they are there.
+ */
+static bool share_cells(const struct deferred_tool *tool, const struct writing *w, uint64_t cells,
+			bool wants)
 {
 	const uint64_t own[] = {tool->session, 0, 0, 0}, shared = 1;
 	uint64_t session;
 
-	static_assert(IN_CELLS(sizeof(own), session) == IN_CELLS(8, shared), "written at once");
 	if (!read_at(w, IN_CELLS(cells, session), &session, sizeof(session)))
 		return false;
-	if (session == tool->session)
+	if (session == tool->session || (!session && !wants))
 		return true;
-	if (!session)
-		return write_at(w, IN_CELLS(cells, session), own, sizeof(own));
-	return write_at(w, IN_CELLS(cells, shared), &shared, sizeof(shared));
+	if (session)
+		return write_at(w, IN_CELLS(cells, shared), &shared, sizeof(shared));
+	write_at(w, IN_CELLS(cells, session), own, sizeof(own));
+	return false;
 }
 
 static bool is_same_trail(const struct memleak_trail *a, const struct memleak_trail *b)
@@ -287,10 +296,11 @@ static void write_trail(const struct deferred_tool *tool, const struct writing *
 
 	/* Of another program, perhaps, or out of date. */
 	if (t.n > MEMLEAK_TRAIL_WORDS || !read_at(w, IN_CELLS(a->cells, epoch), &epoch, 8) ||
-	    epoch != t.epoch || !read_at(w, there, &set, sizeof(set)))
+	    epoch != t.epoch || !share_cells(tool, w, a->cells, t.session) ||
+	    !read_at(w, there, &set, sizeof(set)))
 		return;
 	way = choose_way(&set, &t, a->way % MEMLEAK_TRAIL_WAYS);
-	if (way < 0 || !share_cells(tool, w, a->cells))
+	if (way < 0)
 		return;
 	there += way * sizeof(t);
 	/* Who reads it meanwhile sees by the id that it changes. */
@@ -305,8 +315,7 @@ void deferred__answer(const struct deferred_tool *tool, const struct memleak_tra
 	CLEANUP(end_writing) struct writing w = {.fd = -1};
 	uint64_t none = 0;
 
-	/* Another tool must not write at the same time: until it is closed. */
-	if (begin_writing(a->tgid, a->cells, &w) || flock(w.fd, LOCK_EX))
+	if (begin_writing(a->tgid, a->cells, &w))
 		return;
 	if (a->forgotten == MEMLEAK_TRAIL_NONE)
 		write_trail(tool, &w, a);
@@ -335,7 +344,7 @@ int deferred__begin_epoch(const struct deferred_tool *tool, pid_t pid, uint64_t 
 	err = begin_writing(pid, cells, &w);
 	if (err)
 		return err == -ENOENT ? 0 : err; /* a child that has none of its own so far */
-	return share_cells(tool, &w, cells) ? write_epoch(&w, cells) : -errno;
+	return share_cells(tool, &w, cells, false) ? write_epoch(&w, cells) : -errno;
 }
 
 void deferred__end_trails(const struct memleak_process *p)
