@@ -215,6 +215,20 @@ passed_on() {
 	jq -se 'all(.[].processes[]?; ([.stacks[].blocks] | add // 0) == .outstanding.blocks)' "$report"
 }
 
+@test "reports while processes end" {
+	local i script=
+	require_deferring
+	for i in {1..40}; do
+		script+="$PROGRAMS/again paths 100000;"
+	done
+	TOOL="$ALL -i 0.01" profile sh -c "$script"
+	[ "$status" -eq 0 ]
+	jq -se '[.[].processes[]? | select(.comm == "again" and .running)] | length > 20' "$report"
+	jq -se 'all(.[].processes[]?; ([.stacks[].blocks] | add // 0) - .outstanding.blocks | fabs <= 1)' "$report"
+	jq -se 'all(.[].processes[]?; .allocs - .frees - .outstanding.blocks | fabs <= 1)' "$report"
+	jq -se '[.[-1].processes[].stacks[] | select(.frames[0].symbol == "get") | .blocks] | add == 40 * 1000' "$report"
+}
+
 @test "a library that is another one in the same place" {
 	require_deferring
 	TOOL=$ALL profile again plugins "$PROGRAMS/libplugin_a.so" "$PROGRAMS/libplugin_b.so"
@@ -271,9 +285,11 @@ second_is_attached() {
 		tell "leak 50 200" "free 70" "leak 40 100" "free 10"
 		report=$second ask_report
 		report=$second outstanding 30 3000
+		report=$second holds '.processes[0].peak.bytes == 10000'
 		tool_pid=$first
 		ask_report
 		outstanding 110 11000
+		holds '.processes[0].peak.bytes == 20000'
 		if [ "$stays" = first ]; then
 			kill -INT "$!"
 			wait_until 20 gone "$!"

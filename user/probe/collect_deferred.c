@@ -78,15 +78,21 @@ static int read_all_cells(struct collector *c, struct pass *s, bool begins)
 /* The times of these blocks are late (site.bpf.c), by a tick of a slow kernel at most. */
 #define LATE_NS 12000000
 
-/* As it is now: the first of its frees may have been deferred since it was read. Or as it has ended
- * meanwhile: then the table has all. */
-static void read_again(struct collector *c, struct memleak_process *p)
+/* As it is now: the first of its frees may have been deferred since it was read. True if it has
+ * ended meanwhile, when the table has all: the next pass says so. */
+static bool read_again(struct collector *c, struct memleak_process *p)
 {
 	struct memleak_process now;
+	bool ended = false;
 
-	if ((!bpf_map_lookup_elem(c->t.processes_fd, &p->tgid, &now) && now.image == p->image) ||
-	    !bpf_map_lookup_elem(c->t.ended_fd, &p->image, &now))
-		*p = now;
+	if (bpf_map_lookup_elem(c->t.processes_fd, &p->tgid, &now) || now.image != p->image) {
+		if (bpf_map_lookup_elem(c->t.ended_fd, &p->image, &now))
+			return false; /* it runs another program */
+		ended = true;
+		now.end_ns = 0;
+	}
+	*p = now;
+	return ended;
 }
 
 int collector__begin_deferred(struct collector *c, struct pass *s)
@@ -206,8 +212,7 @@ static void count_frees(struct collector *c, struct pass *s)
 		const struct deferring *d = &s->deferring.items[i];
 		struct memleak_process *p = &s->running.items[d->running];
 
-		read_again(c, p);
-		if (!p->end_ns) {
+		if (!read_again(c, p)) {
 			deferred__count(&d->numbers, p, s->now_ns);
 			p->allocs += d->new_blocks;
 			p->alloc_bytes += d->new_bytes;
