@@ -9,16 +9,6 @@ load helper
 HOOK=$ROOT/libmemleak.so
 ALL="--preload --sample-bytes 1 --leak-check no -o 0"
 
-# Skips where the kernel lets nobody see what a process has not told of when it ends: before Linux 6.16.
-require_deferring() {
-	require_bpf
-	[ -e "$BATS_FILE_TMPDIR/deferring" ] || {
-		"$MEMLEAK" -v --preload -- "$PROGRAMS/malloc_one" >/dev/null 2>"$err"
-		grep -c "tell of frees with the next allocation" "$err" >"$BATS_FILE_TMPDIR/deferring" || true
-	}
-	[ "$(cat "$BATS_FILE_TMPDIR/deferring")" != 0 ] || skip "Linux 6.16 is needed"
-}
-
 # The pump, with the library, as a program of which each block is a sample.
 start_hooked() {
 	open_pump

@@ -15,6 +15,7 @@
 #include "bpf/deferred.h"
 #include "bpf/sample.h"
 #include "probe/deferred.h"
+#include "probe/trails.h"
 
 static struct memleak_cells *cells;
 static struct memleak_process process;
@@ -212,25 +213,25 @@ static void answers(void **state)
 	cells->epoch = 3;
 	for (i = 0; i < 10; i++) {
 		a = an_answer(i + 1, 1, i % MEMLEAK_TRAIL_WAYS);
-		deferred__answer(&tool, &a);
+		trails__answer(&tool, &a);
 	}
 	assert_int_equal(nr_ways(), 1);
 	assert_int_equal(cells->session, tool.session);
 	/* Others come where there is room. */
 	for (i = 0; i < 3; i++) {
 		a = an_answer(20 + i, 2 + i, 0);
-		deferred__answer(&tool, &a);
+		trails__answer(&tool, &a);
 	}
 	assert_int_equal(nr_ways(), 4);
 	a = an_answer(30, 9, 2);
-	deferred__answer(&tool, &a);
+	trails__answer(&tool, &a);
 	assert_int_equal(nr_ways(), 4);
 	/* What is of another epoch is in nobody's way. */
 	cells->epoch++;
-	deferred__answer(&tool, &a);
+	trails__answer(&tool, &a);
 	assert_int_equal(nr_ways(), 0);
 	a = an_answer(31, 1, 2);
-	deferred__answer(&tool, &a);
+	trails__answer(&tool, &a);
 	assert_int_equal(nr_ways(), 1);
 }
 
@@ -247,47 +248,47 @@ static void sessions(void **state)
 
 	(void)state;
 	cells->self = (uintptr_t)cells;
-	assert_int_equal(deferred__begin_epoch(&tool, getpid(), (uintptr_t)&library), 0);
+	assert_int_equal(trails__begin_epoch(&tool, getpid(), (uintptr_t)&library), 0);
 	assert_int_equal(cells->session, 0);
 	a = an_answer(1, 1, 0);
 	a.trail.session = 0; /* of a tool that cannot make use of them */
-	deferred__answer(&tool, &a);
+	trails__answer(&tool, &a);
 	assert_int_equal(cells->session, 0);
 	assert_int_equal(nr_ways(), 1);
 	cells->new_bytes = cells->passed = 7;
 	a = an_answer(2, 2, 0);
-	deferred__answer(&tool, &a);
+	trails__answer(&tool, &a);
 	assert_int_equal(cells->session, tool.session);
 	assert_int_equal(cells->new_bytes + cells->passed, 0);
 	assert_int_equal(nr_ways(), 1);
-	deferred__answer(&tool, &a);
+	trails__answer(&tool, &a);
 	assert_int_equal(nr_ways(), 2);
 	/* It is attached once more, which is no other one. */
 	cells->passed = 7;
 	epoch = cells->epoch;
-	assert_int_equal(deferred__begin_epoch(&tool, getpid(), (uintptr_t)&library), 0);
+	assert_int_equal(trails__begin_epoch(&tool, getpid(), (uintptr_t)&library), 0);
 	assert_int_equal(cells->passed, 7);
 	assert_int_not_equal(cells->epoch, epoch);
 	assert_int_equal(cells->shared, 0);
 
 	a = an_answer(3, 3, 0);
-	deferred__answer(&other, &a);
+	trails__answer(&other, &a);
 	assert_int_equal(cells->session, tool.session);
 	assert_int_equal(cells->shared, 1);
 	cells->shared = 0;
-	assert_int_equal(deferred__begin_epoch(&other, getpid(), (uintptr_t)&library), 0);
+	assert_int_equal(trails__begin_epoch(&other, getpid(), (uintptr_t)&library), 0);
 	assert_int_equal(cells->session, tool.session);
 	assert_int_equal(cells->shared, 1);
-	deferred__leave(&other, &process);
+	trails__leave(&other, &process);
 	assert_int_equal(cells->session, tool.session);
-	deferred__leave(&tool, &process);
+	trails__leave(&tool, &process);
 	assert_int_equal(cells->session, 0);
 	a = an_answer(4, 4, 0);
-	deferred__answer(&other, &a);
+	trails__answer(&other, &a);
 	assert_int_equal(cells->session, other.session);
 	assert_int_equal(cells->shared, 1); /* nobody knows who else is there */
 	epoch = cells->epoch;
-	deferred__end_trails(&process);
+	trails__end(&process);
 	assert_int_not_equal(cells->epoch, epoch);
 }
 

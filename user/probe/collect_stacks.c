@@ -15,6 +15,7 @@
 
 #include "probe/batch.h"
 #include "probe/collect_pass.h"
+#include "probe/trails.h"
 
 /* So many stacks are few, for a table of @max: not worth a pass that reads all blocks. */
 static uint32_t few(uint32_t max)
@@ -140,7 +141,7 @@ static int end_trails(void *context, const void *key, const void *value)
 	(void)context;
 	(void)key;
 	if (p->drawn)
-		deferred__end_trails(p);
+		trails__end(p);
 	return 0;
 }
 

@@ -56,27 +56,6 @@ int deferred__read(const struct deferred_tool *tool, const struct memleak_proces
 /* Add what has come again to the numbers of @p, as they were at that time, and the peak. */
 void deferred__count(const struct deferred_numbers *d, struct memleak_process *p, uint64_t now_ns);
 
-/*
- * Write the trail that a process has asked @tool for into its memory, or that one of its cells is
- * on none. Nothing is done where the process has ended, or another program is in its place; what
- * has not come is asked for again.
- */
-void deferred__answer(const struct deferred_tool *tool, const struct memleak_trail_answer *a);
-
-/*
- * From now on process @pid is to tell of each block that is not in the table of @tool, which has
- * just been attached to it: libmemleak.so has the semaphore of its site `put` at @semaphore there.
- * 0 or -errno.
- */
-int deferred__begin_epoch(const struct deferred_tool *tool, pid_t pid, uint64_t semaphore);
-
-/* No trail that @p has is one any more. Nothing is done where it has ended. */
-void deferred__end_trails(const struct memleak_process *p);
-
-/* @tool hears of @p no longer: what is new there is nobody's. Nothing is done where it has ended.
- */
-void deferred__leave(const struct deferred_tool *tool, const struct memleak_process *p);
-
 void deferred__release(struct deferred *d);
 
 #endif

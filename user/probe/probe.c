@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "probe/batch.h"
 #include "probe/probe_private.h"
+#include "probe/trails.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -141,7 +142,7 @@ int probe__create(const struct probe_options *options, struct probe **ret)
 static int leave(void *context, const void *key, const void *value)
 {
 	(void)key;
-	deferred__leave(context, value);
+	trails__leave(context, value);
 	return 0;
 }
 

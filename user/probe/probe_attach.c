@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "probe/deferred.h"
+#include "probe/trails.h"
 #include "target/preload.h"
 #include "target/process.h"
 #include "util/cleanup.h"
@@ -247,7 +248,7 @@ static int begin_epoch(struct probe *p, pid_t pid, uint32_t id, const vma_list *
 	    !object__offset_to_vaddr(f->object, vmas->items[i].mapping.offset, &code) ||
 	    !object__offset_to_vaddr(f->object, f->allocator.sites.items[k].semaphore, &semaphore))
 		return 0; /* one without cells */
-	return deferred__begin_epoch(&tool, pid, vmas->items[i].mapping.start - code + semaphore);
+	return trails__begin_epoch(&tool, pid, vmas->items[i].mapping.start - code + semaphore);
 }
 
 /* probe__attach; what is new in the process can run from @could_ns on (0: not yet). */

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 
 #include "probe/deferred.h"
+#include "probe/trails.h"
 
 /* A mapping that an allocator made for itself: its caller is the library that the heap is in, or,
  * where that is the program itself, a function that does nothing else. */
@@ -138,7 +139,7 @@ int probe__handle_trail(void *context, void *data, size_t size)
 		return 0;
 	/* What is new has its stack from there alone. */
 	if (!a->trail.session || a->forgotten != MEMLEAK_TRAIL_NONE || has_stack(p, &tool, a))
-		deferred__answer(&tool, a);
+		trails__answer(&tool, a);
 	return 0;
 }
 
