@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "probe/snapshot.h"
+#include "probe/snapshot_private.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -35,7 +35,7 @@ static int grow(struct snapshot_item **items, size_t n)
 	return 0;
 }
 
-static int make_room(struct snapshot *s, size_t n)
+int snapshot__make_room(struct snapshot *s, size_t n)
 {
 	size_t old = s->max_items;
 
@@ -135,7 +135,7 @@ static int sort_blocks(struct snapshot *s)
 	struct snapshot_item *from, *to, *swap;
 	size_t n = s->blocks.count, i;
 	unsigned int shift;
-	int err = make_room(s, n);
+	int err = snapshot__make_room(s, n);
 
 	if (err)
 		return err;
@@ -208,14 +208,11 @@ static int compare_changes(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Those that there are so far into s->changed, each once. */
-static int take_changes(struct snapshot *s)
+/* In that order, each once. */
+static void sort_changes(struct snapshot *s)
 {
 	size_t i, kept = 0;
-	int err = gather_changes(s);
 
-	if (err)
-		return err;
 	if (s->changed.count)
 		qsort(s->changed.items, s->changed.count, sizeof(*s->changed.items),
 		      compare_changes);
@@ -223,7 +220,6 @@ static int take_changes(struct snapshot *s)
 		if (!kept || s->changed.items[kept - 1] != s->changed.items[i])
 			s->changed.items[kept++] = s->changed.items[i];
 	s->changed.count = kept;
-	return 0;
 }
 
 /* Whether the block of @item is one of the @n changes, which are of its address. */
@@ -260,13 +256,16 @@ static int add_changed(struct snapshot *s, uint64_t change, size_t *merged)
 	return err;
 }
 
-/* Merge what has changed into the order. */
-static int merge_changes(struct snapshot *s)
+int snapshot__merge_changes(struct snapshot *s)
 {
 	struct snapshot_item *swap;
 	size_t i = 0, k, n, merged = 0;
-	int err = make_room(s, s->nr + s->changed.count);
+	int err;
 
+	sort_changes(s);
+	if (!s->changed.count)
+		return 0;
+	err = snapshot__make_room(s, s->nr + s->changed.count);
 	for (k = 0; k < s->changed.count && !err; k += n) {
 		uint64_t *same = &s->changed.items[k], addr = MEMLEAK_CHANGE_ADDRESS(*same);
 		size_t j;
@@ -294,184 +293,9 @@ static int merge_changes(struct snapshot *s)
 
 static int follow(struct snapshot *s)
 {
-	int err = take_changes(s);
+	int err = gather_changes(s);
 
-	return err || !s->changed.count ? err : merge_changes(s);
-}
-
-/* --- deferred frees --- */
-
-static int compare_items(const void *addr, const void *item)
-{
-	uint64_t a = *(const uint64_t *)addr, b = ((const struct snapshot_item *)item)->addr;
-
-	return (a > b) - (a < b);
-}
-
-#define LEFT_OUT UINT32_MAX
-
-/* The place of the block of @f in the order, or s->nr. */
-static size_t find_deferred(const struct snapshot *s, const struct deferred_block *f)
-{
-	uint64_t addr = f->addr;
-	struct snapshot_item *i =
-		s->nr ? bsearch(&addr, s->items, s->nr, sizeof(*i), compare_items) : NULL;
-	size_t at;
-
-	if (!i)
-		return s->nr;
-	/* Blocks of the user's families may share an address. */
-	while (i > s->items && i[-1].addr == addr)
-		i--;
-	for (at = i - s->items; at < s->nr && s->items[at].addr == addr; at++) {
-		if (s->items[at].index != LEFT_OUT &&
-		    s->blocks.items[s->items[at].index].block.deferrable == f->generation)
-			return at;
-	}
-	return s->nr;
-}
-
-static void remove_marked(struct snapshot *s, size_t first)
-{
-	size_t i, kept = first;
-
-	for (i = first; i < s->nr; i++)
-		if (s->items[i].index != LEFT_OUT)
-			s->items[kept++] = s->items[i];
-	s->nr = kept;
-}
-
-/* The block of @f in the table was freed. 0 or -errno. */
-static int count_freed(struct snapshot *s, const struct deferred_block *f)
-{
-	const struct probe_tables *t = &s->changes.tables;
-	struct memleak_block_key key = {.addr = f->addr, .image = s->process.image};
-	struct sample sample = t->sample;
-	struct sample_weight weight;
-	struct memleak_block block;
-	int err = blocks__find(t->blocks, &key, &block);
-
-	if (err || block.deferrable != f->generation)
-		return err == -ENOENT ? 0 : err;
-	sample.weight = block.weight;
-	weight = sample_weigh(sample, block.size);
-	s->process.frees += weight.blocks;
-	s->process.free_bytes += weight.bytes;
-	return 0;
-}
-
-/* Whoever was left out as free, and has come again, is in the table as it was: nothing there has
- * changed. 0 or -errno. */
-static int bring_back(struct snapshot *s)
-{
-	size_t i;
-	int err = 0;
-
-	s->changed.count = 0;
-	for (i = 0; i < s->deferred.blocks.count && !err; i++) {
-		const struct deferred_block *b = &s->deferred.blocks.items[i];
-
-		if (!b->freed && !b->is_new && b->time_ns && find_deferred(s, b) == s->nr)
-			err = vector_push(&s->changed, MEMLEAK_CHANGE(b->addr, 0));
-	}
-	if (!err && s->changed.count) {
-		qsort(s->changed.items, s->changed.count, sizeof(*s->changed.items),
-		      compare_changes);
-		err = merge_changes(s);
-	}
-	s->changed.count = 0;
-	return err;
-}
-
-static int compare_places(const void *a, const void *b)
-{
-	uint64_t x = ((const struct snapshot_item *)a)->addr,
-		 y = ((const struct snapshot_item *)b)->addr;
-
-	return (x > y) - (x < y);
-}
-
-/* Merge the @n items behind those that are in order, which are in none, into it. */
-static void merge_items(struct snapshot *s, size_t n)
-{
-	struct snapshot_item *added = s->items + s->nr, *swap;
-	size_t i = 0, k = 0, merged = 0;
-
-	qsort(added, n, sizeof(*added), compare_places);
-	while (i < s->nr || k < n)
-		s->spare[merged++] = k == n || (i < s->nr && s->items[i].addr <= added[k].addr)
-					     ? s->items[i++]
-					     : added[k++];
-	swap = s->items;
-	s->items = s->spare;
-	s->spare = swap;
-	s->nr = merged;
-	s->merged = true;
-}
-
-/* Add what is new, and count it. 0 or -errno. */
-static int add_new(struct snapshot *s)
-{
-	struct sample sample = s->changes.tables.sample;
-	size_t i, n = 0;
-	int err = make_room(s, s->nr + s->deferred.blocks.count);
-
-	for (i = 0; i < s->deferred.blocks.count && !err; i++) {
-		const struct deferred_block *f = &s->deferred.blocks.items[i];
-		struct snapshot_block b = {
-			.addr = f->addr, .block = f->block, .type = PROFILE_NONE};
-		struct sample_weight weight;
-
-		if (!f->is_new || find_deferred(s, f) < s->nr)
-			continue;
-		err = vector_push(&s->blocks, b);
-		if (err)
-			break;
-		s->items[s->nr + n++] = (struct snapshot_item){b.addr, s->blocks.count - 1};
-		sample.weight = f->block.weight;
-		weight = sample_weigh(sample, f->block.size);
-		s->process.allocs += weight.blocks;
-		s->process.alloc_bytes += weight.bytes;
-	}
-	if (n)
-		merge_items(s, n);
-	return err;
-}
-
-/* Leave out what is freed and not told to be, and correct what has come again; what was not told
- * counts where @counts. */
-static int apply_deferred(struct snapshot *s, bool counts)
-{
-	size_t first, at, i;
-	int err;
-
-	s->deferred.blocks.count = 0;
-	err = deferred__read(&s->changes.tables.tool, &s->process, &s->deferred);
-	if (!err && counts)
-		deferred__count(&s->deferred.numbers, &s->process, s->now_ns);
-	if (!err)
-		err = bring_back(s);
-	first = s->nr;
-	for (i = 0; i < s->deferred.blocks.count && !err; i++) {
-		const struct deferred_block *f = &s->deferred.blocks.items[i];
-
-		if (f->is_new || (!f->freed && !f->time_ns))
-			continue;
-		at = find_deferred(s, f);
-		if (f->freed && counts)
-			err = count_freed(s, f);
-		if (at == s->nr)
-			continue;
-		if (f->freed) {
-			s->items[at].index = LEFT_OUT;
-			s->merged = true;
-			first = at < first ? at : first;
-		} else {
-			s->blocks.items[s->items[at].index].block.time_ns = f->time_ns;
-		}
-	}
-	remove_marked(s, first);
-	return err || !counts ? err : add_new(s);
+	return err ? err : snapshot__merge_changes(s);
 }
 
 /* When it is not worth while to look again before the stop. */
@@ -511,7 +335,7 @@ int snapshot__create(const struct probe *p, pid_t pid, struct snapshot **ret)
 	err = vector_reserve(&s->blocks, expected + SPARE_BLOCKS);
 	if (err)
 		return err;
-	err = make_room(s, s->blocks.capacity);
+	err = snapshot__make_room(s, s->blocks.capacity);
 	if (!err)
 		err = changes__begin(&s->changes, p, s->process.image);
 	if (!err)
@@ -521,7 +345,7 @@ int snapshot__create(const struct probe *p, pid_t pid, struct snapshot **ret)
 	if (!err)
 		err = follow(s);
 	if (!err)
-		err = apply_deferred(s, false);
+		err = snapshot__apply_deferred(s, false);
 	s->changed.count = 0;
 	s->merged = false;
 	if (err)
@@ -546,7 +370,7 @@ int snapshot__read(struct snapshot *s, const struct probe *p, bool *changed)
 		err = read_blocks(s, p);
 	}
 	if (!err)
-		err = apply_deferred(s, true);
+		err = snapshot__apply_deferred(s, true);
 	*changed = s->merged;
 	changes__end(&s->changes);
 	return err;
