@@ -324,6 +324,17 @@ static __always_inline bool has_enough(const struct memleak_process *p)
 	       (__s64)(p->allocs - p->frees) >= most * (__s64)SAMPLE_WEIGHT_ONE;
 }
 
+/* @stale is free, and that has not been told: @b has its address. */
+static __always_inline void note_freed_before(struct memleak_process *p,
+					      const struct memleak_block *stale,
+					      const struct memleak_block *b)
+{
+	if (!stale->deferrable)
+		count_loss(MEMLEAK_LOSS_FREE);
+	else if (!b->deferrable) /* whose cell has it still */
+		p->strange_bytes += weigh(stale).bytes;
+}
+
 /*
  * Put a block into the table; true if it is there now. Counts the allocation: @told as there. A
  * function of its own: what it needs of the stack comes on top of the walk's otherwise.
@@ -347,8 +358,8 @@ static __noinline __attribute__((unused)) int block_insert(struct memleak_proces
 	err = put_block(&key, b, p->cells != 0);
 	if (err == -EEXIST) {
 		/* The address was handed out before: its free went unseen, or is told late. */
-		if (block_free(p, addr, b->family, &stale) && !stale.deferrable)
-			count_loss(MEMLEAK_LOSS_FREE);
+		if (block_free(p, addr, b->family, &stale))
+			note_freed_before(p, &stale, b);
 		err = put_block(&key, b, p->cells != 0);
 	}
 	if (err) {

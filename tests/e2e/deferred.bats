@@ -354,6 +354,15 @@ os._exit(0)'
 	outstanding 1010 782550
 }
 
+@test "the peak, if a vfork child takes an address whose free has not been told" {
+	require_deferring
+	TOOL="-v --preload --leak-check no" profile deferred vforks 0
+	[ "$status" -eq 0 ]
+	deferring
+	outstanding 1200 120000
+	holds '.processes[0].peak.bytes == 120000'
+}
+
 # --- blocks that come again ---
 
 # came_again N: at least so many, by the program's own word.

@@ -7,6 +7,7 @@
  *   deferred peak LIBRARY        frees 4,000 of 1,000 bytes, loads it, has 8,000 of them at once
  *   deferred twice LIBRARY       frees a block, loads it, frees the block again
  *   deferred vfork 0             frees 1,000 blocks, whose addresses a vfork child takes; 10 stay
+ *   deferred vforks 0            has 1,000 blocks; 50 are freed each before a vfork child takes its address; 200 more
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -192,6 +193,25 @@ static void child(void)
 		get(555);
 }
 
+static void children(void)
+{
+	static void *blocks[1000];
+	static int i; /* a child shares it */
+
+	for (i = 0; i < 1000; i++)
+		blocks[i] = get(100);
+	for (i = 0; i < 50; i++) {
+		free(blocks[i]);
+		if (!vfork()) {
+			blocks[i] = get(100);
+			_exit(0);
+		}
+		wait(NULL);
+	}
+	for (i = 0; i < 200; i++)
+		get(100);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 3)
@@ -209,5 +229,7 @@ int main(int argc, char **argv)
 		twice(argv[2]);
 	else if (!strcmp(argv[1], "vfork"))
 		child();
+	else if (!strcmp(argv[1], "vforks"))
+		children();
 	_exit(0);
 }
