@@ -82,10 +82,12 @@ static const struct sample everything = {.rate = 1};
 static int read_running(void *context, const void *key, const void *value)
 {
 	struct reading *r = context;
-	const struct memleak_process *p = value;
+	struct memleak_process p = *(const struct memleak_process *)value;
 
 	(void)key;
-	return p->shares ? 0 : vector_push(&r->pass->running, *p);
+	if (!p.cells) /* or it has freed more than that */
+		pass__raise_peak(&p, p.alloc_bytes - p.free_bytes);
+	return p.shares ? 0 : vector_push(&r->pass->running, p);
 }
 
 static int read_ended(void *context, const void *key, const void *value)

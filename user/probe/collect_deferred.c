@@ -219,6 +219,7 @@ static void count_frees(struct collector *c, struct pass *s)
 		}
 		p->frees = p->allocs > d->blocks ? p->allocs - d->blocks : 0;
 		p->free_bytes = p->alloc_bytes > d->bytes ? p->alloc_bytes - d->bytes : 0;
+		pass__raise_peak(p, d->bytes);
 	}
 }
 

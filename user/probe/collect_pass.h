@@ -19,6 +19,7 @@
 #include "probe/timeline.h"
 #include "probe/trend.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/hash.h"
 #include "util/packed.h"
 #include "util/strings.h"
@@ -173,6 +174,16 @@ static inline uint64_t pass__group_key(const struct group *g)
 {
 	return (uint64_t)g->image << 32 | (uint64_t)(g->type & 0xfffff) << 12 | g->cycle << 11 |
 	       g->verdict << 8 | g->family;
+}
+
+/* @p holds @bytes: more than its record says that it ever did, if that was read while the kernel
+ * side counted. */
+static inline void pass__raise_peak(struct memleak_process *p, uint64_t bytes)
+{
+	if ((int64_t)bytes > (int64_t)p->peak_bytes) {
+		p->peak_bytes = bytes;
+		p->peak_ns = clock__monotonic_ns();
+	}
 }
 
 void pass__release(struct pass *s);
