@@ -102,7 +102,7 @@ limit_memory() {
 		# shellcheck disable=SC2016 # for the inner shell
 		run bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" \
 			"$MEMLEAK" -v -a -f json --output "$report" -- "$PROGRAMS/sizes" 3>&- 4>&-
-		rmdir "$group"
+		wait_until 10 rmdir "$group" # who was ended may take a moment to go
 		[ "$status" = 0 ] && break
 		# Refused, or ended by the kernel for want of memory; nothing else.
 		[ "$status" = 1 ] || [ "$status" = 137 ]
