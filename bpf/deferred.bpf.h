@@ -6,6 +6,18 @@
 
 #include "bpf/blocks.bpf.h"
 
+/* How a process knows a stack, and a stack that it knows so: others cannot be named by guessing. */
+static __always_inline __u64 hide_stack(__u64 stack)
+{
+	return stack ^ trail_secret;
+}
+
+/* A time that a process has told: its clock goes by ticks, and may be set to another time. */
+static __always_inline __u64 not_later(__u64 time_ns, __u64 now)
+{
+	return time_ns < now ? time_ns : now;
+}
+
 /* The deferrable block at @addr was freed: take it out of the table, into *@old; counts the free.
  * False: it is not there any more. */
 static __always_inline bool block_free_deferred(struct memleak_process *p, __u64 addr,
@@ -58,13 +70,9 @@ static __always_inline bool block_replace(struct memleak_process *p, __u64 addr,
 	return true;
 }
 
-/* The process's clock goes by ticks, and may be set to another time. */
 static __always_inline void renew_time(struct memleak_block *b, __u64 time_ns)
 {
-	__u64 now = bpf_ktime_get_ns();
-
-	if (time_ns > now)
-		time_ns = now;
+	time_ns = not_later(time_ns, bpf_ktime_get_ns());
 	if (time_ns > b->time_ns)
 		*(volatile __u64 *)&b->time_ns = time_ns;
 }

@@ -90,6 +90,7 @@ enum memleak_cell_state {
 #define MEMLEAK_CELL_TAG(address, generation, state)                                               \
 	((__u64)(generation) << 56 | (~(__u64)(address) << 3 & ~(0xffULL << 56)) | (state))
 #define MEMLEAK_CELL_STATE(tag)	     ((enum memleak_cell_state)((tag)&7))
+#define MEMLEAK_CELL_IN(tag, state)  (((__u64)(tag) & ~7ULL) | (state)) /* the same block */
 #define MEMLEAK_CELL_ADDRESS(tag)    (~(__u64)(tag) >> 3 & ((1ULL << 48) - 1))
 #define MEMLEAK_CELL_GENERATION(tag) ((__u8)((tag) >> 56))
 

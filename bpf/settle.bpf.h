@@ -5,7 +5,7 @@
 /* What a process that ends has not told of is read from its memory, which it still has: since Linux
  * 6.16 (kernel/exit.c: "exit: move and extend sched_process_exit() tracepoint"). */
 
-#include "bpf/late.bpf.h"
+#include "bpf/deferred.bpf.h"
 
 struct settling {
 	struct memleak_process *process;

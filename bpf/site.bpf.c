@@ -5,7 +5,7 @@
  * bytes that a block stands for if the process has drawn it itself.
  */
 #include "bpf/arguments.bpf.h"
-#include "bpf/late.bpf.h"
+#include "bpf/deferred.bpf.h"
 #include "bpf/mapping.bpf.h"
 #include "bpf/process.bpf.h"
 #include "bpf/wrong_free.bpf.h"

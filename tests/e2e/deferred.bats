@@ -6,16 +6,6 @@
 
 load helper
 
-HOOK=$ROOT/libmemleak.so
-
-# The pump, with the library.
-start_hooked() {
-	open_pump
-	LD_PRELOAD=$HOOK "$PROGRAMS/pump" <&"$pump_fd" >"$answers" 2>&1 3>&- 4>&- &
-	target=$!
-	tell "leak 0 0"
-}
-
 deferring() {
 	grep -q "tell of frees with the next allocation" "$err" || {
 		cat "$err"
@@ -365,14 +355,6 @@ os._exit(0)'
 
 # --- blocks that come again ---
 
-# came_again N: at least so many, by the program's own word.
-came_again() {
-	[ "$(sed -n 's/ came again$//p' "$out")" -ge "$1" ] || {
-		cat "$out" "$err"
-		return 1
-	}
-}
-
 # kept FUNCTION BLOCKS BYTES: what it has allocated and is outstanding; and nothing is lost.
 kept() {
 	holds "[.processes[0].stacks[] | select(.frames[0].symbol == \"$1\") | .blocks] | add == $2"
@@ -386,7 +368,7 @@ kept() {
 	require_deferring
 	TOOL="-v --preload --leak-check no -o 0" profile again pairs 200000
 	deferring
-	came_again 150000
+	says 150000 "came again"
 	kept get 1 50
 	holds '.processes[0].allocs >= 200001 and .processes[0].allocs < 200100'
 	holds '.processes[0].alloc_bytes | . >= 20000050 and . < 20100000'
@@ -415,7 +397,7 @@ kept() {
 	chmod a+rx "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR" 2>/dev/null || true
 	TOOL="-v --preload -u nobody --leak-check no -o 0" profile again pairs 200000
 	deferring
-	came_again 150000
+	says 150000 "came again"
 	kept get 1 50
 }
 
@@ -423,7 +405,7 @@ kept() {
 	require_deferring
 	TOOL="-v --preload --leak-check no -o 0" profile again paths 100000
 	deferring
-	came_again 50000
+	says 50000 "came again"
 	kept get 1000 64000
 	holds '[.processes[0].stacks[] | select(any(.frames[]; .symbol == "path_a")) | .blocks] | add == 500'
 	holds '[.processes[0].stacks[] | select(any(.frames[]; .symbol == "path_b")) | .blocks] | add == 500'
@@ -433,11 +415,11 @@ kept() {
 	require_deferring
 	TOOL="-v --preload --leak-check no -o 0" profile again peak 0
 	deferring
-	came_again 1000
+	says 1000 "came again"
 	holds '.processes[0].peak.bytes | . >= 140000 and . < 150000'
 	TOOL="-v --preload --leak-check no -o 0" profile again between 0
 	deferring
-	came_again 500
+	says 500 "came again"
 	holds '.processes[0].peak.bytes | . >= 1550000 and . < 1560000'
 }
 
@@ -445,7 +427,7 @@ kept() {
 	require_deferring
 	TOOL="-v --preload --leak-check no -o 0" profile again plugins "$PROGRAMS/libplugin_a.so" "$PROGRAMS/libplugin_b.so"
 	deferring
-	came_again 1000
+	says 1000 "came again"
 	grep -qx "same place" "$out"
 	kept plugin_b_leak 6 4662
 	holds '[.processes[0].stacks[].frames[].symbol] | any(. == "plugin_a_leak") | not'
@@ -455,7 +437,7 @@ kept() {
 	require_deferring
 	TOOL="-v --preload --leak-check no -o 0" profile again fork 0
 	deferring
-	came_again 1000
+	says 1000 "came again"
 	holds '[.processes[] | [.stacks[] | select(.frames[0].symbol == "get") | .blocks] | add // 0] | sort == [0, 2]'
 	holds 'all(.processes[]; .allocs - .frees == .outstanding.blocks)'
 	holds '.losses | add == 0'
@@ -465,7 +447,7 @@ kept() {
 	require_deferring
 	TOOL="-v --preload --leak-check no -o 0" profile again threads 100000
 	deferring
-	came_again 200000
+	says 200000 "came again"
 	kept get 400 32000
 }
 

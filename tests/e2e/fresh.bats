@@ -6,16 +6,7 @@
 
 load helper
 
-HOOK=$ROOT/libmemleak.so
 ALL="--preload --sample-bytes 1 --leak-check no -o 0"
-
-# The pump, with the library, as a program of which each block is a sample.
-start_hooked() {
-	open_pump
-	MEMLEAK_SAMPLE_BYTES=1 LD_PRELOAD=$HOOK "$PROGRAMS/pump" <&"$pump_fd" >"$answers" 2>&1 3>&- 4>&- &
-	target=$!
-	tell "leak 0 0"
-}
 
 # warm_up: the pump's next leaks are of a stack that it knows.
 warm_up() {
@@ -23,14 +14,6 @@ warm_up() {
 	for i in {1..20}; do
 		tell "churn 20 100" "leak 20 100" "free 20"
 	done
-}
-
-# have_passed N: at least so many, by the program's own word.
-have_passed() {
-	[ "$(sed -n 's/ have passed$//p' "$out")" -ge "$1" ] || {
-		cat "$out" "$err"
-		return 1
-	}
 }
 
 # sums: what is outstanding is what is allocated and not freed; and nothing is lost.
@@ -56,7 +39,7 @@ outstanding() {
 @test "those that are freed are counted" {
 	require_deferring
 	TOOL=$ALL profile again pairs 200000
-	have_passed 150000
+	says 150000 "have passed"
 	kept get 1 50
 	holds '.processes[0].allocs >= 200001 and .processes[0].allocs < 200100'
 	holds '.processes[0].alloc_bytes | . >= 20000050 and . < 20100000'
@@ -65,7 +48,7 @@ outstanding() {
 @test "those that are lost when the program ends" {
 	require_deferring
 	TOOL="--preload --sample-bytes 1 -o 0 --error-exitcode 9" profile again threads 50000
-	have_passed 100000
+	says 100000 "have passed"
 	[ "$status" = 9 ]
 	# What is left of a pointer somewhere may keep a block or two.
 	holds '.processes[0].leaks.definite | .blocks > 190 and .blocks <= 200 and .bytes == .blocks * 80'
@@ -75,7 +58,7 @@ outstanding() {
 @test "those that stay have the stacks they were allocated with" {
 	require_deferring
 	TOOL=$ALL profile again paths 100000
-	have_passed 50000
+	says 50000 "have passed"
 	kept get 1000 64000
 	holds '[.processes[0].stacks[] | select(any(.frames[]; .symbol == "path_a")) | .blocks] | add == 500'
 	holds '[.processes[0].stacks[] | select(any(.frames[]; .symbol == "path_b")) | .blocks] | add == 500'
@@ -84,7 +67,7 @@ outstanding() {
 @test "more stay than there are cells" {
 	require_deferring
 	TOOL=$ALL profile again many 30000
-	have_passed 20000
+	says 20000 "have passed"
 	kept get 30000 3000000
 	holds '.processes[0].allocs >= 90001 and .processes[0].allocs < 90100'
 }
@@ -92,7 +75,7 @@ outstanding() {
 @test "as estimates they are as right as they were" {
 	require_deferring
 	TOOL="--preload --sample-bytes 1000 --leak-check no -o 0" profile again many 100000
-	have_passed 50000
+	says 50000 "have passed"
 	holds '.processes[0].outstanding.bytes | . > 9500000 and . < 12000000'
 	holds '.processes[0] | (.allocs - .frees - .outstanding.blocks) | fabs <= 1'
 	holds '.processes[0].allocs | . > 280000 and . < 320000'
@@ -135,7 +118,7 @@ passed_on() {
 @test "threads that keep some" {
 	require_deferring
 	TOOL=$ALL profile again threads 100000
-	have_passed 200000
+	says 200000 "have passed"
 	kept run 0 0
 	kept get 400 32000
 }
@@ -144,7 +127,7 @@ passed_on() {
 	local check
 	require_deferring
 	for check in no each; do
-		start_hooked
+		MEMLEAK_SAMPLE_BYTES=1 start_hooked
 		start_tool -p "$target" --sample-bytes 1 -o 0 --leak-check "$check"
 		ask_report
 		warm_up
@@ -172,7 +155,7 @@ passed_on() {
 	holds '.processes[0].peak.bytes | . >= 140000 and . < 150000'
 	TOOL=$ALL profile again between 0
 	holds '.processes[0].peak.bytes | . >= 1550000 and . < 1560000'
-	start_hooked
+	MEMLEAK_SAMPLE_BYTES=1 start_hooked
 	start_tool -p "$target" --sample-bytes 1 -o 0
 	ask_report
 	warm_up
@@ -222,7 +205,7 @@ passed_on() {
 @test "a library that is another one in the same place" {
 	require_deferring
 	TOOL=$ALL profile again plugins "$PROGRAMS/libplugin_a.so" "$PROGRAMS/libplugin_b.so"
-	have_passed 1000
+	says 1000 "have passed"
 	grep -qx "same place" "$out"
 	kept plugin_b_leak 6 4662
 	holds '[.processes[0].stacks[].frames[].symbol] | any(. == "plugin_a_leak") | not'
@@ -231,7 +214,7 @@ passed_on() {
 @test "a child has none of its parent's" {
 	require_deferring
 	TOOL=$ALL profile again fork 0
-	have_passed 1000
+	says 1000 "have passed"
 	holds '[.processes[] | [.stacks[] | select(.frames[0].symbol == "get") | .blocks] | add // 0] | sort == [0, 2]'
 	sums
 }
@@ -259,7 +242,7 @@ second_is_attached() {
 	local stays first second=$BATS_TEST_TMPDIR/second
 	require_deferring
 	for stays in first second; do
-		start_hooked
+		MEMLEAK_SAMPLE_BYTES=1 start_hooked
 		start_tool -v -p "$target" --sample-bytes 1 -o 0 -i 3600
 		ask_report
 		warm_up
@@ -309,7 +292,7 @@ second_is_attached() {
 	local n
 	require_deferring
 	open_pump
-	MEMLEAK_SAMPLE_BYTES=1 LD_PRELOAD=$HOOK "$PROGRAMS/passing" <&"$pump_fd" >"$answers" 2>&1 3>&- 4>&- &
+	MEMLEAK_SAMPLE_BYTES=1 LD_PRELOAD=$ROOT/libmemleak.so "$PROGRAMS/passing" <&"$pump_fd" >"$answers" 2>&1 3>&- 4>&- &
 	target=$!
 	tell "pass 0 0"
 	start_tool -p "$target" --sample-bytes 1 -o 0 -i 3600 --max-stacks 1000
@@ -344,7 +327,7 @@ second_is_attached() {
 	local blocks=$BATS_TEST_TMPDIR/blocks
 	require_deferring
 	has_files() { [ "$(find "$blocks" -name '0x*.mem' | wc -l)" = "$1" ]; }
-	start_hooked
+	MEMLEAK_SAMPLE_BYTES=1 start_hooked
 	start_tool -p "$target" --sample-bytes 1 -i 1000 --blocks-dir "$blocks"
 	ask_report
 	warm_up

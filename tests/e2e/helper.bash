@@ -46,6 +46,14 @@ require_deferring() {
 	[ "$(cat "$BATS_FILE_TMPDIR/deferring")" != 0 ] || skip "Linux 6.16 is needed"
 }
 
+# says N WORDS: the program says that at least N have done so.
+says() {
+	[ "$(sed -n "s/ $2\$//p" "$out")" -ge "$1" ] || {
+		cat "$out" "$err"
+		return 1
+	}
+}
+
 require_command() {
 	command -v "$1" >/dev/null || skip "$1 is not installed"
 }
@@ -416,6 +424,14 @@ make_cgroup() {
 
 empty_cgroup() {
 	rmdir "$group/inner" "$group" 2>/dev/null
+}
+
+# The pump, with the library; by MEMLEAK_SAMPLE_BYTES it draws samples.
+start_hooked() {
+	open_pump
+	LD_PRELOAD=$ROOT/libmemleak.so "$PROGRAMS/pump" <&"$pump_fd" >"$answers" 2>&1 3>&- 4>&- &
+	target=$!
+	tell "leak 0 0"
 }
 
 # Several pumps, by number: fds[], pids[] and given[] are the test's.

@@ -63,7 +63,7 @@ static always_inline bool hook_has(uint64_t tag, const void *block, enum memleak
 static always_inline bool hook_take(struct memleak_cell *cell, uint64_t tag,
 				    enum memleak_cell_state state)
 {
-	uint64_t next = (tag & ~7ULL) | state;
+	uint64_t next = MEMLEAK_CELL_IN(tag, state);
 
 #if defined(__x86_64__)
 	if (hook_is_alone()) {

@@ -186,7 +186,7 @@ void hook_put(const void *block, size_t size, uint64_t weight, size_t slack, uin
 	if (hook_mode == HOOK_ALL && trail.id && trail.id == cell->trail &&
 	    hook_has(past.tag, block, MEMLEAK_CELL_FREED) && hook_is_alike(cell, &b)) {
 		hook_come_again(cell);
-		hook_give(cell, (past.tag & ~7ULL) | MEMLEAK_CELL_LIVE);
+		hook_give(cell, MEMLEAK_CELL_IN(past.tag, MEMLEAK_CELL_LIVE));
 		return;
 	}
 	if (!known && hook_may_be_new(&b, &trail)) {
@@ -243,7 +243,7 @@ bool hook_defer(const void *block, size_t size, uint8_t family, uint8_t flags,
 		return false;
 	cell->caller = hook_caller(here);
 	hook_add(&hook_cells->bytes, cell->weight);
-	hook_give(cell, (tag & ~7ULL) | MEMLEAK_CELL_FREED);
+	hook_give(cell, MEMLEAK_CELL_IN(tag, MEMLEAK_CELL_FREED));
 	return true;
 }
 
@@ -260,7 +260,7 @@ struct memleak_cell *hook_hold(const void *block)
 
 void hook_let_go(struct memleak_cell *cell, bool freed, struct hook_here here)
 {
-	uint64_t tag = cell->tag & ~7ULL;
+	uint64_t tag = cell->tag;
 
 	if (MEMLEAK_CELL_STATE(cell->tag) != MEMLEAK_CELL_HELD)
 		return; /* a child, forked meanwhile, has none */
@@ -268,5 +268,5 @@ void hook_let_go(struct memleak_cell *cell, bool freed, struct hook_here here)
 		cell->caller = hook_caller(here);
 		hook_add(&hook_cells->bytes, cell->weight);
 	}
-	hook_give(cell, tag | (freed ? MEMLEAK_CELL_FREED : MEMLEAK_CELL_LIVE));
+	hook_give(cell, MEMLEAK_CELL_IN(tag, freed ? MEMLEAK_CELL_FREED : MEMLEAK_CELL_LIVE));
 }

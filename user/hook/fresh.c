@@ -75,10 +75,10 @@ static void tell_late(struct memleak_cell *cell, uint64_t tag, struct hook_past 
 
 	hook_add(&hook_cells->new_bytes, -cell->weight);
 	hook_tell(&b, MEMLEAK_CELL_GENERATION(tag), cell->stack, &late);
-	tag = (tag & ~7ULL) | MEMLEAK_CELL_LATE;
+	tag = MEMLEAK_CELL_IN(tag, MEMLEAK_CELL_LATE);
 	if (hook_take(cell, tag, MEMLEAK_CELL_HELD))
 		return;
-	hook_give(cell, (tag & ~7ULL) | MEMLEAK_CELL_TOLD);
+	hook_give(cell, MEMLEAK_CELL_IN(tag, MEMLEAK_CELL_TOLD));
 	*past = (struct hook_past){.tag = tag, .weight = cell->weight};
 }
 
@@ -107,7 +107,7 @@ static bool free_late(struct memleak_cell *cell, uint64_t tag)
 	uint64_t weight = cell->weight;
 
 	hook_add(&hook_cells->bytes, weight);
-	if (hook_take(cell, (tag & ~7ULL) | MEMLEAK_CELL_LATE, MEMLEAK_CELL_GONE))
+	if (hook_take(cell, MEMLEAK_CELL_IN(tag, MEMLEAK_CELL_LATE), MEMLEAK_CELL_GONE))
 		return true;
 	hook_add(&hook_cells->bytes, -weight);
 	return false;

@@ -106,11 +106,10 @@ int collector__add_live(struct collector *c, struct pass *s, const struct memlea
 {
 	struct group like = {
 		.image = key->image, .stack = b->stack, .family = b->family, .type = PROFILE_NONE};
-	struct sample sample = c->t.sample;
+	struct sample sample = probe__sample_of(&c->t, b);
 	uint32_t group;
 	int err;
 
-	sample.weight = b->weight;
 	if (probe__is_resource(&c->t, b->family))
 		sample = everything;
 	err = pass__find_group(s, &like, &group);

@@ -122,11 +122,8 @@ int collector__begin_deferred(struct collector *c, struct pass *s)
 static void count_live(struct collector *c, struct deferring *d, const struct memleak_block *b,
 		       bool is_new)
 {
-	struct sample sample = c->t.sample;
-	struct sample_weight weight;
+	struct sample_weight weight = sample_weigh(probe__sample_of(&c->t, b), b->size);
 
-	sample.weight = b->weight;
-	weight = sample_weigh(sample, b->size);
 	d->blocks += weight.blocks;
 	d->bytes += weight.bytes;
 	d->new_blocks += is_new ? weight.blocks : 0;

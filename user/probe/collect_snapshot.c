@@ -124,7 +124,7 @@ static int add_snapshot(struct collector *c, struct pass *pass, struct snapshot 
 		cycles[i + 1] = collector__type_number(c, s->cycles.items[i]) + 1;
 	for (i = 0; i < s->nr && !err; i++) {
 		const struct snapshot_block *b = &s->blocks.items[s->items[i].index];
-		struct sample sample = c->t.sample;
+		struct sample sample = probe__sample_of(&c->t, &b->block);
 		struct group like = {
 			.image = s->process.image,
 			.stack = b->block.stack,
@@ -134,7 +134,6 @@ static int add_snapshot(struct collector *c, struct pass *pass, struct snapshot 
 			.type = b->type < s->types.count ? types[b->type] : PROFILE_NONE,
 		};
 
-		sample.weight = b->block.weight;
 		err = pass__find_group(pass, &like, &group);
 		if (err)
 			return err;

@@ -153,8 +153,8 @@ int deferred__read(const struct deferred_tool *tool, const struct memleak_proces
 	if (!err || err == -ENOMEM)
 		return err;
 	if (!is_over(tool->processes_fd, p))
-		log_warning("process %u: cannot read which frees it has not told of (%s): their "
-			    "blocks are shown as outstanding",
+		log_warning("process %u: cannot read what it has not told of (%s): blocks that are "
+			    "free are shown as outstanding, and samples are missing",
 			    p->tgid, strerror(-err));
 	return 0;
 }

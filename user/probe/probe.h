@@ -170,6 +170,16 @@ void probe__tables(const struct probe *p, struct probe_tables *ret);
 /* What it is to the processes that it follows. */
 struct deferred_tool probe__tool(const struct probe *p);
 
+/* What block @b is a sample of. */
+static inline struct sample probe__sample_of(const struct probe_tables *t,
+					     const struct memleak_block *b)
+{
+	struct sample s = t->sample;
+
+	s.weight = b->weight;
+	return s;
+}
+
 /* Whether @family is one of resources, which stand beside the heap. */
 bool probe__is_resource(const struct probe_tables *t, uint8_t family);
 

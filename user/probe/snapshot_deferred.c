@@ -6,11 +6,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static int compare_items(const void *addr, const void *item)
+static int compare_items(const void *a, const void *b)
 {
-	uint64_t a = *(const uint64_t *)addr, b = ((const struct snapshot_item *)item)->addr;
+	uint64_t x = ((const struct snapshot_item *)a)->addr,
+		 y = ((const struct snapshot_item *)b)->addr;
 
-	return (a > b) - (a < b);
+	return (x > y) - (x < y);
 }
 
 #define LEFT_OUT UINT32_MAX
@@ -18,17 +19,17 @@ static int compare_items(const void *addr, const void *item)
 /* The place of the block of @f in the order, or s->nr. */
 static size_t find_deferred(const struct snapshot *s, const struct deferred_block *f)
 {
-	uint64_t addr = f->addr;
+	const struct snapshot_item key = {.addr = f->addr};
 	struct snapshot_item *i =
-		s->nr ? bsearch(&addr, s->items, s->nr, sizeof(*i), compare_items) : NULL;
+		s->nr ? bsearch(&key, s->items, s->nr, sizeof(*i), compare_items) : NULL;
 	size_t at;
 
 	if (!i)
 		return s->nr;
 	/* Blocks of the user's families may share an address. */
-	while (i > s->items && i[-1].addr == addr)
+	while (i > s->items && i[-1].addr == f->addr)
 		i--;
-	for (at = i - s->items; at < s->nr && s->items[at].addr == addr; at++) {
+	for (at = i - s->items; at < s->nr && s->items[at].addr == f->addr; at++) {
 		if (s->items[at].index != LEFT_OUT &&
 		    s->blocks.items[s->items[at].index].block.deferrable == f->generation)
 			return at;
@@ -51,15 +52,13 @@ static int count_freed(struct snapshot *s, const struct deferred_block *f)
 {
 	const struct probe_tables *t = &s->changes.tables;
 	struct memleak_block_key key = {.addr = f->addr, .image = s->process.image};
-	struct sample sample = t->sample;
 	struct sample_weight weight;
 	struct memleak_block block;
 	int err = blocks__find(t->blocks, &key, &block);
 
 	if (err || block.deferrable != f->generation)
 		return err == -ENOENT ? 0 : err;
-	sample.weight = block.weight;
-	weight = sample_weigh(sample, block.size);
+	weight = sample_weigh(probe__sample_of(t, &block), block.size);
 	s->process.frees += weight.blocks;
 	s->process.free_bytes += weight.bytes;
 	return 0;
@@ -85,21 +84,13 @@ static int bring_back(struct snapshot *s)
 	return err;
 }
 
-static int compare_places(const void *a, const void *b)
-{
-	uint64_t x = ((const struct snapshot_item *)a)->addr,
-		 y = ((const struct snapshot_item *)b)->addr;
-
-	return (x > y) - (x < y);
-}
-
 /* Merge the @n items behind those that are in order, which are in none, into it. */
 static void merge_items(struct snapshot *s, size_t n)
 {
 	struct snapshot_item *added = s->items + s->nr, *swap;
 	size_t i = 0, k = 0, merged = 0;
 
-	qsort(added, n, sizeof(*added), compare_places);
+	qsort(added, n, sizeof(*added), compare_items);
 	while (i < s->nr || k < n)
 		s->spare[merged++] = k == n || (i < s->nr && s->items[i].addr <= added[k].addr)
 					     ? s->items[i++]
@@ -114,7 +105,7 @@ static void merge_items(struct snapshot *s, size_t n)
 /* Add what is new, and count it. 0 or -errno. */
 static int add_new(struct snapshot *s)
 {
-	struct sample sample = s->changes.tables.sample;
+	const struct probe_tables *t = &s->changes.tables;
 	size_t i, n = 0;
 	int err = snapshot__make_room(s, s->nr + s->deferred.blocks.count);
 
@@ -130,8 +121,7 @@ static int add_new(struct snapshot *s)
 		if (err)
 			break;
 		s->items[s->nr + n++] = (struct snapshot_item){b.addr, s->blocks.count - 1};
-		sample.weight = f->block.weight;
-		weight = sample_weigh(sample, f->block.size);
+		weight = sample_weigh(probe__sample_of(t, &f->block), f->block.size);
 		s->process.allocs += weight.blocks;
 		s->process.alloc_bytes += weight.bytes;
 	}
